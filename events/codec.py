@@ -1,0 +1,102 @@
+"""Frames to bytes and back, as JSON.
+
+What this release does not know is kept, not refused: unknown fields pass, and an event with an unknown tag, or with
+fields that do not fit its tag, becomes an `UnknownEvent` that holds its bytes.  Bytes that are no frame at all are
+`CorruptLog`.
+"""
+
+import hashlib
+
+import msgspec
+from msgspec import Raw, Struct, structs
+
+from .errors import CorruptLog, InvalidInput, TooLarge
+from .frame import Frame
+from .limits import FRAME_LIMIT
+from .vocabulary import AnyEvent, KnownEvent, UnknownEvent
+
+
+class _Outline(Struct):
+    """Is what any event has, whatever its release."""
+
+    type: str = ""
+    cause: int | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_frame = msgspec.json.Decoder(Frame)
+_fields = msgspec.json.Decoder(dict[str, Raw])
+_raws = msgspec.json.Decoder(tuple[Raw, ...])
+_event: msgspec.json.Decoder[KnownEvent] = msgspec.json.Decoder(KnownEvent)
+_outline = msgspec.json.Decoder(_Outline)
+
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not JSON of the wanted shape."""
+
+
+def frame_hash(data: bytes) -> str:
+    """Return the SHA-256 of a frame's stored bytes, in hex: its `prev` in the next frame, and its message id."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def encode_frame(frame: Frame, *, limit: int | None = FRAME_LIMIT) -> bytes:
+    """Return the bytes to store.
+
+    Raises:
+        TooLarge: they are over `limit`.
+        InvalidInput: a text in it is not valid Unicode.
+
+    """
+    events = tuple(Raw(event.raw) if isinstance(event, UnknownEvent) else event for event in frame.events)
+    try:
+        data = _encoder.encode(structs.replace(frame, events=events))
+    except UnicodeEncodeError as error:
+        raise InvalidInput(f"a text of the frame at version {frame.first} is not valid Unicode: {error}") from error
+    if limit is not None and len(data) > limit:
+        raise TooLarge(f"the frame at version {frame.first} has {len(data)} bytes, at most {limit} are taken")
+    return data
+
+
+def decode_frame(data: bytes) -> Frame:
+    """Return the frame that these bytes hold, keeping raw what this release does not know.
+
+    Raises:
+        CorruptLog: the bytes are no frame.
+
+    """
+    try:
+        return _frame.decode(data)
+    except MALFORMED:
+        return _decode_frame_event_by_event(data)
+
+
+def _decode_frame_event_by_event(data: bytes) -> Frame:
+    try:
+        fields = _fields.decode(data)
+        raws = _raws.decode(fields.pop("events"))
+        frame = _frame.decode(_encoder.encode(fields))
+        return structs.replace(frame, events=tuple(decode_event(bytes(raw)) for raw in raws))
+    except (*MALFORMED, KeyError) as error:
+        raise CorruptLog(f"stored bytes are not a frame: {error}") from error
+
+
+def encode_event(event: AnyEvent) -> bytes:
+    """Return one event as JSON, with its `type`."""
+    return event.raw if isinstance(event, UnknownEvent) else _encoder.encode(event)
+
+
+def decode_event(data: bytes) -> AnyEvent:
+    """Return the event that these bytes hold, an `UnknownEvent` if this release cannot read it.
+
+    Raises:
+        CorruptLog: the bytes are no JSON object.
+
+    """
+    try:
+        return _event.decode(data)
+    except MALFORMED as unreadable:
+        try:
+            outline = _outline.decode(data)
+        except MALFORMED:
+            raise CorruptLog(f"stored bytes are not an event: {unreadable}") from unreadable
+        return UnknownEvent(tag=outline.type, raw=data, cause=outline.cause)

@@ -1,0 +1,79 @@
+"""A frame: the events of one decision, stored together or not at all.
+
+Frames of a conversation form a chain: `first` continues the count of events where the frame before ended, and `prev` is
+the SHA-256 of that frame's stored bytes.  `Head` is the place where the next frame goes.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from .ids import ConversationId, Version
+from .vocabulary import AnyEvent
+
+Status: TypeAlias = Literal["idle", "running", "erased"]
+
+
+class Head(Struct, frozen=True):
+    """Says where a conversation's log ends.
+
+    Attributes:
+        version: the last event's version; 0 if there is none.
+        position: the log's own number of the last frame, opaque to all but the log; 0 if there is none.
+        hash: SHA-256, in hex, of the last frame's stored bytes; empty if there is none.
+
+    """
+
+    version: int = 0
+    position: int = 0
+    hash: str = ""
+
+
+START = Head()
+"""The head of a conversation of which nothing is recorded."""
+
+
+class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Holds the events of one decision, and what a listing wants to know without folding.
+
+    Attributes:
+        first: version of the first event.
+        time: when it was decided, in Unix milliseconds.
+        writer: the life of the worker that decided it, so that no two writers' frames are ever the same bytes.
+        agent, turn, step, status: the conversation as it is after this frame.
+        command: the id of the command that this frame answers; empty for what follows from an effect.
+        prev: SHA-256 of the stored bytes of the frame before; empty for the first.
+        events: at least one.
+
+    """
+
+    first: int
+    time: int
+    writer: str
+    agent: str
+    turn: int = 0
+    step: str = ""
+    status: Status = "idle"
+    command: str = ""
+    prev: str = ""
+    events: tuple[AnyEvent, ...] = ()
+
+    @property
+    def last(self) -> int:
+        """The version of the last event."""
+        return self.first + len(self.events) - 1
+
+    def numbered(self) -> Iterator[tuple[Version, AnyEvent]]:
+        """Yield each event with its version."""
+        for offset, event in enumerate(self.events):
+            yield Version(self.first + offset), event
+
+
+class Stored(Struct, frozen=True):
+    """Is a frame as a log gives it back: with the head that it makes, and the very bytes that were stored."""
+
+    conversation: ConversationId
+    frame: Frame
+    head: Head
+    data: bytes

@@ -1,0 +1,162 @@
+"""The event log: appending frames at an expected head, and reading them back checked.
+
+A log is made of dumb `Records`, which store bytes at an expected position, and of this module, which knows what they
+mean: the chain of versions and hashes, and what to do when an acknowledgement is lost.  A backend writes only records.
+
+An append is encoded once.  Its bytes' hash is its id for every retry, so that after a conflict or a lost
+acknowledgement the tail of the log says whether the append was mine.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from .codec import decode_frame, encode_frame, frame_hash
+from .errors import Conflict, CorruptLog, NotFound, Unavailable
+from .frame import START, Frame, Head, Stored
+from .ids import ConversationId
+from .limits import FRAME_LIMIT
+
+ATTEMPTS = 5
+
+
+class PositionMoved(Exception):
+    """Raised by records when the conversation's last position is not the expected one."""
+
+
+class AckLost(Exception):
+    """Raised by records when they cannot tell whether the bytes were stored."""
+
+
+class Records(Protocol):
+    """Stores bytes: the part of a log that differs from backend to backend."""
+
+    async def put(self, conversation: ConversationId, data: bytes, *, id: str, expected: int) -> int:  # noqa: A002
+        """Store `data` if the conversation's last position is `expected` (0: none); return its position.
+
+        Raises:
+            PositionMoved: it is another; nothing was stored.
+            AckLost: nobody knows whether it was stored.
+            Unavailable: nothing was stored.
+
+        """
+
+    def get(self, conversation: ConversationId, after: int) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield position and bytes of what stands after position `after`, in order."""
+
+    async def last(self, conversation: ConversationId) -> tuple[int, bytes] | None:
+        """Return position and bytes of what was stored last, or None."""
+
+    def lasts(self) -> AsyncIterator[tuple[ConversationId, int, bytes]]:
+        """Yield the last stored bytes of every conversation, in no order."""
+
+
+class EventLog(Protocol):
+    """Is what the rest of the framework knows of a log."""
+
+    async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
+        """Store `frame` right after `expected`; all of its events or none.
+
+        Raises:
+            Conflict: something else stands there; nothing was stored.
+            TooLarge, InvalidInput: the frame cannot be stored.
+            Unavailable: nothing is known to be stored; the same call may be made again.
+
+        """
+
+    def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
+        """Yield what stands after the head `after`, in order, checked against it and each other.
+
+        Raises:
+            CorruptLog: bytes that are no frame, a gap in the versions, a hash that is not the one before.
+
+        """
+
+    async def last(self, conversation: ConversationId) -> Stored | None:
+        """Return the last frame, or None where nothing is recorded."""
+
+    def lasts(self) -> AsyncIterator[Stored]:
+        """Yield the last frame of every conversation, in no order."""
+
+
+class FrameLog:
+    """Is the event log over any records.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework.events import AgentSpoke, ConversationId, Frame, MemoryLog, START
+    >>> async def main() -> int:
+    ...     frame = Frame(first=1, time=0, writer="w", agent="a", events=(AgentSpoke(),))
+    ...     return (await MemoryLog().append(ConversationId("c-1"), frame, START)).head.version
+    >>> asyncio.run(main())
+    1
+    """
+
+    def __init__(self, records: Records, *, limit: int | None = FRAME_LIMIT) -> None:
+        self._records = records
+        self._limit = limit
+
+    async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
+        """Store `frame` right after `expected`; see `EventLog.append`."""
+        if (frame.first, frame.prev) != (expected.version + 1, expected.hash) or not frame.events:
+            raise ValueError(f"frame {frame.first} of {conversation!r} does not continue {expected}")
+        data = encode_frame(frame, limit=self._limit)
+        key = frame_hash(data)
+        for _ in range(ATTEMPTS):
+            try:
+                position = await self._records.put(conversation, data, id=key, expected=expected.position)
+            except (PositionMoved, AckLost):
+                tail = [stored async for stored in self.read(conversation, expected)]
+                mine = next((stored for stored in tail if stored.head.hash == key), None)
+                if mine is not None:
+                    return mine
+                if tail:
+                    raise _conflict(conversation, expected, tail) from None
+            else:
+                return Stored(conversation, frame, Head(frame.last, position, key), data)
+        raise Unavailable(
+            f"append to {conversation!r} after version {expected.version} was not acknowledged in {ATTEMPTS} attempts; "
+            "the same call may be made again"
+        )
+
+    async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
+        """Yield what stands after the head `after`; see `EventLog.read`."""
+        head = after
+        async for position, data in self._records.get(conversation, after.position):
+            stored = _stored(conversation, position, data)
+            if stored.frame.first != head.version + 1 or stored.frame.prev != head.hash:
+                raise CorruptLog(
+                    f"the frame of {conversation!r} at position {position} continues version {stored.frame.first - 1} "
+                    f"({stored.frame.prev[:12] or 'no hash'}), not {head.version} ({head.hash[:12] or 'no hash'}): "
+                    "the log was changed or frames are missing"
+                )
+            head = stored.head
+            yield stored
+
+    async def last(self, conversation: ConversationId) -> Stored | None:
+        """Return the last frame, or None where nothing is recorded."""
+        found = await self._records.last(conversation)
+        return None if found is None else _stored(conversation, *found)
+
+    async def lasts(self) -> AsyncIterator[Stored]:
+        """Yield the last frame of every conversation, in no order."""
+        async for conversation, position, data in self._records.lasts():
+            yield _stored(conversation, position, data)
+
+
+def not_found(conversation: str, where: str = "") -> NotFound:
+    """Return the error for a conversation of which nothing is recorded."""
+    return NotFound(f"no conversation {conversation!r}{where}")
+
+
+def _stored(conversation: ConversationId, position: int, data: bytes) -> Stored:
+    try:
+        frame = decode_frame(data)
+    except CorruptLog as error:
+        raise CorruptLog(f"conversation {conversation!r}, position {position}: {error}") from error
+    return Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)
+
+
+def _conflict(conversation: ConversationId, expected: Head, tail: Sequence[Stored]) -> Conflict:
+    return Conflict(
+        f"{conversation!r} is at version {tail[-1].head.version}, not at {expected.version}: another writer appended; "
+        "fold its frames and decide again"
+    )

@@ -1,0 +1,48 @@
+"""The event log in memory: a real backend, for tests, for runs without a server, and as the contract's first client."""
+
+from collections.abc import AsyncIterator
+
+from .ids import ConversationId
+from .limits import FRAME_LIMIT
+from .log import FrameLog, PositionMoved
+
+
+class MemoryRecords:
+    """Stores bytes in lists; positions count all that was stored, as a stream's do."""
+
+    def __init__(self) -> None:
+        self._stored: dict[ConversationId, list[tuple[int, bytes]]] = {}
+        self._position = 0
+
+    async def put(self, conversation: ConversationId, data: bytes, *, id: str, expected: int) -> int:  # noqa: A002, ARG002
+        """Store `data` if the conversation's last position is `expected`; see `Records.put`."""
+        mine = self._stored.setdefault(conversation, [])
+        if (mine[-1][0] if mine else 0) != expected:
+            raise PositionMoved
+        self._position += 1
+        mine.append((self._position, data))
+        return self._position
+
+    async def get(self, conversation: ConversationId, after: int) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield position and bytes of what stands after position `after`, in order."""
+        for position, data in tuple(self._stored.get(conversation, ())):
+            if position > after:
+                yield position, data
+
+    async def last(self, conversation: ConversationId) -> tuple[int, bytes] | None:
+        """Return position and bytes of what was stored last, or None."""
+        mine = self._stored.get(conversation)
+        return mine[-1] if mine else None
+
+    async def lasts(self) -> AsyncIterator[tuple[ConversationId, int, bytes]]:
+        """Yield the last stored bytes of every conversation."""
+        for conversation, mine in tuple(self._stored.items()):
+            if mine:
+                yield conversation, *mine[-1]
+
+
+class MemoryLog(FrameLog):
+    """Keeps conversations in memory; `limit` bounds a frame's bytes as a server would, None takes any size."""
+
+    def __init__(self, *, limit: int | None = FRAME_LIMIT) -> None:
+        super().__init__(MemoryRecords(), limit=limit)

@@ -1,0 +1,66 @@
+"""Which streams, buckets and subjects a namespace has.
+
+<ns>.ev.<shard>.<conversation>             stream <ns>-ev-<shard>     the event log, one frame a message
+<ns>.cmd.<agent>.<conversation>            stream <ns>-cmd            commands, stored as
+<ns>.cmdp.<agent>.<partition>.<conv.>                                 by the stream's subject transform
+<ns>.live.<conversation>                   no stream                  frames and tokens for followers
+$KV.<ns>-leases.<agent>.<partition>        bucket <ns>-leases         who owns what
+"""
+
+from msgspec import Struct
+
+from ...events import AgentKey, ConversationId, check_token
+
+_FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193
+
+
+def fnv1a(text: str) -> int:
+    """Return FNV-1a, 32 bits, of the text's bytes: the hash that nats-server partitions by."""
+    value = _FNV_OFFSET
+    for byte in text.encode():
+        value = ((value ^ byte) * _FNV_PRIME) & 0xFFFFFFFF
+    return value
+
+
+class Names(Struct, frozen=True):
+    """Says how everything of one namespace is called; `shards` is fixed when the namespace is created."""
+
+    namespace: str
+    shards: int
+
+    def __post_init__(self) -> None:
+        check_token(self.namespace, "namespace")
+
+    def shard(self, conversation: ConversationId) -> int:
+        """Return which event stream holds this conversation."""
+        return fnv1a(conversation) % self.shards
+
+    def event_stream(self, shard: int) -> str:
+        """Return the name of an event stream."""
+        return f"{self.namespace}-ev-{shard}"
+
+    def event_subject(self, conversation: ConversationId) -> str:
+        """Return the subject of a conversation's log."""
+        return f"{self.namespace}.ev.{self.shard(conversation)}.{conversation}"
+
+    @property
+    def command_stream(self) -> str:
+        """The name of the work queue."""
+        return f"{self.namespace}-cmd"
+
+    def command_subject(self, agent: AgentKey, conversation: ConversationId) -> str:
+        """Return the subject that a client publishes a command to."""
+        return f"{self.namespace}.cmd.{agent}.{conversation}"
+
+    def partition_filter(self, agent: AgentKey, partition: int) -> str:
+        """Return the subject filter of one partition of one agent's commands."""
+        return f"{self.namespace}.cmdp.{agent}.{partition}.*"
+
+    @property
+    def lease_bucket(self) -> str:
+        """The name of the key-value bucket of leases."""
+        return f"{self.namespace}-leases"
+
+    def live_subject(self, conversation: ConversationId) -> str:
+        """Return the subject that followers listen to."""
+        return f"{self.namespace}.live.{conversation}"

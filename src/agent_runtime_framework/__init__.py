@@ -1,0 +1,1 @@
+"""Journey agents on an append-only event log: durable, replayable, auditable conversations."""
