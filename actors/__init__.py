@@ -1,1 +1,63 @@
-"""."""
+"""Who decides: commands, decisions, settling, and the actor that each conversation is."""
+
+from .asyncio_actor import AsyncioActor, AsyncioFuture
+from .commands import (
+    AskModel,
+    BusCommand,
+    CancelTurn,
+    Command,
+    EndTurn,
+    FailTurn,
+    Open,
+    Outcome,
+    RecordAnswer,
+    RecordModelFailure,
+    RecordToolFailure,
+    RecordToolReturn,
+    RefuseCommand,
+    RefuseTool,
+    ResumeTurn,
+    RunTool,
+    SayToAgent,
+)
+from .conversation_actor import ConversationActor, Delivered, Effects, Life
+from .decide import METADATA_LIMIT, decide
+from .directory import Directory
+from .settle import Journey, Policy, Settled, Verdict, settle
+from .sizes import cut, json_size
+
+__all__ = [
+    "METADATA_LIMIT",
+    "AskModel",
+    "AsyncioActor",
+    "AsyncioFuture",
+    "BusCommand",
+    "CancelTurn",
+    "Command",
+    "ConversationActor",
+    "Delivered",
+    "Directory",
+    "Effects",
+    "EndTurn",
+    "FailTurn",
+    "Journey",
+    "Life",
+    "Open",
+    "Outcome",
+    "Policy",
+    "RecordAnswer",
+    "RecordModelFailure",
+    "RecordToolFailure",
+    "RecordToolReturn",
+    "RefuseCommand",
+    "RefuseTool",
+    "ResumeTurn",
+    "RunTool",
+    "SayToAgent",
+    "Settled",
+    "Verdict",
+    "cut",
+    "decide",
+    "json_size",
+    "settle",
+]

@@ -10,7 +10,7 @@
     |-- NewerRelease            an event that this release does not know; a newer worker must decide
     |-- Unavailable             the server, or the way to it, is not there; the same call may be made again
     |-- Refused                 the runtime took the command and declined it; the reason is recorded
-    |-- TurnFailed              the turn ended without a reply; the conversation stays usable
+    |-- NoReply                 the turn ended without a reply; the conversation stays usable
     `-- ModelError              the model gave no usable answer; `transient` says whether asking again may help
 
 Where a command line maps them to exit codes, `exit_code` says which: 1 failed, 2 usage, 3 not found, 4 conflict.
@@ -69,7 +69,7 @@ class Refused(FrameworkError):
     exit_code = 4
 
 
-class TurnFailed(FrameworkError):
+class NoReply(FrameworkError):
     """Raised to the sender of a message whose turn ended without a reply; the conversation stays usable."""
 
 

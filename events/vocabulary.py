@@ -92,8 +92,8 @@ class ModelRequested(Event, frozen=True, kw_only=True, tag="model.requested"):
     """The model is owed a call.
 
     `prompt` and `tools` hold the text where it is first used; later requests give the version where it stands in
-    `prompt_at` and `tools_at`.  `tools` is the JSON list in OpenAI form.  `not_before` (Unix milliseconds) delays a
-    retry.  `first_turn` to `last_turn` is the window of the transcript that was sent, rendered by revision `renderer`;
+    `prompt_at` and `tools_at`.  `tools` is the JSON list in OpenAI form, `effects` the classes that were declared for
+    them.  `not_before` (Unix milliseconds) delays a retry.  `first_turn` to `last_turn` is the window of the transcript that was sent, rendered by revision `renderer`;
     `request` is the SHA-256 of what went to the model.
     """
 
@@ -104,6 +104,7 @@ class ModelRequested(Event, frozen=True, kw_only=True, tag="model.requested"):
     prompt_at: Structure[int | None] = None
     tools: Content[Raw | None] = None
     tools_at: Structure[int | None] = None
+    effects: Structure[dict[str, Effect]] = {}
     first_turn: Structure[int] = 0
     last_turn: Structure[int] = 0
     renderer: Structure[int] = 1
@@ -212,6 +213,7 @@ class TurnFailed(Event, frozen=True, kw_only=True, tag="turn.failed"):
 class TurnCancelled(Event, frozen=True, kw_only=True, tag="turn.cancelled"):
     """The turn was ended from outside; what was recorded stays."""
 
+    command_id: Structure[str]
     reason: Structure[str] = ""
     usage: Structure[Usage] = Usage()
 

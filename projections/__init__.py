@@ -1,1 +1,44 @@
-"""."""
+"""What it means: pure folds over events."""
+
+from .calls import Call, calls_of, text_of
+from .conversation import Conversation, evolve, fold, initial, state_of
+from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
+from .rendering import RENDERER, fingerprint, render
+from .timeline import Recorded, timeline
+from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, Transcript, UserMessage
+from .turn import Answer, Ended, Request, Result, Running, Turn
+from .usage import Spent, spend
+
+__all__ = [
+    "RENDERER",
+    "Answer",
+    "AssistantMessage",
+    "Call",
+    "Conversation",
+    "EarlierMessage",
+    "Ended",
+    "Entry",
+    "Owed",
+    "OwedModelCall",
+    "OwedToolCall",
+    "Recorded",
+    "Request",
+    "Result",
+    "Running",
+    "Spent",
+    "ToolMessage",
+    "Transcript",
+    "Turn",
+    "UserMessage",
+    "calls_of",
+    "evolve",
+    "fingerprint",
+    "fold",
+    "initial",
+    "outstanding",
+    "render",
+    "spend",
+    "state_of",
+    "text_of",
+    "timeline",
+]

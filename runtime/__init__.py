@@ -1,1 +1,1 @@
-"""."""
+"""What runs: agents, models, the substrate, workers, clients, the command line."""

@@ -1,1 +1,46 @@
-"""."""
+"""What an author writes with: state, messages, tool schemas and tools, all of it pure."""
+
+from .difference import difference
+from .messages import AgentContext, AgentMessage, AgentResult
+from .schemas import ToolParameter, ToolSchema, ToolSchemaBuilder, schemas_to_openai_format
+from .serializer import StateSerializer
+from .state import (
+    BaseJourneyState,
+    BaseState,
+    StateT,
+    StepT,
+    is_complete,
+    is_terminal,
+    state_fields,
+    state_from_dict,
+    state_from_fields,
+    state_to_dict,
+    step_of,
+)
+from .tools import BaseJourneyTools, BaseTool, ToolResult
+
+__all__ = [
+    "AgentContext",
+    "AgentMessage",
+    "AgentResult",
+    "BaseJourneyState",
+    "BaseJourneyTools",
+    "BaseState",
+    "BaseTool",
+    "StateSerializer",
+    "StateT",
+    "StepT",
+    "ToolParameter",
+    "ToolResult",
+    "ToolSchema",
+    "ToolSchemaBuilder",
+    "difference",
+    "is_complete",
+    "is_terminal",
+    "schemas_to_openai_format",
+    "state_fields",
+    "state_from_dict",
+    "state_from_fields",
+    "state_to_dict",
+    "step_of",
+]

@@ -1,1 +1,37 @@
-"""."""
+"""JetStream as log, bus and lock: everything that knows NATS."""
+
+from nats.aio.client import Client
+
+from ...events import WriterId
+from ..substrate import Substrate
+from .bus import NatsBus
+from .connection import connect
+from .leases import NatsLeases
+from .live import NatsLive
+from .log import JetStreamLog
+from .topology import ensure, find, replicas_of
+
+__all__ = ["JetStreamLog", "NatsBus", "NatsLeases", "NatsLive", "connect", "nats_substrate"]
+
+
+async def nats_substrate(
+    namespace: str, writer: WriterId, *, appends: Client, reads: Client, shards: int, create: bool
+) -> tuple[Substrate, int] | None:
+    """Return the ports of a namespace and how often its streams are replicated; None if it is not there.
+
+    `appends` and `reads` are two connections to one server.
+
+    Raises:
+        Unavailable: no JetStream server answers.
+
+    """
+    names = await (ensure(appends, namespace, shards=shards) if create else find(appends, namespace))
+    if names is None:
+        return None
+    substrate = Substrate(
+        JetStreamLog(names, appends=appends, reads=reads),
+        NatsBus(appends, names),
+        NatsLeases(appends, names, writer),
+        NatsLive(appends, names),
+    )
+    return substrate, await replicas_of(appends, names)

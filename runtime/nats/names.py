@@ -9,17 +9,8 @@ $KV.<ns>-leases.<agent>.<partition>        bucket <ns>-leases         who owns w
 
 from msgspec import Struct
 
-from ...events import AgentKey, ConversationId, check_token
-
-_FNV_OFFSET, _FNV_PRIME = 0x811C9DC5, 0x01000193
-
-
-def fnv1a(text: str) -> int:
-    """Return FNV-1a, 32 bits, of the text's bytes: the hash that nats-server partitions by."""
-    value = _FNV_OFFSET
-    for byte in text.encode():
-        value = ((value ^ byte) * _FNV_PRIME) & 0xFFFFFFFF
-    return value
+from ...events import AgentKey, ConversationId, InvalidInput, check_token
+from ..bus import fnv1a
 
 
 class Names(Struct, frozen=True):
@@ -30,6 +21,8 @@ class Names(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         check_token(self.namespace, "namespace")
+        if self.shards < 1:
+            raise InvalidInput(f"namespace {self.namespace!r} cannot have {self.shards} shards: give at least 1")
 
     def shard(self, conversation: ConversationId) -> int:
         """Return which event stream holds this conversation."""
@@ -39,8 +32,18 @@ class Names(Struct, frozen=True):
         """Return the name of an event stream."""
         return f"{self.namespace}-ev-{shard}"
 
+    def event_subjects(self, shard: int) -> str:
+        """Return the filter of all subjects of one event stream."""
+        return f"{self.namespace}.ev.{shard}.*"
+
     def event_subject(self, conversation: ConversationId) -> str:
-        """Return the subject of a conversation's log."""
+        """Return the subject of a conversation's log.
+
+        Raises:
+            InvalidId: it is not a token, so it could name other conversations' subjects.
+
+        """
+        check_token(conversation, "conversation id")
         return f"{self.namespace}.ev.{self.shard(conversation)}.{conversation}"
 
     @property
@@ -49,7 +52,14 @@ class Names(Struct, frozen=True):
         return f"{self.namespace}-cmd"
 
     def command_subject(self, agent: AgentKey, conversation: ConversationId) -> str:
-        """Return the subject that a client publishes a command to."""
+        """Return the subject that a client publishes a command to.
+
+        Raises:
+            InvalidId: one of the two is not a token.
+
+        """
+        check_token(agent, "agent key")
+        check_token(conversation, "conversation id")
         return f"{self.namespace}.cmd.{agent}.{conversation}"
 
     def partition_filter(self, agent: AgentKey, partition: int) -> str:
@@ -61,6 +71,17 @@ class Names(Struct, frozen=True):
         """The name of the key-value bucket of leases."""
         return f"{self.namespace}-leases"
 
+    @property
+    def lease_stream(self) -> str:
+        """The name of the stream that holds the bucket of leases."""
+        return f"KV_{self.lease_bucket}"
+
     def live_subject(self, conversation: ConversationId) -> str:
-        """Return the subject that followers listen to."""
+        """Return the subject that followers listen to.
+
+        Raises:
+            InvalidId: it is not a token, so it could name other conversations' subjects.
+
+        """
+        check_token(conversation, "conversation id")
         return f"{self.namespace}.live.{conversation}"

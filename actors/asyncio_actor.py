@@ -1,0 +1,146 @@
+"""A pykka actor whose mailbox is drained on the running asyncio loop.
+
+Pykka leaves three things to whoever implements a new kind of actor: the inbox, the future and the loop.  Here an idle
+actor is no task and no thread: putting a message into an empty inbox starts a task that drains it.
+
+What differs from pykka's own actors, on purpose:
+  - `on_receive` may be a coroutine; messages are still handled one after another.
+  - Actors are not registered: pykka's registry is a list that is searched at each stop, and one CancelledError in one
+    actor would stop all that are in it.  Whoever starts an actor keeps its reference.
+  - A future is awaited without blocking the loop.
+"""
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Generator
+from inspect import isawaitable
+from typing import Any, Self, TypeVar
+
+import pykka
+from pykka import Actor, ActorRef, Future
+
+T = TypeVar("T")
+
+
+class AsyncioFuture(Future[T]):
+    """Is pykka's future over asyncio's; `get` never waits, so await it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def get(self, *, timeout: float | None = None) -> T:  # noqa: ARG002  pykka's signature
+        """Return the value if it is there.
+
+        Raises:
+            pykka.Timeout: it is not; waiting here would block the loop.
+
+        """
+        if not self._future.done():
+            raise pykka.Timeout("the value is not there yet; await the future instead of blocking the loop")
+        value: T = self._future.result()
+        return value
+
+    def set(self, value: T | None = None) -> None:
+        """Give the future its value."""
+        if not self._future.done():
+            self._future.set_result(value)
+
+    def set_exception(self, exc_info: Any = None) -> None:
+        """Give the future an exception, the one being handled if none is given."""
+        _, error, _ = exc_info or sys.exc_info()
+        if not self._future.done() and error is not None:
+            self._future.set_exception(error)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._future.__await__()
+
+
+class AsyncioInbox:
+    """Holds envelopes, and wakes its actor when the first one comes."""
+
+    def __init__(self) -> None:
+        self._envelopes: deque[Any] = deque()
+        self._actor: AsyncioActor | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def attach(self, actor: "AsyncioActor") -> None:
+        """Say whose inbox this is; what is waiting is handled from now on."""
+        self._actor = actor
+        self._wake()
+
+    def put(self, envelope: Any, /) -> None:
+        """Add an envelope."""
+        self._envelopes.append(envelope)
+        self._wake()
+
+    def get(self) -> Any:
+        """Return the oldest envelope; there must be one."""
+        return self._envelopes.popleft()
+
+    def empty(self) -> bool:
+        """Say whether nothing is waiting."""
+        return not self._envelopes
+
+    def _wake(self) -> None:
+        if self._actor is not None and self._task is None and self._envelopes:
+            self._task = asyncio.get_running_loop().create_task(self._drain(self._actor))
+
+    async def _drain(self, actor: "AsyncioActor") -> None:
+        try:
+            while self._envelopes and not actor.actor_stopped.is_set():
+                await actor.handle(self.get())
+        finally:
+            self._task = None
+        if actor.actor_stopped.is_set():
+            actor.discard()
+
+
+class AsyncioActor(Actor):
+    """Is an actor on the running loop."""
+
+    @classmethod
+    def start(cls, *args: Any, **kwargs: Any) -> ActorRef[Self]:
+        """Start the actor and return its reference; it is in no registry, and lives as long as someone holds it."""
+        actor = cls(*args, **kwargs)
+        actor.begin()
+        return actor.actor_ref
+
+    def begin(self) -> None:
+        """Handle messages from now on."""
+        self._start_actor_loop()
+
+    @staticmethod
+    def _create_actor_inbox() -> AsyncioInbox:
+        return AsyncioInbox()
+
+    @staticmethod
+    def _create_future() -> Future[Any]:
+        return AsyncioFuture()
+
+    def _start_actor_loop(self) -> None:
+        self.on_start()
+        if not isinstance(self.actor_inbox, AsyncioInbox):
+            raise TypeError(f"{type(self).__name__} needs the inbox that it creates")
+        self.actor_inbox.attach(self)
+
+    async def handle(self, envelope: Any) -> None:
+        """Handle one message; an exception stops this actor, after `on_failure`, and no other."""
+        try:
+            response = self._handle_receive(envelope.message)
+            if isawaitable(response):
+                response = await response
+        except Exception:  # noqa: BLE001  whatever a subclass raises must stop only this actor
+            if envelope.reply_to is not None:
+                envelope.reply_to.set_exception()
+            else:
+                self._handle_failure(*sys.exc_info())
+                self.on_failure(*sys.exc_info())
+        else:
+            if envelope.reply_to is not None:
+                envelope.reply_to.set(response)
+
+    def discard(self) -> None:
+        """Answer what is left in the inbox of a stopped actor, as pykka does."""
+        self._actor_loop_teardown()

@@ -1,0 +1,294 @@
+"""The conversation actor: the one place where deciding, appending, adopting and performing meet.
+
+For each command: settle, append at the expected head, adopt, publish, perform what is owed.  It is the only engine; a
+test over `MemoryLog`, a run without a server and a worker over JetStream all go through it, and a turn that a dead
+worker left behind is gone on with by the same lines.
+
+Nothing is performed or published before its frame is stored.  The actor never waits for a model or a tool: an effect
+runs beside it, and its outcome comes back as a command.  Effects are performed only where this life recorded the
+intent; one that another life recorded is first taken over by `turn.resumed`.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from ..events import (
+    QUEUE_LIMIT,
+    START,
+    Conflict,
+    ConversationId,
+    EventLog,
+    Frame,
+    FrameworkError,
+    Head,
+    NewerRelease,
+    Stored,
+    TooLarge,
+    WriterId,
+)
+from ..projections import Conversation, Owed, fold, initial, outstanding
+from .asyncio_actor import AsyncioActor
+from .commands import BusCommand, Command, FailTurn, Open, Outcome, RefuseCommand, ResumeTurn, SayToAgent
+from .decide import overflow
+from .settle import Journey, Settled, settle
+
+logger = logging.getLogger("agent_runtime_framework.actors")
+
+
+class Delivered(Struct, frozen=True):
+    """Is a command from outside: `done` is told once nothing is owed for it, `failed` if it must come again."""
+
+    command: BusCommand
+    done: Callable[[], None]
+    failed: Callable[[Exception], None]
+
+
+class Effects(Protocol):
+    """Is the world, as an actor needs it."""
+
+    async def open(self, conversation: ConversationId) -> Open:
+        """Say how a conversation begins of which nothing is recorded."""
+
+    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome:
+        """Do what is owed and return what it came to; a failure is an outcome too."""
+
+    async def stored(self, stored: Stored, conversation: Conversation) -> None:
+        """Hear of a frame that was stored, and of the conversation after it."""
+
+    def raised(self, conversation: ConversationId, error: Exception) -> None:
+        """Hear of what author code raised while a frame was settled; the turn failed with it."""
+
+
+class Life(Protocol):
+    """Is the life of the process that an actor lives in."""
+
+    @property
+    def writer(self) -> WriterId:
+        """The name of this life, which no other ever has."""
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new turn is to begin here."""
+
+    def now(self) -> int:
+        """Return Unix milliseconds."""
+
+    def owns(self, agent: str, conversation: ConversationId) -> bool:
+        """Say whether this life still owns that conversation."""
+
+    def busy(self, actor: "ConversationActor", *, busy: bool) -> None:
+        """Hear whether a turn is in progress."""
+
+    def gone(self, actor: "ConversationActor") -> None:
+        """Hear that an actor stopped by an error; the next message starts it anew from the log."""
+
+
+Message: TypeAlias = Delivered | Outcome
+
+
+class ConversationActor(AsyncioActor):
+    """Is one conversation, as `agent` answers it."""
+
+    def __init__(
+        self, agent: str, conversation: ConversationId, *, journey: Journey, log: EventLog, effects: Effects, life: Life
+    ) -> None:
+        super().__init__()
+        self.agent = agent
+        self.id = conversation
+        self._journey = journey
+        self._log = log
+        self._effects = effects
+        self._life = life
+        self._conversation = initial(conversation)
+        self._head: Head = START
+        self._loaded = False
+        self._opening: Open | None = None
+        self._waiting: deque[SayToAgent] = deque()
+        self._unacknowledged: list[Delivered] = []
+        self._effect: tuple[str, asyncio.Task[None]] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in progress, waiting or unacknowledged here."""
+        return self._conversation.turn is None and not self._unacknowledged and self.actor_inbox.empty()
+
+    async def on_receive(self, message: Message) -> None:
+        """Take one command, and go on as far as it goes; what cannot be taken now is given back."""
+        if isinstance(message, Delivered):
+            self._unacknowledged.append(message)
+        try:
+            await self._go_on(message)
+        except FrameworkError as error:
+            logger.warning("%s: %s", self.id, error)
+            self._stop_by(error)
+
+    async def _go_on(self, message: Message) -> None:
+        await self._load()
+        if isinstance(message, Delivered):
+            await self._take(message.command)
+        else:
+            await self._commit(message)
+        self._acknowledge()
+        while self._waiting and self._conversation.turn is None and not self._life.draining:
+            await self._commit(self._waiting.popleft())
+            self._acknowledge()
+        self._perform()
+
+    async def _take(self, command: BusCommand) -> None:
+        if not isinstance(command, SayToAgent) or self._conversation.turn is None:
+            await self._commit(command)
+        elif command.id in self._conversation.handled or any(command.id == other.id for other in self._waiting):
+            return
+        elif len(self._waiting) < QUEUE_LIMIT and command.agent == self._conversation.agent:
+            self._waiting.append(command)
+        else:
+            await self._commit(overflow(command) if command.agent == self._conversation.agent else command)
+
+    async def _commit(self, command: Command) -> None:
+        """Take one command from decision to stored frame."""
+        while True:
+            settled = settle(self._conversation, self._journey, *self._preceded(command))  # 1. decide
+            if not settled.events:
+                return
+            try:
+                stored = await self._log.append(self.id, self._frame(settled, command), self._head)  # 2. append
+            except Conflict:
+                await self._catch_up()
+                continue
+            except TooLarge as error:
+                command = self._without_effect(command, error)
+                continue
+            self._conversation, self._head = settled.conversation, stored.head  # 3. adopt
+            await self._effects.stored(stored, settled.conversation)  # 4. publish
+            if settled.raised is not None:
+                self._effects.raised(self.id, settled.raised)
+            return
+
+    def _preceded(self, command: Command) -> tuple[Command, ...]:
+        if self._opening is not None and self._head == START and isinstance(command, SayToAgent):
+            return (self._opening, command)
+        return (command,)
+
+    def _frame(self, settled: Settled, command: Command) -> Frame:
+        conversation = settled.conversation
+        return Frame(
+            first=self._head.version + 1,
+            time=self._life.now(),
+            writer=self._life.writer,
+            agent=conversation.agent,
+            turn=conversation.turns,
+            step=conversation.step,
+            status=conversation.status,
+            command=getattr(command, "id", ""),
+            prev=self._head.hash,
+            events=settled.events,
+        )
+
+    def _without_effect(self, command: Command, error: TooLarge) -> Command:
+        if self._conversation.turn is not None:
+            return FailTurn(reason="too_large", error=str(error))
+        return RefuseCommand(id=getattr(command, "id", ""), reason=str(error))
+
+    async def _load(self) -> None:
+        """Fold the log, once; a turn that is in progress was another life's, so take it over."""
+        if self._loaded:
+            return
+        await self._fold_tail()
+        if self._head == START:
+            self._opening = await self._effects.open(self.id)
+        self._loaded = True
+        await self._take_over()
+
+    async def _catch_up(self) -> None:
+        """Fold what another writer appended, and take the turn over if this life still owns the conversation."""
+        await self._fold_tail()
+        if not self._life.owns(self.agent, self.id):
+            raise Conflict(f"{self.id!r} was taken over at version {self._head.version}; this worker lets go of it")
+        await self._take_over()
+
+    async def _fold_tail(self) -> None:
+        async for stored in self._log.read(self.id, self._head):
+            self._conversation = fold(self._conversation, [stored.frame])
+            self._head = stored.head
+        if self._conversation.unknown:
+            tags = ", ".join(sorted(set(self._conversation.unknown)))
+            raise NewerRelease(
+                f"{self.id!r} holds events of a newer release ({tags}); a worker of that release is needed"
+            )
+
+    async def _take_over(self) -> None:
+        owed = outstanding(self._conversation)
+        mine = owed is not None and self._effect is not None and self._effect[0] == owed.id
+        if self._conversation.turn is not None and not mine and self._conversation.agent == self.agent:
+            await self._commit(ResumeTurn())
+
+    def _perform(self) -> None:
+        """Begin what is owed and not yet under way; end what is no longer owed."""
+        owed = outstanding(self._conversation) if self._conversation.agent == self.agent else None
+        wanted = None if owed is None else owed.id
+        if self._effect is not None and self._effect[0] != wanted:
+            self._effect[1].cancel()
+            self._effect = None
+        if owed is not None and self._effect is None and not self.actor_stopped.is_set():
+            task = asyncio.get_running_loop().create_task(self._effects_outcome(self._conversation, owed))
+            self._effect = (owed.id, task)
+        self._life.busy(self, busy=self._effect is not None)
+
+    async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:
+        try:
+            outcome = await self._effects.perform(conversation, owed)
+        except Exception as error:
+            logger.exception("the effect %s of %s broke", owed.id, self.id)
+            self._stop_by(error)
+        else:
+            if not self.actor_stopped.is_set():
+                self.actor_ref.tell(outcome)
+
+    def _acknowledge(self) -> None:
+        """Tell the senders of commands for which nothing is owed any more."""
+        turn = self._conversation.turn
+        still: list[Delivered] = []
+        for delivered in self._unacknowledged:
+            id_ = delivered.command.id
+            waits = any(id_ == other.id for other in self._waiting)
+            if waits or (turn is not None and turn.message_id == id_):
+                still.append(delivered)
+            else:
+                delivered.done()
+        self._unacknowledged = still
+
+    def abandon(self) -> None:
+        """Let go of the conversation at once: end the effect, acknowledge nothing; whoever owns it now goes on."""
+        self.actor_stopped.set()
+        if self._effect is not None:
+            self._effect[1].cancel()
+            self._effect = None
+        self._unacknowledged.clear()
+        self._waiting.clear()
+        self._life.busy(self, busy=False)
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,  # noqa: ARG002  pykka's signature
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,  # noqa: ARG002
+    ) -> None:
+        """Give back what was not finished, so that it comes again to an actor that is folded anew."""
+        self._stop_by(exception_value if isinstance(exception_value, Exception) else RuntimeError("stopped"))
+
+    def _stop_by(self, error: Exception) -> None:
+        unfinished = list(self._unacknowledged)
+        while not self.actor_inbox.empty():
+            message = self.actor_inbox.get().message
+            if isinstance(message, Delivered):
+                unfinished.append(message)
+        self.abandon()
+        self._life.gone(self)
+        for delivered in unfinished:
+            delivered.failed(error)

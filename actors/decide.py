@@ -1,0 +1,380 @@
+"""What a command comes to: `decide(conversation, command)`, pure, the only place where events are made.
+
+A command that has had its effect, or that no longer applies, comes to nothing: an empty tuple.  A person's command that
+cannot be taken comes to `command.refused`.
+"""
+
+from typing import assert_never
+
+import msgspec
+from msgspec import Raw
+
+from ..events import (
+    QUEUE_LIMIT,
+    STATE_LIMIT,
+    TEXT_LIMIT,
+    AgentSpoke,
+    CommandRefused,
+    ConversationStarted,
+    KnownEvent,
+    ModelAnswered,
+    ModelFailed,
+    ModelRequested,
+    StateChanged,
+    StepEntered,
+    TooLarge,
+    ToolFailed,
+    ToolReturned,
+    ToolStarted,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnResumed,
+    TurnStarted,
+    UserSpoke,
+)
+from ..projections import RENDERER, Conversation, Turn, fingerprint, render
+from .commands import (
+    AskModel,
+    CancelTurn,
+    Command,
+    EndTurn,
+    FailTurn,
+    Open,
+    RecordAnswer,
+    RecordModelFailure,
+    RecordToolFailure,
+    RecordToolReturn,
+    RefuseCommand,
+    RefuseTool,
+    ResumeTurn,
+    RunTool,
+    SayToAgent,
+)
+from .journey.difference import difference
+from .sizes import cut, json_size, size_of
+
+METADATA_LIMIT = 64 * 1024
+"""Bytes of JSON that may come with a message."""
+
+_UNKNOWN_OUTCOME = (
+    "Error: '{name}' was started, but its outcome is unknown. It may or may not have taken effect; "
+    "nothing was changed in the state. Do not assume either."
+)
+_NOT_RUN = "Error: this tool was not run, because the turn was cancelled"
+
+
+def decide(conversation: Conversation, command: Command) -> tuple[KnownEvent, ...]:
+    """Return the events that `command` comes to, none if it has no effect here.
+
+    Raises:
+        TooLarge: a first state that no frame can hold.
+
+    """
+    match command:
+        case SayToAgent():
+            return _say(conversation, command)
+        case CancelTurn():
+            return _cancel(conversation, command)
+        case RefuseCommand():
+            return () if command.id in conversation.handled else (_refusal(command.id, command.reason),)
+        case Open():
+            return _open(conversation, command)
+        case _:
+            turn = conversation.turn
+            return () if turn is None else _in_turn(conversation, turn, command)
+
+
+def _in_turn(
+    conversation: Conversation,
+    turn: Turn,
+    command: AskModel
+    | RunTool
+    | RefuseTool
+    | EndTurn
+    | FailTurn
+    | ResumeTurn
+    | RecordAnswer
+    | RecordModelFailure
+    | RecordToolReturn
+    | RecordToolFailure,
+) -> tuple[KnownEvent, ...]:
+    match command:
+        case RecordAnswer() | RecordModelFailure():
+            return _model_outcome(conversation, turn, command)
+        case RecordToolReturn() | RecordToolFailure():
+            return _tool_outcome(conversation, turn, command)
+        case RunTool() | RefuseTool():
+            return _verdict(conversation, turn, command)
+        case AskModel():
+            return _ask(conversation, turn, command)
+        case EndTurn():
+            return _end(conversation, turn, command)
+        case FailTurn():
+            return (_failure(turn, command.reason, command.error),)
+        case ResumeTurn():
+            return _resume(conversation, turn)
+        case _:
+            assert_never(command)
+
+
+# --- what people send ---------------------------------------------------------------------------------------------
+
+
+def _open(conversation: Conversation, command: Open) -> tuple[KnownEvent, ...]:
+    if conversation.version:
+        return ()
+    if size_of(command.state) > STATE_LIMIT:
+        raise TooLarge(f"the first state of {conversation.id!r} has more than {STATE_LIMIT} bytes")
+    return (
+        ConversationStarted(
+            agent=command.agent,
+            journey_hash=command.journey_hash,
+            state=_raw(command.state),
+            step=command.step,
+            history=command.history,
+        ),
+    )
+
+
+def _say(conversation: Conversation, command: SayToAgent) -> tuple[KnownEvent, ...]:
+    if command.id in conversation.handled:
+        return ()
+    reason = refusal_of(conversation, command)
+    if reason is not None:
+        return (_refusal(command.id, reason),)
+    spoke = conversation.version + 1
+    return (
+        UserSpoke(message_id=command.id, text=command.text, metadata=command.metadata),
+        TurnStarted(number=conversation.turns + 1, cause=spoke),
+    )
+
+
+def refusal_of(conversation: Conversation, command: SayToAgent) -> str | None:
+    """Return why this message cannot be taken now, or None if it can."""
+    if conversation.erased:
+        return "the conversation was erased"
+    if conversation.agent and conversation.agent != command.agent:
+        return f"the conversation belongs to agent {conversation.agent!r}, not to {command.agent!r}"
+    if conversation.turn is not None:
+        return "a turn is in progress"
+    if json_size(command.text) > TEXT_LIMIT:
+        return f"the text has more than {TEXT_LIMIT} bytes"
+    if json_size(command.metadata) > METADATA_LIMIT:
+        return f"the metadata has more than {METADATA_LIMIT} bytes"
+    return None
+
+
+def overflow(command: SayToAgent) -> RefuseCommand:
+    """Return the refusal of a message that finds `QUEUE_LIMIT` others waiting."""
+    return RefuseCommand(id=command.id, reason=f"{QUEUE_LIMIT} messages are waiting in this conversation already")
+
+
+def _cancel(conversation: Conversation, command: CancelTurn) -> tuple[KnownEvent, ...]:
+    turn = conversation.turn
+    if command.id in conversation.handled or not conversation.version:
+        return ()
+    if turn is None:
+        return (_refusal(command.id, "no turn is in progress"),)
+    failed: tuple[KnownEvent, ...] = ()
+    if turn.answer is not None:
+        answer = turn.answer
+        failed = tuple(
+            _in_doubt(answer.version, call.index, call.name)
+            if answer.running is not None and answer.running.index == call.index and answer.running.effect == "once"
+            else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=_NOT_RUN)
+            for call in answer.open_calls
+        )
+    end = TurnCancelled(command_id=command.id, reason=command.reason, usage=turn.usage, cause=turn.began)
+    return (*failed, end)
+
+
+def _refusal(id_: str, reason: str) -> CommandRefused:
+    return CommandRefused(command_id=id_, reason=reason)
+
+
+# --- the model ----------------------------------------------------------------------------------------------------
+
+
+def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[KnownEvent, ...]:
+    if turn.waiting:
+        return ()
+    last = turn.number
+    first = 0 if command.history_turns is None else max(last - command.history_turns, 0)
+    messages = render(command.prompt, conversation.transcript.window(first, last))
+    tools = msgspec.json.decode(command.tools) if command.tools else None
+    prompt_at = conversation.prompts.where.get(command.prompt)
+    tools_at = conversation.tools.where.get(command.tools)
+    event = ModelRequested(
+        cause=turn.began if turn.last is None else turn.last.version,
+        model=command.model,
+        parameters=command.parameters,
+        prompt=command.prompt if command.prompt and prompt_at is None else None,
+        prompt_at=prompt_at,
+        tools=Raw(command.tools.encode()) if command.tools and tools_at is None else None,
+        tools_at=tools_at,
+        effects=command.effects,
+        first_turn=first,
+        last_turn=last,
+        renderer=RENDERER,
+        request=fingerprint(messages, tools, {"model": command.model, **command.parameters}),
+    )
+    return (event,)
+
+
+def _ask_again(conversation: Conversation, turn: Turn, cause: int, not_before: int | None) -> ModelRequested:
+    """Return the same request once more: same texts, same window, next attempt."""
+    request = turn.request
+    if request is None:
+        raise ValueError("there is no request to repeat")
+    return ModelRequested(
+        cause=cause,
+        attempt=request.attempt + 1,
+        model=request.model,
+        parameters=request.parameters,
+        prompt_at=conversation.prompts.where.get(request.prompt),
+        tools_at=conversation.tools.where.get(request.tools),
+        effects=request.effects,
+        first_turn=request.first_turn,
+        last_turn=request.last_turn,
+        renderer=RENDERER,
+        request=request.hash,
+        not_before=not_before,
+    )
+
+
+def _model_outcome(
+    conversation: Conversation, turn: Turn, command: RecordAnswer | RecordModelFailure
+) -> tuple[KnownEvent, ...]:
+    if not turn.waiting or turn.request is None or turn.request.version != command.request:
+        return ()
+    if isinstance(command, RecordAnswer):
+        return (
+            ModelAnswered(
+                cause=command.request,
+                message=command.message,
+                finish_reason=command.finish_reason,
+                usage=command.usage,
+                latency_ms=command.latency_ms,
+                response_id=command.response_id,
+                model=command.model,
+            ),
+        )
+    failed = ModelFailed(
+        cause=command.request,
+        kind=command.kind,
+        error=cut(command.error),
+        retry_at=command.retry_at,
+        latency_ms=command.latency_ms,
+    )
+    if command.retry_at is None:
+        return (failed, _failure(turn, f"model_{command.kind}", cut(command.error)))
+    return (failed, _ask_again(conversation, turn, conversation.version + 1, command.retry_at))
+
+
+# --- the tools ----------------------------------------------------------------------------------------------------
+
+
+def _verdict(conversation: Conversation, turn: Turn, command: RunTool | RefuseTool) -> tuple[KnownEvent, ...]:
+    answer = turn.answer
+    call = None if answer is None else answer.next_call
+    if answer is None or call is None:
+        return ()
+    if isinstance(command, RunTool):
+        return (ToolStarted(cause=answer.version, index=call.index, effect=command.effect, step=conversation.step),)
+    return (ToolFailed(cause=answer.version, index=call.index, kind=command.kind, content=cut(command.content)),)
+
+
+def _tool_outcome(
+    conversation: Conversation, turn: Turn, command: RecordToolReturn | RecordToolFailure
+) -> tuple[KnownEvent, ...]:
+    answer = turn.answer
+    if answer is None or answer.running is None or answer.version != command.answer:
+        return ()
+    if (answer.running.index, answer.running.attempt) != (command.index, command.attempt):
+        return ()
+    if isinstance(command, RecordToolFailure):
+        return (
+            ToolFailed(
+                cause=answer.version,
+                index=command.index,
+                kind=command.kind,
+                content=cut(command.content),
+                error=None if command.error is None else cut(command.error),
+                latency_ms=command.latency_ms,
+            ),
+        )
+    return _returned(conversation, command)
+
+
+def _returned(conversation: Conversation, command: RecordToolReturn) -> tuple[KnownEvent, ...]:
+    changed, unset = difference(conversation.state, command.state)
+    if size_of(changed) > STATE_LIMIT:
+        largest = max(changed, key=lambda name: len(changed[name]))
+        text = f"Error: the change of the state is over {STATE_LIMIT} bytes; the largest field is '{largest}'"
+        return (
+            ToolFailed(
+                cause=command.answer,
+                index=command.index,
+                kind="error",
+                content=text,
+                latency_ms=command.latency_ms,
+            ),
+        )
+    events: list[KnownEvent] = [
+        ToolReturned(
+            cause=command.answer, index=command.index, content=cut(command.content), latency_ms=command.latency_ms
+        )
+    ]
+    cause = conversation.version + 1
+    if changed or unset:
+        events.append(StateChanged(cause=cause, set=_raw(changed), unset=unset))
+    if command.step != conversation.step:
+        events.append(StepEntered(cause=cause, previous=conversation.step, step=command.step))
+    return tuple(events)
+
+
+def _in_doubt(answer: int, index: int, name: str) -> ToolFailed:
+    content = _UNKNOWN_OUTCOME.format(name=name)
+    return ToolFailed(cause=answer, index=index, kind="in_doubt", content=content)
+
+
+# --- the turn -----------------------------------------------------------------------------------------------------
+
+
+def _resume(conversation: Conversation, turn: Turn) -> tuple[KnownEvent, ...]:
+    resumed = TurnResumed(cause=turn.began, number=turn.number, attempt=turn.attempt + 1)
+    if turn.waiting and turn.request is not None:
+        return (resumed, _ask_again(conversation, turn, conversation.version + 1, turn.request.not_before))
+    answer = turn.answer
+    if answer is None or answer.running is None:
+        return (resumed,)
+    running = answer.running
+    if running.effect == "once":
+        name = answer.calls[running.index].name if running.index < len(answer.calls) else ""
+        return (resumed, _in_doubt(answer.version, running.index, name))
+    again = ToolStarted(
+        cause=answer.version,
+        index=running.index,
+        effect=running.effect,
+        attempt=running.attempt + 1,
+        step=conversation.step,
+    )
+    return (resumed, again)
+
+
+def _end(conversation: Conversation, turn: Turn, command: EndTurn) -> tuple[KnownEvent, ...]:
+    if command.spoken is None:
+        return (TurnCompleted(cause=turn.began, reason=command.reason, usage=turn.usage),)
+    return (
+        AgentSpoke(cause=command.spoken),
+        TurnCompleted(cause=conversation.version + 1, reason=command.reason, usage=turn.usage),
+    )
+
+
+def _failure(turn: Turn, reason: str, error: str) -> TurnFailed:
+    return TurnFailed(cause=turn.began, reason=reason, error=error, usage=turn.usage)
+
+
+def _raw(fields: dict[str, bytes]) -> dict[str, Raw]:
+    return {name: Raw(value) for name, value in fields.items()}

@@ -1,0 +1,106 @@
+"""Which fields a class declares: a dataclass, a msgspec Struct, or a plain class with annotated attributes."""
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import structs
+
+from ...events import InvalidInput
+
+ABSENT: Any = object()
+"""Stands for a default that is not there, since None is one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """Is one field: `key` is its name in JSON; `init` says whether the constructor takes it."""
+
+    name: str
+    key: str
+    annotation: Any
+    default: Any
+    required: bool
+    init: bool = True
+
+
+def is_record(cls: type) -> bool:
+    """Say whether a class declares its fields itself: a dataclass or a msgspec Struct."""
+    return dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct)
+
+
+def field_names(cls: type) -> Iterator[tuple[str, str]]:
+    """Yield each field's name, and its name in JSON."""
+    if issubclass(cls, msgspec.Struct):
+        yield from zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
+    elif dataclasses.is_dataclass(cls):
+        yield from ((field.name, field.name) for field in dataclasses.fields(cls))
+    else:
+        yield from ((name, name) for name in annotations(cls))
+
+
+def record_fields(cls: type) -> Iterator[Field]:
+    """Yield the fields of a dataclass or Struct, with their annotations resolved.
+
+    Raises:
+        InvalidInput: an annotation names what is not defined.
+
+    """
+    if issubclass(cls, msgspec.Struct):
+        for of_struct in structs.fields(cls):
+            default = ABSENT if of_struct.default is msgspec.NODEFAULT else of_struct.default
+            yield Field(of_struct.name, of_struct.encode_name, of_struct.type, default, of_struct.required)
+        return
+    hints = annotations(cls)
+    for field in dataclasses.fields(cast("Any", cls)):
+        default = ABSENT if field.default is dataclasses.MISSING else field.default
+        required = field.init and default is ABSENT and field.default_factory is dataclasses.MISSING
+        yield Field(field.name, field.name, hints[field.name], default, required, field.init)
+
+
+def annotations(cls: type) -> dict[str, Any]:
+    """Return the annotations of a class and its bases, with the type variables of generic bases filled in.
+
+    Raises:
+        InvalidInput: an annotation names what is not defined.
+
+    """
+    bound = _type_arguments(cls)
+    hints: dict[str, Any] = {}
+    for owner in reversed(cls.__mro__):
+        own = inspect.get_annotations(owner)
+        known = _resolved(owner) if own else {}
+        hints |= {name: _filled(known[name], bound.get(owner, {})) for name in own}
+    return {name: hint for name, hint in hints.items() if hint is not ClassVar and get_origin(hint) is not ClassVar}
+
+
+def _type_arguments(cls: type) -> dict[Any, dict[Any, Any]]:
+    """Return, for each generic base of a class, what its type variables stand for."""
+    bound: dict[Any, dict[Any, Any]] = {}
+    for owner in cls.__mro__:
+        for base in owner.__dict__.get("__orig_bases__", ()):
+            origin = get_origin(base)
+            if origin not in (None, Generic):
+                arguments = [_filled(argument, bound.get(owner, {})) for argument in get_args(base)]
+                bound.setdefault(origin, dict(zip(origin.__parameters__, arguments, strict=False)))
+    return bound
+
+
+def _resolved(cls: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(cls, include_extras=True)
+    except NameError as error:
+        raise InvalidInput(
+            f"the annotations of {cls.__name__} cannot be read ({error}): define what they name at the top of its "
+            "module, or write to_dict and from_dict"
+        ) from error
+
+
+def _filled(annotation: Any, bound: Mapping[Any, Any]) -> Any:
+    if isinstance(annotation, TypeVar):
+        return bound.get(annotation, Any)
+    if not isinstance(annotation, type) and (parameters := getattr(annotation, "__parameters__", ())):
+        return annotation[tuple(bound.get(parameter, Any) for parameter in parameters)]
+    return annotation

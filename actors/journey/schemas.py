@@ -1,0 +1,152 @@
+"""Tool schemas: what a model is told about a tool, and what the runtime is told about repeating it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Self, TypeAlias, cast, get_args
+
+from ...events import Effect
+from .serializer import StateSerializer
+
+Choices: TypeAlias = Sequence[Any] | type[Enum]
+"""The values that a parameter may have: plain ones, members of an Enum, or an Enum class for all its members."""
+
+
+@dataclass
+class ToolParameter:
+    """Is one parameter of a tool; `type` is a JSON Schema type, `items` the schema of an array's items.
+
+    >>> from agent_runtime_framework import ToolParameter
+    >>> ToolParameter("size", "string", "The size", enum=["S", "L"], default="L").to_schema()
+    {'type': 'string', 'description': 'The size', 'enum': ['S', 'L'], 'default': 'L'}
+    """
+
+    name: str
+    type: str
+    description: str = ""
+    required: bool = False
+    enum: Choices | None = None
+    items: dict[str, Any] | None = None
+    default: Any = None
+
+    def to_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the parameter: its type, and what was set; Enum members give their values."""
+        schema: dict[str, Any] = {"type": self.type}
+        if self.description:
+            schema["description"] = self.description
+        if self.enum is not None:
+            schema["enum"] = list(self.enum)
+        if self.items is not None:
+            schema["items"] = self.items
+        if self.default is not None:
+            schema["default"] = self.default
+        return cast("dict[str, Any]", StateSerializer.serialize(schema))
+
+
+@dataclass
+class ToolSchema:
+    """Is one tool as a model sees it, and its effect class, which the model does not see.
+
+    `effect` says what repeating a call does: it hurts (`once`), nothing under one idempotency key (`idempotent`),
+    nothing (`read`).  None means that nobody declared it, which counts as `once`.
+
+    >>> from agent_runtime_framework import ToolParameter, ToolSchema
+    >>> schema = ToolSchema("save_name", "Save the name", [ToolParameter("name", "string", required=True)])
+    >>> schema.to_openai_format()["function"]["parameters"]
+    {'type': 'object', 'properties': {'name': {'type': 'string'}}, 'required': ['name']}
+    """
+
+    name: str
+    description: str
+    parameters: list[ToolParameter] = field(default_factory=list)
+    effect: Effect | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.effect is not None:
+            _check_effect(self.effect)
+
+    def to_openai_format(self) -> dict[str, Any]:
+        """Return the tool in the form that OpenAI's API takes."""
+        return {
+            "type": "function",
+            "function": {
+                "name": self.name,
+                "description": self.description,
+                "parameters": {
+                    "type": "object",
+                    "properties": {parameter.name: parameter.to_schema() for parameter in self.parameters},
+                    "required": [parameter.name for parameter in self.parameters if parameter.required],
+                },
+            },
+        }
+
+
+class ToolSchemaBuilder:
+    """Builds a tool schema, call by call.
+
+    >>> from agent_runtime_framework import ToolSchemaBuilder
+    >>> schema = (
+    ...     ToolSchemaBuilder("look_up")
+    ...     .description("Look up an order")
+    ...     .param("order", "string", "Its number", required=True)
+    ...     .effect("read")
+    ...     .build()
+    ... )
+    >>> schema.name, schema.effect
+    ('look_up', 'read')
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._description = ""
+        self._parameters: list[ToolParameter] = []
+        self._effect: Effect | None = None
+
+    def description(self, text: str) -> Self:
+        """Say what the tool does."""
+        self._description = text
+        return self
+
+    def param(
+        self,
+        name: str,
+        type: str,  # noqa: A002 - JSON Schema's own word
+        description: str = "",
+        required: bool = False,
+        enum: Choices | None = None,
+        items: dict[str, Any] | None = None,
+        default: Any = None,
+    ) -> Self:
+        """Add a parameter; the fields are those of `ToolParameter`."""
+        self._parameters.append(ToolParameter(name, type, description, required, enum, items, default))
+        return self
+
+    def effect(self, effect: Effect) -> Self:
+        """Declare what repeating a call does; the words are those of `ToolSchema.effect`.
+
+        Raises:
+            ValueError: it is another word.
+
+        """
+        self._effect = _check_effect(effect)
+        return self
+
+    def build(self) -> ToolSchema:
+        """Return the schema; going on with the builder does not change it."""
+        return ToolSchema(self._name, self._description, list(self._parameters), effect=self._effect)
+
+    def to_openai_format(self) -> dict[str, Any]:
+        """Return the schema in the form that OpenAI's API takes."""
+        return self.build().to_openai_format()
+
+
+def schemas_to_openai_format(schemas: Iterable[ToolSchema]) -> list[dict[str, Any]]:
+    """Return the schemas in the form that OpenAI's API takes, in their order."""
+    return [schema.to_openai_format() for schema in schemas]
+
+
+def _check_effect(effect: str) -> Effect:
+    words = get_args(Effect)
+    if effect not in words:
+        raise ValueError(f"{effect!r} is no effect of a tool; use one of {', '.join(words)}")
+    return cast("Effect", effect)

@@ -1,0 +1,117 @@
+"""Settling: from one command to all that follows from it without any effect, as one frame.
+
+A frame must often hold what author code says of a state that was only just decided: a tool returned, the step moved,
+the next request carries the new step's prompt.  So the command is decided, its events are folded tentatively, and as
+long as the conversation then needs to know something of its journey, the journey is asked and its answer is decided.
+
+Nothing here performs, waits or stores.  Author code that raises ends the turn as failed; its exception is handed on.
+"""
+
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+from ..events import KnownEvent
+from ..projections import Answer, Call, Conversation, Turn, evolve
+from .commands import AskModel, Command, EndTurn, FailTurn, RefuseTool, RunTool
+from .decide import decide
+
+NOT_AVAILABLE = "Error: Tool '{name}' is not available now"
+
+Verdict: TypeAlias = RunTool | RefuseTool
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """Says when a turn is over.
+
+    Attributes:
+        max_rounds: answers of the model in one turn; the turn ends with the last tool's text after so many.
+        terminal_tools: tools whose success, as the last call of an answer, ends the turn with their text.
+        stop_on_text: an answer without calls is the reply.
+        offered_only: a call of a tool that was not offered in that request is refused.
+
+    """
+
+    max_rounds: int = 10
+    terminal_tools: frozenset[str] = frozenset()
+    stop_on_text: bool = True
+    offered_only: bool = True
+
+
+class Journey(Protocol):
+    """Is what the loop asks of a journey; every answer is a plain value, given at once."""
+
+    @property
+    def policy(self) -> Policy:
+        """When a turn is over."""
+
+    def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
+        """Say what the model is asked in this state, or that this turn needs no answer."""
+
+    def judge(self, conversation: Conversation, call: Call) -> Verdict:
+        """Say whether this call, which was offered and has arguments, may run, and its effect class."""
+
+
+class Settled(Struct, frozen=True):
+    """Is what a command came to: the events of one frame, the conversation after them, what author code raised."""
+
+    conversation: Conversation
+    events: tuple[KnownEvent, ...]
+    raised: Exception | None = None
+
+
+def settle(conversation: Conversation, journey: Journey, *commands: Command) -> Settled:
+    """Return what these commands, one after another, and all that follows from them come to."""
+    events: list[KnownEvent] = []
+    raised: Exception | None = None
+    for command in commands:
+        following: Command | None = command
+        while following is not None:
+            decided = decide(conversation, following)
+            for event in decided:
+                conversation = evolve(conversation, event)
+            events.extend(decided)
+            try:
+                following = _needed(conversation, journey) if decided else None
+            except Exception as error:  # noqa: BLE001  author code may raise anything; the turn fails with it
+                following, raised = FailTurn(reason="author_error", error=_described(error)), error
+    return Settled(conversation, tuple(events), raised)
+
+
+def _needed(conversation: Conversation, journey: Journey) -> Command | None:
+    """Return what the journey says of the conversation as it is now, None if nothing needs to be known."""
+    turn = conversation.turn
+    if turn is None or turn.waiting:
+        return None
+    answer = turn.answer
+    if answer is None:
+        return journey.ask_model(conversation)
+    if answer.running is not None:
+        return None
+    call = answer.next_call
+    if call is not None:
+        return _verdict(conversation, turn, call, journey)
+    return _end_of(turn, answer, journey.policy) or journey.ask_model(conversation)
+
+
+def _verdict(conversation: Conversation, turn: Turn, call: Call, journey: Journey) -> Verdict:
+    if journey.policy.offered_only and call.name and call.name not in turn.offered:
+        return RefuseTool(kind="not_offered", content=NOT_AVAILABLE.format(name=call.name))
+    if call.problem is not None:
+        return RefuseTool(kind="invalid", content=call.problem)
+    return journey.judge(conversation, call)
+
+
+def _end_of(turn: Turn, answer: Answer, policy: Policy) -> EndTurn | None:
+    spoken = answer.results[-1].version if answer.calls else answer.version
+    if not answer.calls and policy.stop_on_text:
+        return EndTurn(reason="text_response", spoken=spoken)
+    if answer.calls and answer.calls[-1].name in policy.terminal_tools and answer.results[-1].succeeded:
+        return EndTurn(reason=f"terminal_tool:{answer.calls[-1].name}", spoken=spoken)
+    if turn.rounds >= policy.max_rounds:
+        return EndTurn(reason="max_iterations", spoken=spoken)
+    return None
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,99 @@
+"""The tool calls of an answer, read from whatever the model wrote.
+
+Models answer nonsense: calls without a name, arguments that are no JSON, ids that are missing or repeated.  Reading
+is total: each entry becomes a `Call`, and what is wrong with it becomes its `problem`, which is told to the model
+instead of running the tool.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class Call(Struct, frozen=True, omit_defaults=True):
+    """Is one tool call of an answer.
+
+    Attributes:
+        index: its place in the answer, from 0.
+        name: the tool; empty if the model named none.
+        arguments: what to call it with.
+        problem: why it cannot be called, or None.
+        provider_id: the id that the provider gave, only ever echoed; empty if it gave none.
+
+    """
+
+    index: int
+    name: str
+    arguments: dict[str, Any] = {}
+    problem: str | None = None
+    provider_id: str = ""
+
+
+class _Function(Struct, frozen=True):
+    name: str = ""
+
+
+class _Tool(Struct, frozen=True):
+    function: _Function = _Function()
+
+
+_tools = msgspec.json.Decoder(tuple[_Tool, ...])
+
+
+def calls_of(message: Mapping[str, Any]) -> tuple[Call, ...]:
+    """Return the calls of an assistant message, in OpenAI form or flat, in order; it never raises."""
+    listed = message.get("tool_calls")
+    if not isinstance(listed, list | tuple):
+        return ()
+    return tuple(_call(index, entry) for index, entry in enumerate(listed))
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """Return the words of an assistant message; empty if there are none."""
+    content = message.get("content")
+    return content if isinstance(content, str) else ""
+
+
+def names_in(tools: str) -> frozenset[str]:
+    """Return the names in a JSON list of tools in OpenAI form; it never raises."""
+    try:
+        return frozenset(tool.function.name for tool in _tools.decode(tools)) if tools else frozenset()
+    except (msgspec.DecodeError, RecursionError):
+        return frozenset()
+
+
+def _call(index: int, entry: object) -> Call:
+    if not isinstance(entry, Mapping):
+        return Call(index, "", problem="Error: a tool call must be an object with a name and arguments")
+    provider_id = entry.get("id")
+    function = entry.get("function")
+    spec = function if isinstance(function, Mapping) else entry
+    name = spec.get("name")
+    if not isinstance(name, str) or not name:
+        return Call(index, "", problem="Error: a tool call must name a tool", provider_id=_text(provider_id))
+    arguments, problem = _arguments(name, spec.get("arguments"))
+    return Call(index, name, arguments, problem, _text(provider_id))
+
+
+def _arguments(name: str, given: object) -> tuple[dict[str, Any], str | None]:
+    if given is None or given == "":
+        return {}, None
+    if isinstance(given, str):
+        try:
+            given = msgspec.json.decode(given.encode())
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            return {}, f"Error: the arguments of '{name}' are not valid JSON: {error}"
+    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+        return {}, f"Error: the arguments of '{name}' must be a JSON object, not {_kind(given)}"
+    return given, None
+
+
+def _kind(value: object) -> str:
+    kinds: dict[type, str] = {list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return "null" if value is None else kinds.get(type(value), "something else")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,293 @@
+"""The conversation: the fold that everything is decided on.
+
+`initial()` and `evolve(conversation, event)` are pure and total.  History is never refused: an event that makes no
+sense where it stands changes only the version.  Checks live in `actors.decide`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, assert_never
+
+import msgspec
+from immutables import Map
+from msgspec import Raw, Struct
+from msgspec.structs import replace
+
+from ..events import (
+    AgentSpoke,
+    AnyEvent,
+    CommandRefused,
+    ConversationErased,
+    ConversationId,
+    ConversationStarted,
+    Frame,
+    JourneyEntered,
+    Lineage,
+    ModelAnswered,
+    ModelFailed,
+    ModelRequested,
+    StateChanged,
+    Status,
+    StepEntered,
+    ToolFailed,
+    ToolReturned,
+    ToolStarted,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnResumed,
+    TurnStarted,
+    UnknownEvent,
+    UserSpoke,
+)
+from .calls import calls_of, names_in, text_of
+from .transcript import AssistantMessage, EarlierMessage, ToolMessage, Transcript, UserMessage
+from .turn import Answer, Ended, Request, Result, Running, Turn
+
+_TurnEvent = TurnStarted | TurnResumed | TurnCompleted | TurnFailed | TurnCancelled
+_ToolEvent = ToolStarted | ToolReturned | ToolFailed
+_StateEvent = StateChanged | StepEntered | JourneyEntered
+
+
+class Standing(Struct, frozen=True):
+    """Knows each text that stands in the log: where, and what stands at a version."""
+
+    at: Map[int, str] = Map()
+    where: Map[str, int] = Map()
+
+    def add(self, version: int, text: str) -> "Standing":
+        """Return this with `text`, which stands at `version`."""
+        return Standing(self.at.set(version, text), self.where.set(text, version))
+
+
+class Conversation(Struct, frozen=True):
+    """Is a conversation as it is after `version` events.
+
+    Attributes:
+        agent: the front agent, for ever; empty while nothing is recorded.
+        journey: the journey that is on; at first the front agent's.
+        state: the journey's state, each top-level field as JSON bytes.
+        transcript: what was said, turn by turn.
+        turn: the turn in progress, or None.
+        turns: how many turns have begun.
+        spoken: the last thing the user said that no turn has taken up, or None.
+        reply: version and words of the last `agent.spoke` of the turn in progress.
+        handled: command ids that had their effect, each with the turn that it began, 0 for one that began none.
+        ended: how the last turn ended, or None.
+        prompts, tools: the texts that stand in the log.
+        unknown: tags of events that this release does not know.
+
+    """
+
+    id: ConversationId
+    version: int = 0
+    agent: str = ""
+    journey: str = ""
+    journey_hash: str = ""
+    lineage: Lineage | None = None
+    state: Mapping[str, bytes] = {}
+    step: str = ""
+    transcript: Transcript = Transcript()
+    turn: Turn | None = None
+    turns: int = 0
+    spoken: tuple[int, UserSpoke] | None = None
+    reply: tuple[int, str] = (0, "")
+    handled: Map[str, int] = Map()
+    ended: Ended | None = None
+    prompts: Standing = Standing()
+    tools: Standing = Standing()
+    unknown: tuple[str, ...] = ()
+    erased: bool = False
+
+    @property
+    def status(self) -> Status:
+        """`erased`, `running` while a turn is in progress, else `idle`."""
+        if self.erased:
+            return "erased"
+        return "idle" if self.turn is None else "running"
+
+
+def initial(id: ConversationId) -> Conversation:  # noqa: A002
+    """Return the conversation of which nothing is recorded yet."""
+    return Conversation(id=id)
+
+
+def fold(conversation: Conversation, frames: Iterable[Frame]) -> Conversation:
+    """Return the conversation after these frames."""
+    for frame in frames:
+        for event in frame.events:
+            conversation = evolve(conversation, event)
+    return conversation
+
+
+def evolve(conversation: Conversation, event: AnyEvent) -> Conversation:
+    """Return the conversation after one more event."""
+    version = conversation.version + 1
+    now = replace(conversation, version=version)
+    match event:
+        case ModelRequested() | ModelAnswered() | ModelFailed():
+            return _model(now, event, version)
+        case ToolStarted() | ToolReturned() | ToolFailed():
+            return _tool(now, event, version)
+        case StateChanged() | StepEntered() | JourneyEntered():
+            return _state(now, event)
+        case TurnStarted() | TurnResumed() | TurnCompleted() | TurnFailed() | TurnCancelled():
+            return _turn(now, event, version)
+        case UserSpoke():
+            return replace(now, spoken=(version, event), handled=now.handled.set(event.message_id, now.turns + 1))
+        case AgentSpoke():
+            return replace(now, reply=_reply(now, version, event))
+        case ConversationStarted():
+            return _started(now, event)
+        case CommandRefused():
+            return replace(now, handled=now.handled.set(event.command_id, 0))
+        case ConversationErased():
+            return replace(
+                now, erased=True, turn=None, spoken=None, state={}, transcript=Transcript(), ended=None, reply=(0, "")
+            )
+        case UnknownEvent():
+            return replace(now, unknown=(*now.unknown, event.tag))
+        case _:
+            assert_never(event)
+
+
+def _started(now: Conversation, event: ConversationStarted) -> Conversation:
+    history = tuple(EarlierMessage(message) for message in event.history)
+    return replace(
+        now,
+        agent=event.agent,
+        journey=event.agent,
+        journey_hash=event.journey_hash,
+        lineage=event.lineage,
+        state=_fields(event.state),
+        step=event.step,
+        transcript=now.transcript.add(0, *history) if history else now.transcript,
+    )
+
+
+def _turn(now: Conversation, event: _TurnEvent, version: int) -> Conversation:
+    match event:
+        case TurnStarted():
+            spoke, said = now.spoken or (0, UserSpoke(message_id="", text=""))
+            turn = Turn(event.number, said.message_id, spoke, said.metadata, began=version)
+            transcript = now.transcript.add(event.number, UserMessage(spoke, said.text))
+            return replace(now, turn=turn, turns=event.number, spoken=None, transcript=transcript, reply=(0, ""))
+        case TurnResumed():
+            return now if now.turn is None else replace(now, turn=replace(now.turn, attempt=event.attempt))
+        case TurnCompleted():
+            return _end(now, version, "completed", event.reason)
+        case TurnFailed():
+            return _end(now, version, "failed", event.reason, event.error)
+        case TurnCancelled():
+            cancelled = _end(now, version, "cancelled", event.reason)
+            return replace(cancelled, handled=cancelled.handled.set(event.command_id, 0))
+        case _:
+            assert_never(event)
+
+
+def _end(now: Conversation, version: int, outcome: str, reason: str, error: str = "") -> Conversation:
+    turn = now.turn
+    if turn is None:
+        return now
+    ended = Ended(turn.number, turn.message_id, version, outcome, reason, now.reply[1], error, turn.usage)
+    return replace(now, turn=None, ended=ended)
+
+
+def _model(now: Conversation, event: ModelRequested | ModelAnswered | ModelFailed, version: int) -> Conversation:
+    turn = now.turn
+    if turn is None:
+        return now
+    match event:
+        case ModelRequested():
+            prompts, prompt = _stand(now.prompts, version, event.prompt, event.prompt_at)
+            offered = None if event.tools is None else str(event.tools, "utf-8", "replace")
+            tools, tool_list = _stand(now.tools, version, offered, event.tools_at)
+            request = Request(
+                version,
+                event.attempt,
+                event.model,
+                event.parameters,
+                prompt,
+                tool_list,
+                event.effects,
+                event.first_turn,
+                event.last_turn,
+                event.request,
+                event.not_before,
+            )
+            turn = replace(turn, request=request, waiting=True, answer=None, offered=names_in(tool_list))
+            return replace(now, turn=turn, prompts=prompts, tools=tools)
+        case ModelAnswered():
+            text, calls = text_of(event.message), calls_of(event.message)
+            answer = Answer(version, text, calls)
+            usage = turn.usage + event.usage
+            turn = replace(turn, waiting=False, answer=answer, rounds=turn.rounds + 1, usage=usage)
+            entry = AssistantMessage(version, text, calls)
+            return replace(now, turn=turn, transcript=now.transcript.add(turn.number, entry))
+        case ModelFailed():
+            return replace(now, turn=replace(turn, waiting=False))
+        case _:
+            assert_never(event)
+
+
+def _stand(standing: Standing, version: int, text: str | None, at: int | None) -> tuple[Standing, str]:
+    if text is not None:
+        return standing.add(version, text), text
+    return standing, "" if at is None else standing.at.get(at, "")
+
+
+def _tool(now: Conversation, event: _ToolEvent, version: int) -> Conversation:
+    turn = now.turn
+    if turn is None or turn.answer is None or event.cause != turn.answer.version:
+        return now
+    answer = turn.answer
+    if isinstance(event, ToolStarted):
+        running = Running(event.index, event.attempt, event.effect)
+        return replace(now, turn=replace(turn, answer=replace(answer, running=running)))
+    failed = isinstance(event, ToolFailed)
+    result = Result(event.index, version, event.content, not failed)
+    answer = replace(answer, running=None, results=(*answer.results, result))
+    entry = ToolMessage(version, answer.version, event.index, event.content, failed)
+    return replace(
+        now,
+        turn=replace(turn, answer=answer, last=result),
+        transcript=now.transcript.add(turn.number, entry),
+    )
+
+
+def _state(now: Conversation, event: _StateEvent) -> Conversation:
+    match event:
+        case StateChanged():
+            kept = {name: value for name, value in now.state.items() if name not in event.unset}
+            return replace(now, state=kept | _fields(event.set))
+        case StepEntered():
+            return replace(now, step=event.step)
+        case JourneyEntered():
+            return replace(
+                now,
+                journey=event.journey,
+                journey_hash=event.journey_hash,
+                state=_fields(event.state),
+                step=event.step,
+            )
+        case _:
+            assert_never(event)
+
+
+def _reply(now: Conversation, version: int, event: AgentSpoke) -> tuple[int, str]:
+    """Return the words of a reply: those of the answer or the tool result that it refers to."""
+    turn = now.turn
+    if turn is not None and turn.last is not None and turn.last.version == event.cause:
+        return version, turn.last.text
+    if turn is not None and turn.answer is not None and turn.answer.version == event.cause:
+        return version, turn.answer.text
+    return version, ""
+
+
+def _fields(stored: Mapping[str, Raw]) -> dict[str, bytes]:
+    # copied, because a Raw keeps the whole frame that it was decoded from alive
+    return {name: bytes(value) for name, value in stored.items()}
+
+
+def state_of(conversation: Conversation) -> dict[str, Any]:
+    """Return the journey's state as plain data."""
+    return {name: msgspec.json.decode(value) for name, value in conversation.state.items()}

@@ -1,0 +1,120 @@
+"""From transcript to the messages that a model is sent, and the fingerprint of a request.
+
+The list is always valid for a provider: each assistant message with calls is followed by exactly one tool message for
+each of its calls, in order, under ids that are unique in the list; no tool message stands alone.  That holds whatever
+happened: what has no recorded result is said to have none.
+
+The rendering is part of what a recorded request's hash stands for.  `RENDERER` is raised when the output for any input
+changes.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from .calls import Call, calls_of
+from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, UserMessage
+
+RENDERER = 1
+
+NO_RESULT = "Error: this tool was not run"
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def render(prompt: str, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """Return the messages for these transcript entries, in OpenAI form; an empty prompt gives no system message."""
+    rendering = _Rendering()
+    if prompt:
+        rendering.messages.append({"role": "system", "content": prompt})
+    for entry in entries:
+        match entry:
+            case UserMessage(text=text):
+                rendering.say({"role": "user", "content": text})
+            case AssistantMessage(version=version, text=text, calls=calls):
+                rendering.answer(text, calls, f"call_{version}")
+            case ToolMessage(index=index, text=text):
+                rendering.result(index, text)
+            case EarlierMessage(message=message):
+                rendering.earlier(message)
+    rendering.settle()
+    return rendering.messages
+
+
+def fingerprint(
+    messages: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]] | None,
+    parameters: Mapping[str, Any],
+) -> str:
+    """Return the SHA-256, in hex, of the canonical JSON of a model request: sorted keys, UTF-8, no white space."""
+    canonical = _encoder.encode({"messages": messages, "tools": tools, **parameters})
+    return hashlib.sha256(canonical).hexdigest()
+
+
+class _Rendering:
+    """Builds the list; the calls of the last answer and their results are held until something else is said."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self._used: set[str] = set()
+        self._ids: dict[int, str] = {}
+        self._by_provider_id: dict[str, int] = {}
+        self._results: dict[int, str] = {}
+
+    def say(self, message: dict[str, Any]) -> None:
+        self.settle()
+        self.messages.append(message)
+
+    def answer(self, text: str, calls: Sequence[Call], prefix: str) -> None:
+        self.settle()
+        if not calls:
+            self.messages.append({"role": "assistant", "content": text})
+            return
+        for call in calls:
+            self._ids[call.index] = self._unique(call.provider_id, f"{prefix}_{call.index}")
+            self._by_provider_id.setdefault(call.provider_id, call.index)
+        listed = [_rendered_call(call, self._ids[call.index]) for call in calls]
+        self.messages.append({"role": "assistant", "content": text or None, "tool_calls": listed})
+
+    def result(self, index: int, text: str) -> None:
+        """Give the call at `index` of the last answer its result; the first one counts."""
+        self._results.setdefault(index, text)
+
+    def earlier(self, message: Mapping[str, Any]) -> None:
+        """Take a message from outside: as it is, but for calls and results that do not belong together."""
+        role, content = message.get("role"), message.get("content")
+        text = content if isinstance(content, str) else ""
+        if role == "tool":
+            index = self._by_provider_id.get(str(message.get("tool_call_id", "")))
+            if index is not None:
+                self.result(index, text)
+        elif role == "assistant":
+            self.answer(text, calls_of(message), f"call_0_{len(self.messages)}")
+        elif role in ("user", "system", "developer"):
+            self.say({"role": role, "content": text if content is None else content})
+
+    def settle(self) -> None:
+        """Follow the last answer's calls with a result each; a call that has none is said to have none."""
+        for index, id_ in self._ids.items():
+            result = self._results.get(index, NO_RESULT)
+            self.messages.append({"role": "tool", "tool_call_id": id_, "content": result})
+        self._ids.clear()
+        self._by_provider_id.clear()
+        self._results.clear()
+
+    def _unique(self, wanted: str, otherwise: str) -> str:
+        id_ = wanted if wanted and wanted not in self._used else otherwise
+        while id_ in self._used:
+            id_ += "_"
+        self._used.add(id_)
+        return id_
+
+
+def _rendered_call(call: Call, id_: str) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "type": "function",
+        "function": {"name": call.name or "unnamed", "arguments": _encoder.encode(call.arguments).decode()},
+    }

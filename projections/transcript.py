@@ -1,0 +1,60 @@
+"""What was said, turn by turn: the persistent structure that a model's messages are rendered from.
+
+Turns are kept in a persistent map, so that the thousandth turn is added as fast as the tenth and an older transcript
+stays what it was.  Turn 0 is what was said before the conversation began.
+"""
+
+from typing import Any, TypeAlias
+
+from immutables import Map
+from msgspec import Struct
+
+from .calls import Call
+
+
+class UserMessage(Struct, frozen=True, gc=False):
+    """Is what the user said, at its version."""
+
+    version: int
+    text: str
+
+
+class AssistantMessage(Struct, frozen=True):
+    """Is what the model answered, at its version, with its calls already read."""
+
+    version: int
+    text: str
+    calls: tuple[Call, ...] = ()
+
+
+class ToolMessage(Struct, frozen=True, gc=False):
+    """Is what the model was told of one call: `index` of the answer at version `answer`."""
+
+    version: int
+    answer: int
+    index: int
+    text: str
+    failed: bool = False
+
+
+class EarlierMessage(Struct, frozen=True):
+    """Is a message from before the conversation, as it was handed over."""
+
+    message: dict[str, Any]
+
+
+Entry: TypeAlias = UserMessage | AssistantMessage | ToolMessage | EarlierMessage
+
+
+class Transcript(Struct, frozen=True):
+    """Holds the entries of each turn."""
+
+    turns: Map[int, tuple[Entry, ...]] = Map()
+
+    def add(self, turn: int, *entries: Entry) -> "Transcript":
+        """Return this transcript with entries added to a turn."""
+        return Transcript(self.turns.set(turn, (*self.turns.get(turn, ()), *entries)))
+
+    def window(self, first: int, last: int) -> tuple[Entry, ...]:
+        """Return the entries of the turns `first` to `last`, both included, in order."""
+        return tuple(entry for turn in range(first, last + 1) for entry in self.turns.get(turn, ()))

@@ -1,0 +1,138 @@
+"""An agent as the actors see it: its journey, answered from the fold.
+
+The author's objects are made anew for each question, from the bytes that the log holds, so that nothing an author keeps
+or changes on the side can reach a conversation.
+"""
+
+import enum
+import hashlib
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from ...actors import AskModel, EndTurn, Open, Policy, RunTool, Verdict
+from ...actors.journey import AgentContext, schemas_to_openai_format, state_fields, state_from_fields, step_of
+from ...events import FrameworkError
+from ...projections import Call, Conversation, UserMessage, render
+from ..models import LLMClient, get_llm_client
+from .journey_agent import JourneyAgent
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class BoundJourney:
+    """Is the journey of one agent; implements `actors.Journey`."""
+
+    def __init__(self, agent: JourneyAgent[Any, Any, Any]) -> None:
+        self.agent = agent
+        self.policy = Policy(
+            max_rounds=agent.config.max_tool_iterations, terminal_tools=frozenset(agent.config.terminal_tools)
+        )
+
+    @cached_property
+    def state_type(self) -> type[Any]:
+        """The class of the agent's state."""
+        return type(self.agent.get_initial_state())
+
+    @cached_property
+    def client(self) -> LLMClient:
+        """The agent's model client, looked for at its first use.
+
+        Raises:
+            ModelError: there is none; the message says what to set.
+
+        """
+        return self.agent.llm_client if self.agent.llm_client is not None else get_llm_client()
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of what the journey looks like from outside: its steps, and each step's prompt and tools."""
+        seen = [(step, *self._looks(step)) for step in self._steps()]
+        return hashlib.sha256(_encoder.encode([self.agent.key, self.state_type.__qualname__, seen])).hexdigest()
+
+    def state(self, conversation: Conversation) -> Any:
+        """Return the author's state object, made anew from the fold."""
+        return state_from_fields(self.state_type, conversation.state)
+
+    def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
+        """Return how a conversation begins: with `state`, or with the agent's initial one."""
+        first = state if state is not None else self.agent.get_initial_state()
+        return Open(
+            agent=self.agent.key,
+            journey_hash=self.hash,
+            state=state_fields(first),
+            step=step_of(first),
+            history=history,
+        )
+
+    def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
+        """Return the request for the step that the journey is in, or the end of a turn that only says good-bye."""
+        state = self.state(conversation)
+        turn = conversation.turn
+        if (
+            turn is not None
+            and turn.request is None
+            and self.agent.is_terminal_state(state)
+            and self.agent.is_closing_message(said(conversation))
+        ):
+            return EndTurn(reason="closing")
+        schemas = self.agent.get_tool_schemas(state)
+        tools = schemas_to_openai_format(schemas)
+        return AskModel(
+            prompt=self.agent.get_system_prompt(state),
+            tools=_encoder.encode(tools).decode() if tools else "",
+            effects={schema.name: schema.effect for schema in schemas if schema.effect is not None},
+            model=self._model_name(),
+            parameters=self.agent.config.model_parameters,
+            history_turns=self.agent.config.history_turns,
+        )
+
+    def _model_name(self) -> str:
+        try:
+            return str(getattr(self.client, "model", None) or "")
+        except FrameworkError:  # there is no client: the call of the model says so, as its recorded failure
+            return ""
+
+    def judge(self, conversation: Conversation, call: Call) -> Verdict:
+        """Let the call run, in the effect class that its tool was declared with; an undeclared one is `once`."""
+        request = None if conversation.turn is None else conversation.turn.request
+        effects = {} if request is None else request.effects
+        return RunTool(effect=effects.get(call.name, "once"))
+
+    def context(self, conversation: Conversation) -> AgentContext:
+        """Return what an author's tools are told of the turn in progress."""
+        turn = conversation.turn
+        number, metadata = (conversation.turns, {}) if turn is None else (turn.number, turn.metadata)
+        entries = conversation.transcript.window(0, number)
+        spoken = max((at for at, entry in enumerate(entries) if isinstance(entry, UserMessage)), default=len(entries))
+        return AgentContext(
+            run_id=f"{conversation.id}-{number}",
+            conversation_id=conversation.id,
+            input_messages=render("", entries[: spoken + 1]),
+            metadata=dict(metadata),
+        )
+
+    def _steps(self) -> list[Any]:
+        """Return the journey's steps, where its step type is an Enum; else only the first one."""
+        first = getattr(self.agent.get_initial_state(), "step", None)
+        return list(type(first)) if isinstance(first, enum.Enum) else [first]
+
+    def _looks(self, step: Any) -> tuple[Any, ...]:
+        state = self.agent.get_initial_state()
+        if step is not None:
+            try:
+                state.step = step
+            except (AttributeError, TypeError) as error:  # a frozen state
+                return (type(error).__name__,)
+        try:
+            tools = schemas_to_openai_format(self.agent.get_tool_schemas(state))
+            return self.agent.get_system_prompt(state), tools
+        except Exception as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
+            return (type(error).__name__,)
+
+
+def said(conversation: Conversation) -> str:
+    """Return what the user said in the turn in progress."""
+    entries = conversation.transcript.window(conversation.turns, conversation.turns)
+    return next((entry.text for entry in entries if isinstance(entry, UserMessage)), "")

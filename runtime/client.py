@@ -1,0 +1,290 @@
+"""The client: says something to an agent and hears the reply; reads and follows conversations.
+
+A message is published once under its id, which the caller may choose: sending the same id again never says it twice,
+and finds the reply that is already recorded.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..actors import METADATA_LIMIT, CancelTurn, SayToAgent, json_size
+from ..events import (
+    START,
+    TEXT_LIMIT,
+    AgentKey,
+    CommandRefused,
+    ConversationId,
+    EventLog,
+    Frame,
+    InvalidInput,
+    NotFound,
+    Refused,
+    Stored,
+    TooLarge,
+    Unavailable,
+    WriterId,
+    check_token,
+    not_found,
+)
+from ..projections import Conversation, Recorded, evolve, fold, initial, state_of, timeline
+from .agents.run import failure
+from .clock import new_id
+from .follower import Follower
+from .opening import Place, opened
+from .substrate import Substrate
+from .wire import Delta, encode
+
+
+class Reply(Struct, frozen=True):
+    """Is what an agent replied.
+
+    Attributes:
+        text: its words; empty where it had nothing to say.
+        turn: the number of the turn.
+        version: of the event that ended the turn.
+        state: the journey's state after it.
+
+    """
+
+    text: str
+    turn: int
+    version: int
+    state: dict[str, Any]
+
+
+class Summary(Struct, frozen=True):
+    """Is a conversation in a listing; `time` is its last activity in Unix milliseconds."""
+
+    conversation: str
+    agent: str
+    step: str
+    status: str
+    time: int
+    turns: int
+    version: int
+
+
+class Client:
+    """Talks to agents over a bus and a log; needs none of the agents' code."""
+
+    def __init__(self, substrate: Substrate) -> None:
+        self._substrate = substrate
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, nats: str | None = None, home: str | Path | None = None, namespace: str = "arf", *, create: bool = True
+    ) -> AsyncIterator["Client"]:
+        """Open a client on the server at `nats`, or on the embedded server of the directory `home`.
+
+        Without `create` only what is already there is opened.
+
+        Raises:
+            NotFound: nothing is there, and nothing was to be created.
+            Unavailable: no server answers, or the embedded one does not come up.
+
+        """
+        place = Place(nats=nats, home=None if home is None else Path(home), namespace=namespace)
+        async with opened(place, WriterId(new_id("client")), create=create) as there:
+            yield Client(there.substrate)
+
+    @property
+    def substrate(self) -> Substrate:
+        """The ports that this client talks through."""
+        return self._substrate
+
+    @property
+    def _log(self) -> EventLog:
+        return self.substrate.log
+
+    @property
+    def _follower(self) -> Follower:
+        return Follower(self.substrate.log, self.substrate.live)
+
+    async def publish(
+        self,
+        agent_key: str,
+        conversation_id: str | UUID,
+        text: str,
+        metadata: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
+    ) -> str:
+        """Hand a message to the agent's workers and return its id, without waiting for a reply.
+
+        Raises:
+            InvalidInput: an id, the text or the metadata cannot be taken.
+            Unavailable: the message is not known to be stored; publishing the same id again is safe.
+
+        """
+        say = checked(agent_key, text, metadata or {}, message_id)
+        await self._publish(_conversation(conversation_id), say)
+        return say.id
+
+    async def send(
+        self,
+        agent_key: str,
+        conversation_id: str | UUID,
+        text: str,
+        metadata: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
+        timeout: float = 60.0,
+    ) -> Reply:
+        """Say something and wait for the reply.
+
+        Raises:
+            InvalidInput: an id, the text or the metadata cannot be taken.
+            Refused: the conversation did not take the message; the reason is in the log.
+            NoReply: the turn ended without a reply.
+            Unavailable: no reply within `timeout` seconds, or no server; sending the same id again is safe.
+
+        """
+        conversation = _conversation(conversation_id)
+        say = checked(agent_key, text, metadata or {}, message_id)
+        last = await self._log.last(conversation)
+        if last is not None and last.frame.agent != say.agent:
+            raise Refused(f"conversation {conversation!r} belongs to agent {last.frame.agent!r}, not to {say.agent!r}")
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._say(conversation, say)
+        except TimeoutError:
+            raise Unavailable(
+                f"no reply from {say.agent!r} within {timeout:g} s; message {say.id} is kept and will be answered: "
+                f"send the same id again, or read the log of {conversation!r}"
+            ) from None
+
+    async def _say(self, conversation: ConversationId, say: SayToAgent) -> Reply:
+        await self._publish(conversation, say)
+        now = initial(conversation)
+        async for heard in self._follower.follow(conversation):
+            if isinstance(heard, Delta):
+                continue
+            for event in heard.frame.events:
+                now = evolve(now, event)
+                if isinstance(event, CommandRefused) and event.command_id == say.id:
+                    raise Refused(f"message {say.id} was refused in {conversation!r}: {event.reason}")
+                reply = _reply(now, say.id)
+                if reply is not None:
+                    return reply
+        raise Unavailable(f"following {conversation!r} ended before the reply came")
+
+    async def _publish(self, conversation: ConversationId, say: SayToAgent | CancelTurn) -> None:
+        await self.substrate.bus.publish(AgentKey(say.agent), conversation, encode(say), id=say.id)
+
+    async def events(self, conversation_id: str | UUID) -> AsyncIterator[Recorded]:
+        """Yield what is recorded of a conversation.
+
+        Raises:
+            NotFound: nothing is.
+            CorruptLog: what is stored does not fit.
+
+        """
+        async for stored in self._frames(_conversation(conversation_id)):
+            for recorded in timeline(stored):
+                yield recorded
+
+    async def follow(self, conversation_id: str | UUID, from_version: int = 0) -> AsyncIterator[Recorded | Delta]:
+        """Yield the events after `from_version`, for ever, and the pieces of answers that are heard meanwhile."""
+        async for heard in self._follower.follow(_conversation(conversation_id), START):
+            if isinstance(heard, Delta):
+                yield heard
+            else:
+                for recorded in timeline(heard):
+                    if recorded.version > from_version:
+                        yield recorded
+
+    async def conversation(self, conversation_id: str | UUID, at: int | None = None) -> Conversation:
+        """Return the fold of a conversation, after version `at` or after all that is recorded.
+
+        Raises:
+            NotFound: nothing is recorded, or not as many events as `at`.
+
+        """
+        id_ = _conversation(conversation_id)
+        now = initial(id_)
+        async for stored in self._frames(id_):
+            now = fold(now, [_up_to(stored.frame, at)])
+            if at is not None and now.version >= at:
+                break
+        if at is not None and not 1 <= at <= now.version:
+            raise NotFound(f"conversation {id_!r} has versions 1 to {now.version}, not {at}")
+        return now
+
+    async def state(self, conversation_id: str | UUID, at: int | None = None) -> dict[str, Any]:
+        """Return the journey's state, after version `at` or after all that is recorded; errors as `conversation`."""
+        return state_of(await self.conversation(conversation_id, at))
+
+    async def conversations(self) -> AsyncIterator[Summary]:
+        """Yield every conversation of the namespace, in no order."""
+        async for stored in self._log.lasts():
+            frame = stored.frame
+            yield Summary(
+                stored.conversation, frame.agent, frame.step, frame.status, frame.time, frame.turn, frame.last
+            )
+
+    async def cancel(self, conversation_id: str | UUID, reason: str = "") -> str:
+        """End the turn in progress; return the command's id.
+
+        Raises:
+            NotFound: there is no such conversation.
+
+        """
+        conversation = _conversation(conversation_id)
+        last = await self._log.last(conversation)
+        if last is None:
+            raise not_found(conversation)
+        command = CancelTurn(id=new_id("c"), agent=last.frame.agent, reason=reason)
+        await self._publish(conversation, command)
+        return command.id
+
+    async def _frames(self, conversation: ConversationId) -> AsyncIterator[Stored]:
+        found = False
+        async for stored in self._log.read(conversation):
+            found = True
+            yield stored
+        if not found:
+            raise not_found(conversation)
+
+
+def checked(agent_key: str, text: str, metadata: Mapping[str, Any], message_id: str | None) -> SayToAgent:
+    """Return the command for a message, if it can be taken.
+
+    Raises:
+        InvalidInput: an id, the text or the metadata cannot be taken.
+
+    """
+    if not text.strip():
+        raise InvalidInput("the message is empty: say something")
+    if json_size(text) > TEXT_LIMIT:
+        raise TooLarge(f"the message has {json_size(text)} bytes, at most {TEXT_LIMIT} are taken")
+    if json_size(metadata) > METADATA_LIMIT:
+        raise TooLarge(f"the metadata is no JSON, or over {METADATA_LIMIT} bytes")
+    return SayToAgent(
+        id=check_token(message_id, "message id") if message_id is not None else new_id("m"),
+        agent=check_token(agent_key, "agent key"),
+        text=text,
+        metadata=dict(metadata),
+    )
+
+
+def _conversation(value: str | UUID) -> ConversationId:
+    return ConversationId(check_token(str(value), "conversation id"))
+
+
+def _up_to(frame: Frame, at: int | None) -> Frame:
+    return frame if at is None else replace(frame, events=frame.events[: max(at - frame.first + 1, 0)])
+
+
+def _reply(now: Conversation, message_id: str) -> Reply | None:
+    ended = now.ended
+    if ended is None or ended.message_id != message_id or ended.version != now.version:
+        return None
+    if ended.outcome != "completed":
+        raise failure(now.id, ended)
+    return Reply(ended.text, ended.turn, ended.version, state_of(now))

@@ -1,0 +1,57 @@
+"""Which model client an agent gets that was given none."""
+
+import importlib
+import logging
+import os
+from typing import Any
+
+from ...events import InvalidInput
+from .protocol import LLMClient
+
+logger = logging.getLogger("agent_runtime_framework.models")
+
+DEFAULT_MODEL = "gpt-4o"
+
+OTHERS = "agent_runtime_core"
+"""The package whose clients come first where it is installed."""
+
+
+def default_model(model: str | None = None) -> str:
+    """Return `model` if it names one, else `AGENT_RUNTIME_DEFAULT_MODEL`, else `gpt-4o`."""
+    return model or os.environ.get("AGENT_RUNTIME_DEFAULT_MODEL") or DEFAULT_MODEL
+
+
+def get_llm_client(model: str | None = None, **options: Any) -> LLMClient:
+    """Return a client for `model`; `options` go to whoever makes it.
+
+    An installed `agent_runtime_core` is asked first, with its own retries off.  If there is none, or it raises, an
+    `OpenAIClient` is made from `OPENAI_API_KEY`, or from `OPENAI_BASE_URL`, which needs no key.  The first call imports
+    the openai package, about a second: from a running loop use `asyncio.to_thread`.
+
+    Raises:
+        InvalidInput: there is neither; the cause is why `agent_runtime_core` gave no client.
+
+    """
+    name = default_model(model)
+    try:
+        client: LLMClient = _core_client(name, options)
+    except Exception as error:  # noqa: BLE001  # whatever it raises, there is a second way
+        cause = error
+    else:
+        return client
+    if not (isinstance(cause, ModuleNotFoundError) and cause.name == OTHERS):
+        logger.warning("%s gave no model client (%s: %s)", OTHERS, type(cause).__name__, cause)
+    return _openai_client(name, options, cause)
+
+
+def _core_client(model: str, options: dict[str, Any]) -> Any:
+    return importlib.import_module(f"{OTHERS}.llm").get_llm_client(**{"max_retries": 0, **options, "model": model})
+
+
+def _openai_client(model: str, options: dict[str, Any], cause: Exception) -> LLMClient:
+    from .openai_client import OpenAIClient  # noqa: PLC0415  # openai is loaded only where it is used
+
+    try:
+        return OpenAIClient(model, **{key: value for key, value in options.items() if key != "max_retries"})
+    except InvalidInput as error:
+        raise InvalidInput(f"no model client: {OTHERS} gave none ({cause}), and {error}") from cause

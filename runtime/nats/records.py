@@ -1,0 +1,170 @@
+"""The records of the event log on JetStream: one message a frame, one subject a conversation, P streams.
+
+A position is the stream's sequence number.  Reads use a connection of their own, since the server answers a batched
+Direct Get inline: on the connection of the appends they would wait behind it.
+"""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from ...events import AckLost, ConversationId, PositionMoved, TooLarge, Unavailable
+from ..clock import new_id
+from .connection import ApiError, api, publish, request, request_many, status
+from .names import Names
+
+BATCH = 1_000
+BATCH_BYTES = 8 * 1024 * 1024
+"""So much comes in one answer to a read; the next part is asked for when it was taken."""
+
+_POSITION_MOVED = frozenset({10071, 10164})
+_HEADER_BYTES = 1_024  # headers count against the server's limit of a message; ours are shorter
+_ABANDONED = (
+    300 * 1_000_000_000
+)  # nanoseconds until the server drops the consumer of a listing that nobody goes on with
+
+
+class JetStreamRecords:
+    """Stores bytes in the event streams of a namespace; `appends` and `reads` are two connections to one server."""
+
+    def __init__(self, names: Names, *, appends: Client, reads: Client) -> None:
+        self._names = names
+        self._appends = appends
+        self._reads = reads
+
+    async def put(self, conversation: ConversationId, data: bytes, *, id: str, expected: int) -> int:  # noqa: A002
+        """Store `data` if the conversation's last position is `expected`; see `Records.put`."""
+        if len(data) > self._appends.max_payload - _HEADER_BYTES:
+            raise TooLarge(
+                f"{len(data)} bytes for {conversation!r} do not fit: the NATS server takes {self._appends.max_payload} "
+                "a message; raise its max_payload to at least 1 MB"
+            )
+        headers = {
+            "Nats-Expected-Last-Subject-Sequence": str(expected),
+            # ids are one set a stream, and two conversations may have frames of the same bytes
+            "Nats-Msg-Id": f"{conversation}.{id}",
+        }
+        try:
+            reply = await publish(self._appends, self._names.event_subject(conversation), data, headers)
+        except ApiError as error:
+            if error.code in _POSITION_MOVED:
+                raise PositionMoved from error
+            raise Unavailable(f"the frame for {conversation!r} was not stored: {error}") from error
+        except Unavailable as error:
+            raise AckLost from error
+        return reply.seq
+
+    async def get(self, conversation: ConversationId, after: int) -> AsyncIterator[tuple[int, bytes]]:
+        """Yield position and bytes of what stands after position `after`, in order."""
+        subject = f"$JS.API.DIRECT.GET.{self._names.event_stream(self._names.shard(conversation))}"
+        query: dict[str, object] = {
+            "next_by_subj": self._names.event_subject(conversation),
+            "batch": BATCH,
+            "max_bytes": BATCH_BYTES,
+        }
+        more = True
+        while more:
+            payload = msgspec.json.encode({**query, "seq": after + 1})
+            *found, end = await request_many(self._reads, subject, payload, ends=_is_status)
+            for message in found:
+                after = _position(message)
+                yield after, message.data
+            more = _more(end, conversation)
+
+    async def last(self, conversation: ConversationId) -> tuple[int, bytes] | None:
+        """Return position and bytes of what was stored last, or None."""
+        subject = self._names.event_subject(conversation)
+        stream = self._names.event_stream(self._names.shard(conversation))
+        answer = await request(self._reads, f"$JS.API.DIRECT.GET.{stream}.{subject}", b"")
+        match status(answer):
+            case "":
+                return _position(answer), answer.data
+            case "404":
+                return None
+            case other:
+                raise Unavailable(f"the last frame of {conversation!r} was not read: {_described(answer, other)}")
+
+    async def lasts(self) -> AsyncIterator[tuple[ConversationId, int, bytes]]:
+        """Yield the last stored bytes of every conversation, stream by stream.
+
+        A Direct Get of many subjects is refused above 1,024, so this is a consumer for the moment of one listing.
+        """
+        for shard in range(self._names.shards):
+            async for message in self._lasts_of(shard):
+                tokens = message.reply.split(".")
+                # $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>..., or with a domain and an account after ACK
+                position = int(tokens[5] if len(tokens) == 9 else tokens[7])
+                yield ConversationId(message.subject.rpartition(".")[2]), position, message.data
+
+    async def _lasts_of(self, shard: int) -> AsyncIterator[Msg]:
+        stream, subjects, consumer = self._names.event_stream(shard), self._names.event_subjects(shard), new_id("lasts")
+        config = _lasts_consumer(stream, subjects, consumer)
+        created = await api(self._reads, f"CONSUMER.CREATE.{stream}.{consumer}.{subjects}", config)
+        pending = msgspec.json.decode(created, type=_Created).num_pending
+        next_message = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+        while pending > 0:
+            batch = min(pending, BATCH)
+            payload = msgspec.json.encode({"batch": batch, "max_bytes": BATCH_BYTES, "no_wait": True})
+            answers = await request_many(self._reads, next_message, payload, ends=_Counter(batch).ends)
+            found = [answer for answer in answers if not status(answer)]
+            for message in found:
+                yield message
+            # none where some were promised: their subjects were purged meanwhile
+            pending = pending - len(found) if found else 0
+        await api(self._reads, f"CONSUMER.DELETE.{stream}.{consumer}")
+
+
+class _Created(Struct):
+    num_pending: int
+
+
+class _Counter:
+    """Says when a pull is over: so many messages came, or a status."""
+
+    def __init__(self, wanted: int) -> None:
+        self._left = wanted
+
+    def ends(self, answer: Msg) -> bool:
+        self._left -= 1
+        return self._left == 0 or _is_status(answer)
+
+
+def _lasts_consumer(stream: str, subjects: str, name: str) -> dict[str, object]:
+    return {
+        "stream_name": stream,
+        "config": {
+            "name": name,
+            "filter_subject": subjects,
+            "deliver_policy": "last_per_subject",
+            "ack_policy": "none",
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": _ABANDONED,
+        },
+        "action": "create",
+    }
+
+
+def _is_status(answer: Msg) -> bool:
+    return status(answer) != ""
+
+
+def _position(message: Msg) -> int:
+    return int((message.headers or {})["Nats-Sequence"])
+
+
+def _more(end: Msg, conversation: str) -> bool:
+    match status(end):
+        case "204":
+            return int((end.headers or {})["Nats-Num-Pending"]) > 0
+        case "404":
+            return False
+        case other:
+            raise Unavailable(f"the log of {conversation!r} was not read: {_described(end, other)}")
+
+
+def _described(answer: Msg, code: str) -> str:
+    return f"{code} {(answer.headers or {}).get('Description', '')}".strip()

@@ -1,0 +1,86 @@
+"""Opening what a runtime stands on: the embedded server or a given one, its connections, its streams."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from ..events import NotFound, WriterId
+from .substrate import Substrate
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Says where conversations are kept.
+
+    Attributes:
+        nats: URL of a NATS server; None for the embedded one.
+        home: the embedded server's directory; None for the nearest `.arf/` above the current directory, or a new one.
+        namespace: keeps apart what shares a server.
+        shards: event streams of a namespace that is created now; fixed from then on.
+
+    """
+
+    nats: str | None = None
+    home: Path | None = None
+    namespace: str = "arf"
+    shards: int = 8
+
+
+class Opened(Struct, frozen=True):
+    """Is a place that is open.
+
+    Attributes:
+        substrate: its ports.
+        url: of the server.
+        durability: what an acknowledgement means there: `fsync`, `replicated`, or `unknown`, never guessed.
+
+    """
+
+    substrate: Substrate
+    url: str
+    durability: str
+
+
+@asynccontextmanager
+async def opened(place: Place, writer: WriterId, *, create: bool = True) -> AsyncIterator[Opened]:
+    """Open a place, and close it at the end; without `create`, only one that is there.
+
+    Raises:
+        NotFound: nothing is there, and nothing was to be created.
+        Unavailable: no server answers, or the embedded one does not come up.
+
+    """
+    from .nats import connect, nats_substrate  # noqa: PLC0415  nats is loaded only when it is used
+
+    async with AsyncExitStack() as stack:
+        url, token, restore = place.nats, None, None
+        if url is None:
+            from .embedded import EmbeddedServer  # noqa: PLC0415  likewise
+
+            server = await EmbeddedServer.open(_home(place, create=create))
+            stack.push_async_exit(server)
+            url, token, restore = server.url, server.token, server.ensure_running
+        clients = []
+        for _ in range(2):
+            client = await connect(url, token=token, name=writer, restore=restore)
+            stack.push_async_callback(client.close)
+            clients.append(client)
+        found = await nats_substrate(
+            place.namespace, writer, appends=clients[0], reads=clients[1], shards=place.shards, create=create
+        )
+        if found is None:
+            raise NotFound(f"there is no namespace {place.namespace!r} at {url}")
+        substrate, replicas = found
+        durability = "fsync" if place.nats is None else "replicated" if replicas > 1 else "unknown"
+        yield Opened(substrate, url, durability)
+
+
+def _home(place: Place, *, create: bool) -> Path:
+    from .embedded import find_home  # noqa: PLC0415  loaded only when it is used
+
+    home = place.home or find_home(Path.cwd()) or Path.cwd() / ".arf"
+    if not create and not home.is_dir():
+        where = f"no {home}" if place.home is not None else f"no .arf/ in {Path.cwd()} or above it"
+        raise NotFound(f"there are no conversations here: {where}; name one with --home, or a server with --nats")
+    return home

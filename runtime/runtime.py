@@ -1,0 +1,110 @@
+"""The composition root: the one place where all parts meet."""
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ..events import FrameworkError, WriterId
+from .agents import JourneyAgent
+from .client import Client
+from .clock import Clock, SystemClock, new_id
+from .opening import Opened, Place, opened
+from .retry import RetryPolicy
+from .substrate import Substrate
+from .worker import Worker
+
+
+class Runtime(Client):
+    """Runs agents over a place where conversations are kept, and talks to them.
+
+    Example::
+
+        async with Runtime(agents=[OnboardingAgent()]) as rt:
+            work = asyncio.create_task(rt.run_worker())
+            reply = await rt.send("onboarding-agent", "c-1", "hi")
+
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[JourneyAgent[Any, Any, Any]] = (),
+        nats: str | None = None,
+        home: str | Path | None = None,
+        namespace: str = "arf",
+        *,
+        shards: int = 8,
+        concurrency: int = 200,
+        grace: float = 30.0,
+        retry: RetryPolicy | None = None,
+        clock: Clock | None = None,
+        substrate: Substrate | None = None,
+    ) -> None:
+        self.agents = list(agents)
+        self._place = Place(nats=nats, home=None if home is None else Path(home), namespace=namespace, shards=shards)
+        self._concurrency = concurrency
+        self._grace = grace
+        self._retry = retry
+        self._clock = clock if clock is not None else SystemClock()
+        self._given = substrate
+        self._opened: Opened | None = None
+        self._stack = AsyncExitStack()
+        self.writer = WriterId(new_id("w"))
+
+    async def __aenter__(self) -> Self:
+        """Open the place.
+
+        Raises:
+            Unavailable: no server answers, or the embedded one does not come up.
+
+        """
+        if self._given is not None:
+            self._opened = Opened(self._given, "memory:", "memory")
+        else:
+            self._opened = await self._stack.enter_async_context(opened(self._place, self.writer))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._opened = None
+        await self._stack.aclose()
+
+    @property
+    def opened(self) -> Opened:
+        """The place, while it is open.
+
+        Raises:
+            FrameworkError: it is not.
+
+        """
+        if self._opened is None:
+            raise FrameworkError("the runtime is not open: use it as `async with Runtime(...) as rt:`")
+        return self._opened
+
+    @property
+    def substrate(self) -> Substrate:
+        """The ports that this runtime stands on."""
+        return self.opened.substrate
+
+    def worker(self) -> Worker:
+        """Return a worker for the agents, which works while its `run` does.
+
+        Raises:
+            InvalidInput: there is no agent, or a key cannot be used.
+
+        """
+        return Worker(
+            self.agents,
+            self.substrate,
+            clock=self._clock,
+            writer=self.writer,
+            concurrency=self._concurrency,
+            grace=self._grace,
+            retry=self._retry,
+        )
+
+    async def run_worker(self) -> None:
+        """Answer for the agents until this is cancelled; then finish what runs, and leave."""
+        await self.worker().run()

@@ -1,0 +1,82 @@
+"""What travels beside the log: commands to workers, and frames and tokens to followers, as JSON."""
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ..actors import BusCommand
+from ..events import InvalidInput
+from ..events.codec import MALFORMED
+
+
+class LiveFrame(Struct, frozen=True, tag="frame"):
+    """Is a frame that was stored: its position in the log, and its very bytes."""
+
+    position: int
+    frame: Raw
+
+
+class Delta(Struct, frozen=True, tag="delta"):
+    """Is a piece of text as the model gives it; it is not in the log, the whole answer will be.
+
+    Attributes:
+        turn: the turn in progress.
+        request: the version of the request that is being answered.
+        attempt: of that request.
+        number: counts the pieces from 0; a gap means that some were lost.
+        text: the piece.
+
+    """
+
+    turn: int
+    request: int
+    attempt: int
+    number: int
+    text: str
+
+
+LiveMessage: TypeAlias = LiveFrame | Delta
+
+_encoder = msgspec.json.Encoder()
+_command: msgspec.json.Decoder[BusCommand] = msgspec.json.Decoder(BusCommand)
+_live: msgspec.json.Decoder[LiveMessage] = msgspec.json.Decoder(LiveMessage)
+
+
+def encode(message: BusCommand | LiveMessage) -> bytes:
+    """Return the bytes to send.
+
+    Raises:
+        InvalidInput: a text in it is not valid Unicode, or a value is not JSON.
+
+    """
+    try:
+        return _encoder.encode(message)
+    except (UnicodeEncodeError, TypeError, RecursionError) as error:
+        raise InvalidInput(f"the message cannot be sent as JSON: {error}") from error
+
+
+def decode_command(data: bytes) -> BusCommand:
+    """Return the command that these bytes hold.
+
+    Raises:
+        InvalidInput: they hold none.
+
+    """
+    try:
+        return _command.decode(data)
+    except MALFORMED as error:
+        raise InvalidInput(f"this is no command: {error}") from error
+
+
+def decode_live(data: bytes) -> LiveMessage:
+    """Return what a follower is told.
+
+    Raises:
+        InvalidInput: the bytes hold nothing that a follower knows.
+
+    """
+    try:
+        return _live.decode(data)
+    except MALFORMED as error:
+        raise InvalidInput(f"this is nothing a follower knows: {error}") from error

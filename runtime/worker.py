@@ -1,0 +1,216 @@
+"""The worker: owns partitions of its agents, takes their commands, and lets the actors answer them.
+
+Order of leaving, and why: first no more commands are taken, so that nothing new begins; then the turns in progress
+finish, because their effects cannot be handed on; then the leases are released, so that the next owner starts at once,
+and gets every command that was not acknowledged.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from msgspec import Raw
+
+from ..actors import ConversationActor, Delivered, Directory, Life
+from ..events import (
+    AgentKey,
+    ConversationId,
+    FrameworkError,
+    InvalidInput,
+    Stored,
+    Unavailable,
+    WriterId,
+    check_token,
+)
+from ..projections import Request
+from .agents import AgentEffects, BoundJourney, JourneyAgent
+from .bus import PARTITIONS, Consumption, Delivery, partition_of
+from .clock import Clock
+from .leases import Lease
+from .retry import RetryPolicy
+from .substrate import Substrate
+from .wire import Delta, LiveFrame, decode_command, encode
+
+logger = logging.getLogger("agent_runtime_framework.worker")
+
+IDLE_MS = 60_000
+"""A conversation that nobody has spoken to for so long leaves the memory; its next message folds it anew."""
+
+RETRY_AFTER = 1.0
+"""Seconds after which a command comes again that could not be taken."""
+
+
+class Worker:
+    """Answers for its agents until it is stopped."""
+
+    def __init__(
+        self,
+        agents: Sequence[JourneyAgent[Any, Any, Any]],
+        substrate: Substrate,
+        *,
+        clock: Clock,
+        writer: WriterId,
+        concurrency: int = 200,
+        grace: float = 30.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self._substrate = substrate
+        self._clock = clock
+        self._grace = grace
+        self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="arf-author")
+        self._journeys = bound(agents)
+        self._effects = {
+            key: AgentEffects(
+                journey, clock=clock, threads=self._threads, retry=retry, announce=self._announce, told=self._told
+            )
+            for key, journey in self._journeys.items()
+        }
+        self._directory = Directory(writer, now=clock.now, owns=self._owns, create=self._create)
+        self._held: dict[tuple[AgentKey, int], tuple[Lease, Consumption]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self.owning = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more commands, finish what runs, and leave."""
+        self._stopping.set()
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions are owned, over all agents."""
+        return len(self._held)
+
+    async def run(self) -> None:
+        """Work until `stop` is called or the task is cancelled; `owning` is set once all free partitions are taken."""
+        try:
+            while not self._stopping.is_set():
+                await self._tend()
+                self.owning.set()
+                await self._pause(self._substrate.leases.ttl / 4)
+        finally:
+            await self._leave()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+    # --- owning
+
+    async def _tend(self) -> None:
+        """Renew what is held, take what is free, and drop conversations that have been idle for long."""
+        wanted = [(AgentKey(key), partition) for key in self._journeys for partition in range(PARTITIONS)]
+        results = await asyncio.gather(*(self._tend_one(key) for key in wanted), return_exceptions=True)
+        for error in {str(result) for result in results if isinstance(result, Unavailable)}:
+            logger.warning("cannot renew leases now: %s", error)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, Unavailable):
+                raise result
+        self._directory.passivate(IDLE_MS)
+
+    async def _tend_one(self, key: tuple[AgentKey, int]) -> None:
+        held = self._held.get(key)
+        if held is None:
+            lease = await self._substrate.leases.acquire(*key)
+            if lease is not None:
+                self._held[key] = (lease, await self._substrate.bus.consume(lease, self._deliver))
+        elif not await self._substrate.leases.renew(held[0]):
+            await self._lose(key)
+
+    async def _lose(self, key: tuple[AgentKey, int]) -> None:
+        _, consumption = self._held.pop(key)
+        dropped = self._directory.abandon(lambda agent, conversation: (agent, partition_of(conversation)) == key)
+        logger.warning("lost partition %d of %s to another worker; let go of %d conversations", key[1], key[0], dropped)
+        await consumption.stop()
+
+    def _owns(self, agent: str, conversation: ConversationId) -> bool:
+        return (AgentKey(agent), partition_of(conversation)) in self._held
+
+    async def _leave(self) -> None:
+        await asyncio.gather(*(consumption.stop() for _, consumption in self._held.values()))
+        try:
+            async with asyncio.timeout(self._grace):
+                await self._directory.drain()
+        except TimeoutError:
+            left = self._directory.turns
+            logger.warning("%d turns did not finish within %g s; the next owner goes on", left, self._grace)
+        self._directory.abandon(lambda _agent, _conversation: True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._grace)
+        await asyncio.gather(
+            *(self._substrate.leases.release(lease) for lease, _ in self._held.values()), return_exceptions=True
+        )
+        self._held.clear()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # --- taking commands
+
+    def _deliver(self, delivery: Delivery) -> None:
+        try:
+            command = decode_command(delivery.data)
+        except InvalidInput:
+            logger.exception("dropped a command for %s that nobody can read", delivery.conversation)
+            self._spawn(delivery.ack())
+            return
+
+        def failed(error: Exception) -> None:
+            logger.info("command %s comes again in %g s (%s)", command.id, RETRY_AFTER, error)
+            self._spawn(delivery.retry(RETRY_AFTER))
+
+        delivered = Delivered(command, lambda: self._spawn(delivery.ack()), failed)
+        self._directory.deliver(delivery.agent, delivery.conversation, delivered)
+
+    def _create(self, agent: str, conversation: ConversationId, life: Life) -> ConversationActor:
+        return ConversationActor(
+            agent,
+            conversation,
+            journey=self._journeys[agent],
+            log=self._substrate.log,
+            effects=self._effects[agent],
+            life=life,
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(_reported(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- telling followers
+
+    async def _announce(self, stored: Stored) -> None:
+        message = encode(LiveFrame(stored.head.position, Raw(stored.data)))
+        await _reported(self._substrate.live.publish(stored.conversation, message))
+
+    def _told(self, conversation: ConversationId, request: Request, number: int, text: str) -> None:
+        delta = Delta(request.last_turn, request.version, request.attempt, number, text)
+        self._spawn(self._substrate.live.publish(conversation, encode(delta)))
+
+
+async def _reported(work: Coroutine[Any, Any, None]) -> None:
+    """Await work whose failure harms nothing that is recorded: what is not acknowledged, or not heard, comes again."""
+    try:
+        await work
+    except FrameworkError as error:
+        logger.warning("%s", error)
+
+
+def bound(agents: Sequence[JourneyAgent[Any, Any, Any]]) -> dict[str, BoundJourney]:
+    """Return the agents' journeys by key.
+
+    Raises:
+        InvalidInput: none is given, a key is no token, or two agents have one key.
+
+    """
+    journeys: dict[str, BoundJourney] = {}
+    for agent in agents:
+        key = check_token(agent.key, "agent key")
+        if key in journeys:
+            raise InvalidInput(f"two agents have the key {key!r}: give each its own")
+        journeys[key] = BoundJourney(agent)
+    if not journeys:
+        raise InvalidInput("a worker needs at least one agent")
+    return journeys
