@@ -131,7 +131,7 @@ class ConversationActor(AsyncioActor):
     async def _go_on(self, message: Message) -> None:
         await self._load()
         if isinstance(message, Delivered):
-            await self._take(message.command)
+            await self._take(await self._opened(message.command))
         else:
             await self._commit(message)
         self._acknowledge()
@@ -140,7 +140,7 @@ class ConversationActor(AsyncioActor):
             self._acknowledge()
         self._perform()
 
-    async def _take(self, command: BusCommand) -> None:
+    async def _take(self, command: BusCommand | RefuseCommand) -> None:
         if not isinstance(command, SayToAgent) or self._conversation.turn is None:
             await self._commit(command)
         elif command.id in self._conversation.handled or any(command.id == other.id for other in self._waiting):
@@ -171,7 +171,7 @@ class ConversationActor(AsyncioActor):
             return
 
     def _preceded(self, command: Command) -> tuple[Command, ...]:
-        if self._opening is not None and self._head == START and isinstance(command, SayToAgent):
+        if self._opening is not None and not self._conversation.agent and isinstance(command, SayToAgent):
             return (self._opening, command)
         return (command,)
 
@@ -181,7 +181,7 @@ class ConversationActor(AsyncioActor):
             first=self._head.version + 1,
             time=self._life.now(),
             writer=self._life.writer,
-            agent=conversation.agent,
+            agent=conversation.agent or self.agent,
             turn=conversation.turns,
             step=conversation.step,
             status=conversation.status,
@@ -200,10 +200,20 @@ class ConversationActor(AsyncioActor):
         if self._loaded:
             return
         await self._fold_tail()
-        if self._head == START:
-            self._opening = await self._effects.open(self.id)
         self._loaded = True
         await self._take_over()
+
+    async def _opened(self, command: BusCommand) -> BusCommand | RefuseCommand:
+        """Learn how the conversation begins, if it does with this command; refuse it if the author's code raises."""
+        if self._conversation.agent or self._opening is not None or not isinstance(command, SayToAgent):
+            return command
+        try:
+            self._opening = await self._effects.open(self.id)
+        except Exception as error:  # noqa: BLE001  author code may raise anything; the command is refused with it
+            self._effects.raised(self.id, error)
+            reason = f"the agent could not begin: {type(error).__name__}: {error}"
+            return RefuseCommand(id=command.id, reason=reason)
+        return command
 
     async def _catch_up(self) -> None:
         """Fold what another writer appended, and take the turn over if this life still owns the conversation."""

@@ -122,7 +122,7 @@ def _in_turn(
 
 
 def _open(conversation: Conversation, command: Open) -> tuple[KnownEvent, ...]:
-    if conversation.version:
+    if conversation.agent:
         return ()
     if size_of(command.state) > STATE_LIMIT:
         raise TooLarge(f"the first state of {conversation.id!r} has more than {STATE_LIMIT} bytes")
@@ -172,7 +172,7 @@ def overflow(command: SayToAgent) -> RefuseCommand:
 
 def _cancel(conversation: Conversation, command: CancelTurn) -> tuple[KnownEvent, ...]:
     turn = conversation.turn
-    if command.id in conversation.handled or not conversation.version:
+    if command.id in conversation.handled or not conversation.agent:
         return ()
     if turn is None:
         return (_refusal(command.id, "no turn is in progress"),)
@@ -211,7 +211,7 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
         parameters=command.parameters,
         prompt=command.prompt if command.prompt and prompt_at is None else None,
         prompt_at=prompt_at,
-        tools=Raw(command.tools.encode()) if command.tools and tools_at is None else None,
+        tools=tuple(tools) if tools and tools_at is None else (),
         tools_at=tools_at,
         effects=command.effects,
         first_turn=first,

@@ -20,9 +20,10 @@ def cut(text: str, limit: int = TEXT_LIMIT) -> str:
     if size <= limit:
         return text
     note = f"\n[cut: the whole text has {size} bytes, at most {limit} are kept]"
+    room = limit - json_size(note)
     kept = text[:limit]
-    while json_size(kept) + len(note) > limit:
-        kept = kept[: len(kept) * limit // (json_size(kept) + len(note) + 1)]
+    while (size := json_size(kept)) > room:
+        kept = kept[: len(kept) * room // (size + 1)]
     return kept + note
 
 

@@ -92,7 +92,7 @@ class ModelRequested(Event, frozen=True, kw_only=True, tag="model.requested"):
     """The model is owed a call.
 
     `prompt` and `tools` hold the text where it is first used; later requests give the version where it stands in
-    `prompt_at` and `tools_at`.  `tools` is the JSON list in OpenAI form, `effects` the classes that were declared for
+    `prompt_at` and `tools_at`.  `tools` is the list in OpenAI form, `effects` the classes that were declared for
     them.  `not_before` (Unix milliseconds) delays a retry.  `first_turn` to `last_turn` is the window of the transcript that was sent, rendered by revision `renderer`;
     `request` is the SHA-256 of what went to the model.
     """
@@ -102,7 +102,7 @@ class ModelRequested(Event, frozen=True, kw_only=True, tag="model.requested"):
     parameters: Content[dict[str, Any]] = {}
     prompt: Content[str | None] = None
     prompt_at: Structure[int | None] = None
-    tools: Content[Raw | None] = None
+    tools: Content[tuple[dict[str, Any], ...]] = ()
     tools_at: Structure[int | None] = None
     effects: Structure[dict[str, Effect]] = {}
     first_turn: Structure[int] = 0

@@ -1,6 +1,6 @@
 """What it means: pure folds over events."""
 
-from .calls import Call, calls_of, text_of
+from .calls import Call, calls_of, text_of, tools_text
 from .conversation import Conversation, evolve, fold, initial, state_of
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .rendering import RENDERER, fingerprint, render
@@ -41,4 +41,5 @@ __all__ = [
     "state_of",
     "text_of",
     "timeline",
+    "tools_text",
 ]

@@ -5,7 +5,7 @@ is total: each entry becomes a `Call`, and what is wrong with it becomes its `pr
 instead of running the tool.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,6 +39,7 @@ class _Tool(Struct, frozen=True):
     function: _Function = _Function()
 
 
+_encoder = msgspec.json.Encoder(order="sorted")
 _tools = msgspec.json.Decoder(tuple[_Tool, ...])
 
 
@@ -54,6 +55,11 @@ def text_of(message: Mapping[str, Any]) -> str:
     """Return the words of an assistant message; empty if there are none."""
     content = message.get("content")
     return content if isinstance(content, str) else ""
+
+
+def tools_text(tools: Sequence[Mapping[str, Any]]) -> str:
+    """Return a list of tools as canonical JSON; empty text for none."""
+    return _encoder.encode(tools).decode() if tools else ""
 
 
 def names_in(tools: str) -> frozenset[str]:

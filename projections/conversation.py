@@ -39,7 +39,7 @@ from ..events import (
     UnknownEvent,
     UserSpoke,
 )
-from .calls import calls_of, names_in, text_of
+from .calls import calls_of, names_in, text_of, tools_text
 from .transcript import AssistantMessage, EarlierMessage, ToolMessage, Transcript, UserMessage
 from .turn import Answer, Ended, Request, Result, Running, Turn
 
@@ -199,7 +199,7 @@ def _model(now: Conversation, event: ModelRequested | ModelAnswered | ModelFaile
     match event:
         case ModelRequested():
             prompts, prompt = _stand(now.prompts, version, event.prompt, event.prompt_at)
-            offered = None if event.tools is None else str(event.tools, "utf-8", "replace")
+            offered = tools_text(event.tools) if event.tools else None
             tools, tool_list = _stand(now.tools, version, offered, event.tools_at)
             request = Request(
                 version,

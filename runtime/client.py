@@ -5,7 +5,7 @@ and finds the reply that is already recorded.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -177,7 +177,7 @@ class Client:
     async def _publish(self, conversation: ConversationId, say: SayToAgent | CancelTurn) -> None:
         await self.substrate.bus.publish(AgentKey(say.agent), conversation, encode(say), id=say.id)
 
-    async def events(self, conversation_id: str | UUID) -> AsyncIterator[Recorded]:
+    async def events(self, conversation_id: str | UUID) -> AsyncGenerator[Recorded, None]:
         """Yield what is recorded of a conversation.
 
         Raises:
@@ -189,7 +189,9 @@ class Client:
             for recorded in timeline(stored):
                 yield recorded
 
-    async def follow(self, conversation_id: str | UUID, from_version: int = 0) -> AsyncIterator[Recorded | Delta]:
+    async def follow(
+        self, conversation_id: str | UUID, from_version: int = 0
+    ) -> AsyncGenerator[Recorded | Delta, None]:
         """Yield the events after `from_version`, for ever, and the pieces of answers that are heard meanwhile."""
         async for heard in self._follower.follow(_conversation(conversation_id), START):
             if isinstance(heard, Delta):
@@ -220,7 +222,7 @@ class Client:
         """Return the journey's state, after version `at` or after all that is recorded; errors as `conversation`."""
         return state_of(await self.conversation(conversation_id, at))
 
-    async def conversations(self) -> AsyncIterator[Summary]:
+    async def conversations(self) -> AsyncGenerator[Summary, None]:
         """Yield every conversation of the namespace, in no order."""
         async for stored in self._log.lasts():
             frame = stored.frame

@@ -5,11 +5,25 @@ gap, or a few seconds of silence, is filled from the log.  So it may miss any nu
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
-from ..events import START, ConversationId, EventLog, Head, InvalidInput, Stored, decode_frame, frame_hash
+from ..events import (
+    START,
+    ConversationId,
+    CorruptLog,
+    EventLog,
+    Head,
+    InvalidInput,
+    Stored,
+    Unavailable,
+    decode_frame,
+    frame_hash,
+)
 from .live import Live
 from .wire import Delta, LiveFrame, decode_live
+
+logger = logging.getLogger("agent_runtime_framework.follower")
 
 SILENCE = 2.0
 """Seconds without a message after which the log is looked at."""
@@ -45,9 +59,12 @@ class Follower:
                     head = next_one.head
                     yield next_one
                 elif message is None or message.position > head.position:
-                    async for stored in self._log.read(conversation, head):
-                        head = stored.head
-                        yield stored
+                    try:
+                        async for stored in self._log.read(conversation, head):
+                            head = stored.head
+                            yield stored
+                    except Unavailable as error:
+                        logger.info("cannot read on in %s now: %s", conversation, error)
 
     async def _heard(self, messages: AsyncIterator[bytes]) -> AsyncIterator[LiveFrame | Delta | None]:
         """Yield what is heard; None for silence, and for a message that nobody can read."""
@@ -75,7 +92,10 @@ class Follower:
     @staticmethod
     def _continues(conversation: ConversationId, head: Head, message: LiveFrame) -> Stored | None:
         data = bytes(message.frame)
-        frame = decode_frame(data)
+        try:
+            frame = decode_frame(data)
+        except CorruptLog:
+            return None
         if frame.first != head.version + 1 or frame.prev != head.hash:
             return None
         return Stored(conversation, frame, Head(frame.last, message.position, frame_hash(data)), data)

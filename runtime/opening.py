@@ -27,6 +27,10 @@ class Place(Struct, frozen=True, kw_only=True):
     shards: int = 8
 
 
+class NoNamespace(NotFound):
+    """Raised when a server is there, but nothing was ever kept in that namespace."""
+
+
 class Opened(Struct, frozen=True):
     """Is a place that is open.
 
@@ -58,7 +62,7 @@ async def opened(place: Place, writer: WriterId, *, create: bool = True) -> Asyn
         if url is None:
             from .embedded import EmbeddedServer  # noqa: PLC0415  likewise
 
-            server = await EmbeddedServer.open(_home(place, create=create))
+            server = await EmbeddedServer.open(home_of(place.home, create=create))
             stack.push_async_exit(server)
             url, token, restore = server.url, server.token, server.ensure_running
         clients = []
@@ -70,17 +74,23 @@ async def opened(place: Place, writer: WriterId, *, create: bool = True) -> Asyn
             place.namespace, writer, appends=clients[0], reads=clients[1], shards=place.shards, create=create
         )
         if found is None:
-            raise NotFound(f"there is no namespace {place.namespace!r} at {url}")
+            raise NoNamespace(f"there is no namespace {place.namespace!r} at {url}")
         substrate, replicas = found
         durability = "fsync" if place.nats is None else "replicated" if replicas > 1 else "unknown"
         yield Opened(substrate, url, durability)
 
 
-def _home(place: Place, *, create: bool) -> Path:
+def home_of(given: Path | None, *, create: bool) -> Path:
+    """Return the embedded server's directory: the given one, else the nearest `.arf/`, else one that is to be created.
+
+    Raises:
+        NotFound: without `create`: no server ever was in it.
+
+    """
     from .embedded import find_home  # noqa: PLC0415  loaded only when it is used
 
-    home = place.home or find_home(Path.cwd()) or Path.cwd() / ".arf"
-    if not create and not home.is_dir():
-        where = f"no {home}" if place.home is not None else f"no .arf/ in {Path.cwd()} or above it"
-        raise NotFound(f"there are no conversations here: {where}; name one with --home, or a server with --nats")
+    home = given or find_home(Path.cwd()) or Path.cwd() / ".arf"
+    if not create and not any((home / kept).exists() for kept in ("server.json", "jetstream")):
+        where = f"no conversations in {home}" if given is not None else f"no .arf/ in {Path.cwd()} or above it"
+        raise NotFound(f"there are no conversations here: {where}; name a directory with --home, a server with --nats")
     return home

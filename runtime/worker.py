@@ -20,7 +20,6 @@ from ..events import (
     FrameworkError,
     InvalidInput,
     Stored,
-    Unavailable,
     WriterId,
     check_token,
 )
@@ -40,6 +39,32 @@ IDLE_MS = 60_000
 
 RETRY_AFTER = 1.0
 """Seconds after which a command comes again that could not be taken."""
+
+
+class _Holding:
+    """Is a lease that is held, and the flow of its commands."""
+
+    def __init__(self, lease: Lease) -> None:
+        self.lease = lease
+        self._consumption: Consumption | None = None
+        self._end: asyncio.Task[bool] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes, though the lease was not given up: a newer owner consumes."""
+        return self._end is not None and self._end.done()
+
+    def take(self, consumption: Consumption) -> None:
+        """Keep the flow, and hear of its end."""
+        self._consumption = consumption
+        self._end = asyncio.ensure_future(consumption.lost())
+
+    async def stop(self) -> None:
+        """Take no more."""
+        if self._consumption is not None:
+            await self._consumption.stop()
+        if self._end is not None:
+            await self._end
 
 
 class Worker:
@@ -68,7 +93,7 @@ class Worker:
             for key, journey in self._journeys.items()
         }
         self._directory = Directory(writer, now=clock.now, owns=self._owns, create=self._create)
-        self._held: dict[tuple[AgentKey, int], tuple[Lease, Consumption]] = {}
+        self._held: dict[tuple[AgentKey, int], _Holding] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self.owning = asyncio.Event()
@@ -84,6 +109,8 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called or the task is cancelled; `owning` is set once all free partitions are taken."""
+        # finding a client may load a large library: not on the loop
+        await asyncio.to_thread(lambda: [journey.client for journey in self._journeys.values()])
         try:
             while not self._stopping.is_set():
                 await self._tend()
@@ -105,33 +132,44 @@ class Worker:
         """Renew what is held, take what is free, and drop conversations that have been idle for long."""
         wanted = [(AgentKey(key), partition) for key in self._journeys for partition in range(PARTITIONS)]
         results = await asyncio.gather(*(self._tend_one(key) for key in wanted), return_exceptions=True)
-        for error in {str(result) for result in results if isinstance(result, Unavailable)}:
-            logger.warning("cannot renew leases now: %s", error)
+        for error in sorted({str(result) for result in results if isinstance(result, FrameworkError)}):
+            logger.warning("cannot hold all partitions now: %s", error)
         for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, Unavailable):
+            if isinstance(result, BaseException) and not isinstance(result, FrameworkError):
                 raise result
         self._directory.passivate(IDLE_MS)
 
     async def _tend_one(self, key: tuple[AgentKey, int]) -> None:
-        held = self._held.get(key)
-        if held is None:
+        holding = self._held.get(key)
+        if holding is None:
             lease = await self._substrate.leases.acquire(*key)
             if lease is not None:
-                self._held[key] = (lease, await self._substrate.bus.consume(lease, self._deliver))
-        elif not await self._substrate.leases.renew(held[0]):
+                await self._begin(_Holding(lease))
+        elif holding.ended or not await self._substrate.leases.renew(holding.lease):
             await self._lose(key)
 
+    async def _begin(self, holding: "_Holding") -> None:
+        """Take the commands of a lease; it counts as held from before the first one comes."""
+        key = (holding.lease.agent, holding.lease.partition)
+        self._held[key] = holding
+        try:
+            holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
+        except FrameworkError:
+            del self._held[key]
+            await self._substrate.leases.release(holding.lease)
+            raise
+
     async def _lose(self, key: tuple[AgentKey, int]) -> None:
-        _, consumption = self._held.pop(key)
+        holding = self._held.pop(key)
         dropped = self._directory.abandon(lambda agent, conversation: (agent, partition_of(conversation)) == key)
         logger.warning("lost partition %d of %s to another worker; let go of %d conversations", key[1], key[0], dropped)
-        await consumption.stop()
+        await holding.stop()
 
     def _owns(self, agent: str, conversation: ConversationId) -> bool:
         return (AgentKey(agent), partition_of(conversation)) in self._held
 
     async def _leave(self) -> None:
-        await asyncio.gather(*(consumption.stop() for _, consumption in self._held.values()))
+        await asyncio.gather(*(holding.stop() for holding in self._held.values()))
         try:
             async with asyncio.timeout(self._grace):
                 await self._directory.drain()
@@ -142,7 +180,7 @@ class Worker:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._grace)
         await asyncio.gather(
-            *(self._substrate.leases.release(lease) for lease, _ in self._held.values()), return_exceptions=True
+            *(self._substrate.leases.release(holding.lease) for holding in self._held.values()), return_exceptions=True
         )
         self._held.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -3,7 +3,8 @@
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import structs
@@ -38,28 +39,39 @@ def field_names(cls: type) -> Iterator[tuple[str, str]]:
     elif dataclasses.is_dataclass(cls):
         yield from ((field.name, field.name) for field in dataclasses.fields(cls))
     else:
-        yield from ((name, name) for name in annotations(cls))
+        yield from ((name, name) for name in annotations(cls))  # type: ignore[arg-type]  # it has a hash
 
 
-def record_fields(cls: type) -> Iterator[Field]:
-    """Yield the fields of a dataclass or Struct, with their annotations resolved.
+@cache
+def record_fields(cls: type) -> tuple[Field, ...]:
+    """Return the fields of a dataclass or Struct, with their annotations resolved.
 
     Raises:
         InvalidInput: an annotation names what is not defined.
 
     """
-    if issubclass(cls, msgspec.Struct):
-        for of_struct in structs.fields(cls):
-            default = ABSENT if of_struct.default is msgspec.NODEFAULT else of_struct.default
-            yield Field(of_struct.name, of_struct.encode_name, of_struct.type, default, of_struct.required)
-        return
+    return tuple(_struct_fields(cls) if issubclass(cls, msgspec.Struct) else _dataclass_fields(cls))
+
+
+def _struct_fields(cls: type[msgspec.Struct]) -> Iterator[Field]:
+    try:
+        fields = structs.fields(cls)
+    except NameError as error:
+        raise _unreadable(cls, error) from error
+    for field in fields:
+        default = ABSENT if field.default is msgspec.NODEFAULT else field.default
+        yield Field(field.name, field.encode_name, field.type, default, field.required)
+
+
+def _dataclass_fields(cls: Any) -> Iterator[Field]:
     hints = annotations(cls)
-    for field in dataclasses.fields(cast("Any", cls)):
+    for field in dataclasses.fields(cls):
         default = ABSENT if field.default is dataclasses.MISSING else field.default
         required = field.init and default is ABSENT and field.default_factory is dataclasses.MISSING
         yield Field(field.name, field.name, hints[field.name], default, required, field.init)
 
 
+@cache
 def annotations(cls: type) -> dict[str, Any]:
     """Return the annotations of a class and its bases, with the type variables of generic bases filled in.
 
@@ -92,10 +104,14 @@ def _resolved(cls: type) -> dict[str, Any]:
     try:
         return get_type_hints(cls, include_extras=True)
     except NameError as error:
-        raise InvalidInput(
-            f"the annotations of {cls.__name__} cannot be read ({error}): define what they name at the top of its "
-            "module, or write to_dict and from_dict"
-        ) from error
+        raise _unreadable(cls, error) from error
+
+
+def _unreadable(cls: type, error: NameError) -> InvalidInput:
+    return InvalidInput(
+        f"the annotations of {cls.__name__} cannot be read ({error}): define what they name at the top of its module, "
+        "or write to_dict and from_dict"
+    )
 
 
 def _filled(annotation: Any, bound: Mapping[Any, Any]) -> Any:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Collection, Mapping, MutableMapping, MutableSequence, MutableSet, Sequence
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, NoReturn, Self, TypeVar, Union, get_args, get_origin
@@ -57,7 +57,8 @@ class StateSerializer:
 
         An Enum member gives its value; UUID, Decimal, date, time and datetime text (ISO for the last three), a
         timedelta its ISO duration, bytes base64; tuples and sets a list; a mapping a dict with text keys; an object
-        with `to_dict` what that returns, else a dataclass or msgspec Struct a dict of its fields.
+        with `to_dict` what that returns, else a dataclass or msgspec Struct a dict of its fields.  A datetime keeps its
+        offset, not the name of its zone.
 
         Raises:
             InvalidInput: a value has no JSON form, or contains itself; the message names the path to it.
@@ -126,7 +127,7 @@ def read_fields(cls: type[T], data: Any, path: str = "") -> T:
         return _read_attributes(cls, data, path)
     given: dict[str, Any] = {}
     later: dict[str, Any] = {}
-    for field in record_fields(cls):
+    for field in record_fields(cls):  # type: ignore[arg-type]  # it has a hash
         place = join(path, field.key)
         if field.key in data:
             value = data[field.key]
@@ -189,7 +190,7 @@ def _serialize(value: Any, path: str, around: tuple[int, ...]) -> Any:
                 _refuse(path, f"is {float(value)!r}, which JSON cannot hold; use None or a text")
             return float(value)
         case date() | time():
-            return _iso(value)
+            return value.isoformat()
         case _:
             return _compound(value, path, around)
 
@@ -265,7 +266,7 @@ def _scalar(value: Any, path: str) -> str:
     except TypeError:
         text = None
     if not isinstance(text, str):
-        kind = f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
+        kind = f"the class {value.__name__}" if isinstance(value, type) else f"an object of type {type(value).__name__}"
         _refuse(path, f"holds {kind}, which has no JSON form: give it to_dict and from_dict, or leave it out")
     return text
 
@@ -276,13 +277,6 @@ def _text(value: str, path: str) -> str:
     except UnicodeEncodeError as error:
         raise InvalidInput(f"{_where(path)} is text that is not valid Unicode: {error}") from error
     return str.__str__(value)
-
-
-def _iso(value: date | time) -> str:
-    # offsets with seconds stand in the old dates of the time zone database; JSON readers know whole minutes only
-    if isinstance(value, datetime) and (value.utcoffset() or timedelta()) % timedelta(minutes=1):
-        value = value.astimezone(UTC)
-    return value.isoformat()
 
 
 def _where(path: str) -> str:
@@ -303,7 +297,7 @@ def _is_list(value: Any) -> bool:
 
 def _read_attributes(cls: type[T], data: Mapping[str, Any], path: str) -> T:
     made = cls()
-    for name, annotation in annotations(cls).items():
+    for name, annotation in annotations(cls).items():  # type: ignore[arg-type]  # it has a hash
         if name in data:
             setattr(made, name, deserialize(annotation, data[name], join(path, name)))
         elif hasattr(made, name):
@@ -312,11 +306,13 @@ def _read_attributes(cls: type[T], data: Mapping[str, Any], path: str) -> T:
 
 
 def _read_class(cls: type, value: Any, path: str) -> Any:
-    if issubclass(cls, Enum):
-        try:
+    try:
+        if issubclass(cls, Enum):
             return StateSerializer.deserialize_enum(value, cls)
-        except ValueError as error:
-            raise InvalidInput(f"{_where(path)} does not fit its annotation: {error}") from error
+        if cls in {date, datetime, time} and isinstance(value, str):
+            return cls.fromisoformat(value)  # msgspec takes no offset with seconds
+    except ValueError as error:
+        raise InvalidInput(f"{_where(path)} does not fit its annotation: {error}") from error
     own = getattr(cls, "from_dict", None)
     if own is not None and getattr(own, "__func__", None) is not ByAnnotation.from_dict.__func__:  # type: ignore[attr-defined]
         try:

@@ -102,7 +102,8 @@ def state_to_dict(state: object) -> dict[str, Any]:
     own = getattr(state, "to_dict", None)
     if own is None and not is_record(type(state)):
         raise InvalidInput(
-            f"a {type(state).__name__} is no state: give it to_dict and from_dict, or make it a dataclass"
+            f"an object of type {type(state).__name__} is no state: give its class to_dict and from_dict, or make it a "
+            "dataclass"
         )
     data = write_fields(state) if own is None else own()
     if not isinstance(data, Mapping):

@@ -14,7 +14,7 @@ import msgspec
 from ...actors import AskModel, EndTurn, Open, Policy, RunTool, Verdict
 from ...actors.journey import AgentContext, schemas_to_openai_format, state_fields, state_from_fields, step_of
 from ...events import FrameworkError
-from ...projections import Call, Conversation, UserMessage, render
+from ...projections import Call, Conversation, UserMessage, render, tools_text
 from ..models import LLMClient, get_llm_client
 from .journey_agent import JourneyAgent
 
@@ -81,7 +81,7 @@ class BoundJourney:
         tools = schemas_to_openai_format(schemas)
         return AskModel(
             prompt=self.agent.get_system_prompt(state),
-            tools=_encoder.encode(tools).decode() if tools else "",
+            tools=tools_text(tools),
             effects={schema.name: schema.effect for schema in schemas if schema.effect is not None},
             model=self._model_name(),
             parameters=self.agent.config.model_parameters,

@@ -33,6 +33,8 @@ STOP_TIMEOUT = 10.0
 # range is one day given the same port as its own, connects to itself, and the server can never have it again
 _PORTS = range(20_000, 32_768)
 _POLL = 0.01
+_LINGER = 0.5
+_LINE = 65_536
 
 
 def executable() -> str:
@@ -61,6 +63,14 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def port_comes_free(port: int) -> bool:
+    """Say whether a server could listen on this port within a moment: a killed one loses its locks before its port."""
+    deadline = time.monotonic() + _LINGER
+    while not (free := port_is_free(port)) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return free
 
 
 def free_port() -> int:
@@ -128,12 +138,12 @@ def answers(port: int, token: str | None = None) -> bool:
     """Say whether a nats-server with JetStream answers on this port and takes this token."""
     try:
         with socket.create_connection((HOST, port), timeout=2) as connection, connection.makefile("rb") as lines:
-            verb, _, info = lines.readline().partition(b" ")
+            verb, _, info = lines.readline(_LINE).partition(b" ")
             if verb != b"INFO" or not msgspec.json.decode(info, type=_Info).jetstream:
                 return False
             hello = {"verbose": False, "pedantic": False, "auth_token": token or ""}
             connection.sendall(b"CONNECT " + msgspec.json.encode(hello) + b"\r\nPING\r\n")
-            return lines.readline() == b"PONG\r\n"
+            return lines.readline(_LINE) == b"PONG\r\n"
     except (OSError, msgspec.DecodeError):
         return False
 
@@ -171,10 +181,10 @@ def send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def log_tail(directory: Path, lines: int = 3) -> str:
-    """Return the end of the server's own log, for an error message."""
+def last_words(directory: Path) -> str:
+    """Return the last line of the server's own log, for an error message."""
     try:
         text = (directory / LOG).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return "it wrote no log"
-    return " | ".join(text.splitlines()[-lines:]) or "its log is empty"
+    except OSError as error:
+        return f"it left no log ({error.strerror})"
+    return (text.splitlines() or ["its log is empty"])[-1]

@@ -5,6 +5,7 @@ Everything here blocks, for 20 ms as a rule, and runs in threads.
 
 import threading
 from pathlib import Path
+from subprocess import Popen
 
 from ...events import Unavailable
 from . import process
@@ -21,6 +22,7 @@ class SharedServer:
         self._home: Home | None = None
         self._settings: Settings | None = None
         self._pid: int | None = None
+        self._child: Popen[bytes] | None = None
         self._mutex = threading.Lock()  # flock keeps processes apart, and not the threads that use one open file
 
     @property
@@ -81,26 +83,28 @@ class SharedServer:
             pid = process.read_pid(home.path)
             raise Unavailable(
                 f"the nats-server of {home.path}, process {pid}, does not answer at port {settings.port}: "
-                f"{process.log_tail(home.path)}; end it with `kill {pid}` and try again"
+                f"{process.last_words(home.path)}; end it with `kill {pid}` and try again"
             )
 
     def _start(self, home: Home, settings: Settings) -> Settings:
         for _ in range(_STARTS):
-            if not process.port_is_free(settings.port):
+            if not process.port_comes_free(settings.port):
                 settings = home.choose_settings(settings.token)
             config = process.configuration(settings.port, token=settings.token, sync="always")
             with home.server_lock() as lock:
-                process.spawn(home.path, config, held=(lock,))
+                self._child = process.spawn(home.path, config, held=(lock,))
             if process.wait_until_it_answers(settings.port, settings.token, alive=home.server_runs):
                 return settings
             self._stop(home)
-            if process.port_is_free(settings.port):
+            if process.port_comes_free(settings.port):
                 break
-        raise Unavailable(f"nats-server did not come up in {home.path}: {process.log_tail(home.path)}")
+        raise Unavailable(f"nats-server did not come up in {home.path}: {process.last_words(home.path)}")
 
     def _stop(self, home: Home) -> None:
         pid = process.read_pid(home.path) or self._pid
         if pid is not None and home.server_runs():
             killer = process.terminate(pid)
             home.wait_for_the_servers_end()
+            if self._child is not None:
+                self._child.wait()
             killer.cancel()

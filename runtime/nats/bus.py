@@ -22,7 +22,7 @@ from nats.aio.subscription import Subscription
 from ...events import AgentKey, ConversationId, TooLarge, Unavailable
 from ..bus import Consumption, Deliver
 from ..leases import Lease
-from .connection import ApiError, api, publish, status
+from .connection import ApiError, api, publish, request, status
 from .names import Names
 
 logger = logging.getLogger("agent_runtime_framework.nats")
@@ -35,7 +35,7 @@ ACK_WAIT = 3600 * SECOND
 MAX_UNACKNOWLEDGED = 10_000
 """So many commands one owner may hold unacknowledged; the server sends no more until it acknowledges some."""
 
-BATCH, EXPIRES, HEARTBEAT = 500, 30 * SECOND, SECOND
+BATCH, EXPIRES, HEARTBEAT = 500, 30 * SECOND, 2 * SECOND
 """A request asks for so many commands, waits so many nanoseconds, and meanwhile hears from the server this often."""
 
 LOOK = 0.25
@@ -124,13 +124,15 @@ class _Consumption:
             await self._start_anew()
         except (ApiError, nats.errors.Error, OSError) as error:
             raise Unavailable(f"cannot consume partition {_prefix(self.lease)}: {error}") from error
+        else:
+            if self._over.done():
+                return False
+            self._task = asyncio.create_task(self._keep_asking(), name=f"consume {_prefix(self.lease)}")
+            self._look()
+            return True
         finally:
-            if not self._open:
+            if self._task is None:
                 await self._close()
-        if self._over.done():
-            return False
-        self._task = asyncio.create_task(self._keep_asking(), name=f"consume {_prefix(self.lease)}")
-        return True
 
     async def lost(self) -> bool:
         return await asyncio.shield(self._over)
@@ -150,34 +152,45 @@ class _Consumption:
             self._over.set_result(lost)
             self._wake.set()
 
+    def _look(self) -> None:
+        if self._over.done():
+            return
+        self._silence = self._silence + 1 if self._client.is_connected else 0
+        if self._due():
+            self._wake.set()
+        asyncio.get_running_loop().call_later(LOOK, self._look)
+
+    def _due(self) -> bool:
+        if not self._client.is_connected:
+            return self._client.is_closed
+        return self._stale() or self._wanted <= 0 or self._silence > SILENT
+
+    def _stale(self) -> bool:
+        return not self._open or self._reconnects != self._client.stats["reconnects"]
+
     async def _keep_asking(self) -> None:
-        while not self._over.done():
-            try:
-                await self._ask_if_due()
-            except (Unavailable, ApiError, nats.errors.Error, OSError) as error:
-                logger.warning("consumer of partition %s: %s; trying again", _prefix(self.lease), error)
-                self._open = False
-                await asyncio.sleep(PAUSE)
-            else:
-                await self._rest()
-        await self._close()
-
-    async def _rest(self) -> None:
         try:
-            async with asyncio.timeout(LOOK):
+            while not self._over.done():
+                self._wake.clear()
+                try:
+                    if self._due():
+                        await self._ask_anew()
+                except (Unavailable, ApiError, nats.errors.Error, OSError) as error:
+                    logger.warning("consumer of partition %s: %s; trying again", _prefix(self.lease), error)
+                    self._open = False
+                    await asyncio.sleep(PAUSE)
                 await self._wake.wait()
-        except TimeoutError:
-            self._silence += 1
-        self._wake.clear()
+            await self._close()
+        finally:
+            # whatever ended this, nobody waits for the end in vain
+            self._finish(lost=False)
 
-    async def _ask_if_due(self) -> None:
+    async def _ask_anew(self) -> None:
         if self._client.is_closed:
             self._finish(lost=False)
-        elif not self._client.is_connected:
-            self._silence = 0
-        elif not self._open or self._reconnects != self._client.stats["reconnects"]:
+        elif self._stale():
             await self._start_anew()
-        elif self._wanted <= 0 or self._silence > SILENT:
+        else:
             await self._ask()
 
     async def _start_anew(self) -> None:
@@ -188,8 +201,8 @@ class _Consumption:
             return
         self._inbox = self._client.new_inbox()
         self._subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._heard)
-        await self._ask()
         self._open = True
+        await self._ask()
 
     async def _ask(self) -> None:
         self._requests += 1
@@ -223,7 +236,7 @@ class _Consumption:
 
     def _told(self, message: Msg) -> None:
         """Act on what the server says of a request; of an older one than the present it does not matter."""
-        code, why = status(message), (message.headers or {}).get("Description", "")
+        code, why = status(message), (message.headers or {}).get("Description", "").partition("\n")[0]
         if code == "100" or message.subject != f"{self._inbox}.{self._requests}":
             return
         if code == "409" and why == "Consumer Deleted":
@@ -237,7 +250,7 @@ class _Consumption:
 
 
 class _NatsDelivery:
-    """Is one stored command; answers to the server are sent without waiting for it."""
+    """Is one stored command."""
 
     def __init__(self, client: Client, message: Msg) -> None:
         _, _, agent, _, conversation = message.subject.split(".")
@@ -248,17 +261,18 @@ class _NatsDelivery:
         self._reply = message.reply
 
     async def ack(self) -> None:
-        await self._answer(b"+ACK")
+        try:
+            await request(self._client, self._reply, b"+ACK")
+        except Unavailable as error:
+            # the partition has a new owner, or the server is away: the command comes again, and its id is known then
+            logger.debug("command for %s stays unacknowledged: %s", self.conversation, error)
 
     async def retry(self, delay: float) -> None:
-        await self._answer(b'-NAK {"delay": %d}' % round(delay * SECOND))
-
-    async def _answer(self, answer: bytes) -> None:
         try:
-            await self._client.publish(self._reply, answer)
+            await self._client.publish(self._reply, b'-NAK {"delay": %d}' % round(delay * SECOND))
         except (nats.errors.Error, OSError) as error:
-            # harmless: the command comes again
-            logger.debug("%s for %s was not sent: %s", answer, self.conversation, error)
+            # it comes again all the same, once the way to the server is found again
+            logger.debug("command for %s was not given back: %s", self.conversation, error)
 
 
 class _Listing(Struct):

@@ -8,8 +8,10 @@ what it asks for must be safe then.
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import nats
@@ -18,7 +20,7 @@ from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from ...events import FrameworkError, Unavailable
+from ...events import FrameworkError, InvalidInput, Unavailable
 
 logger = logging.getLogger("agent_runtime_framework.nats")
 
@@ -70,7 +72,8 @@ class Connection(Client):
 
     def give_up(self) -> None:
         """Say that no answer will come to what is in flight."""
-        for awaited in self._awaited:
+        lost, self._awaited = self._awaited, set()  # one that has expired cannot be told twice
+        for awaited in lost:
             awaited.reschedule(asyncio.get_running_loop().time())
 
     async def close(self) -> None:
@@ -92,32 +95,33 @@ async def connect(
 ) -> Connection:
     """Return a connection to the server at `url`.
 
-    `on_reconnect` is called after each reconnect.  `restore` is called when the connection is lost and after each try
-    to reconnect that failed: it may start the server again, and returns the URL to go on with.
+    `on_reconnect` is called after each reconnect.  `restore` is called after each try to reconnect that failed: it may
+    start the server again, and returns the URL to go on with.
 
     Raises:
+        InvalidInput: that is no URL of a NATS server.
         Unavailable: there is no server, or it does not let us in.
 
     """
+    _check(url)
     client = Connection()
-    failures: list[Exception] = []
+    failures: deque[Exception] = deque(maxlen=4)
 
     async def note(error: Exception) -> None:
         logger.debug("NATS: %s", error)
-        failures[:] = [error]
-        if client.is_reconnecting:
-            await _restore(client, restore)
+        failures.append(error)
+        if client.is_reconnecting and restore is not None:
+            await _logged(_restore(client, restore))
 
     async def lost() -> None:
         client.give_up()
         if not client.is_closed:
             logger.warning("lost the connection to the NATS server at %s; reconnecting", url)
-            await _restore(client, restore)
 
     async def found() -> None:
         logger.warning("connected again to the NATS server at %s", url)
         if on_reconnect is not None:
-            await on_reconnect()
+            await _logged(on_reconnect())
 
     try:
         await asyncio.wait_for(
@@ -134,23 +138,40 @@ async def connect(
             ),
             CONNECT_TIMEOUT,
         )
+    except asyncio.CancelledError:
+        await client.close()
+        raise
     except (OSError, TimeoutError, nats.errors.Error) as error:
         await client.close()
-        cause = failures[-1] if failures else error
-        raise Unavailable(f"no NATS server answers at {url} ({cause or type(cause).__name__})") from error
+        # a server that refuses us says so and hangs up, and sometimes only the second is noticed
+        last = failures[-1] if failures else error
+        cause = next((failure for failure in failures if not isinstance(failure, OSError)), last)
+        raise Unavailable(f"no NATS server answers at {url} ({str(cause) or type(cause).__name__})") from error
     # nats-py has one setting for the first connection and for all later ones: few tries now, for ever from here on
     client.options["max_reconnect_attempts"] = -1
     return client
 
 
-async def _restore(client: Client, restore: Callable[[], Awaitable[str]] | None) -> None:
-    if restore is None:
-        return
+def _check(url: str) -> None:
     try:
-        client.set_server_pool([await restore()])
+        parts = urlsplit(url if "://" in url else f"nats://{url}")
+        valid = parts.scheme in {"nats", "tls", "ws", "wss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InvalidInput(f"{url!r} is not the URL of a NATS server; write nats://HOST:PORT")
+
+
+async def _restore(client: Client, restore: Callable[[], Awaitable[str]]) -> None:
+    client.set_server_pool([await restore()])
+
+
+async def _logged(callback: Awaitable[None]) -> None:
+    try:
+        await callback
     except (FrameworkError, nats.errors.Error) as error:
         # raised in a callback, it would end the client's reconnecting
-        logger.warning("the NATS server is not back yet: %s", error)
+        logger.warning("after a lost connection to the NATS server: %s", error)
 
 
 async def request(client: Client, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> Msg:
@@ -221,7 +242,7 @@ def status(answer: Msg) -> str:
 def _unanswered(subject: str, error: Exception) -> Unavailable:
     if isinstance(error, nats.errors.NoRespondersError):
         return Unavailable(f"nobody answers {subject}: the stream is missing, or JetStream is off on this NATS server")
-    return Unavailable(f"the NATS server did not answer {subject} ({error or type(error).__name__})")
+    return Unavailable(f"the NATS server did not answer {subject} ({str(error) or 'the connection was lost'})")
 
 
 async def api(client: Client, subject: str, body: Any = None) -> bytes:

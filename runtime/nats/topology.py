@@ -53,6 +53,7 @@ async def find(client: Client, namespace: str) -> Names | None:
     """Return the names of a namespace that exists, or None; this never creates anything.
 
     Raises:
+        ApiError: the server does not let us use JetStream.
         Unavailable: no JetStream server answers.
 
     """

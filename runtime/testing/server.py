@@ -60,7 +60,7 @@ class NatsServer:
         self._process = process.spawn(self.directory, self._config)
         if not process.wait_until_it_answers(self.port, self.token, alive=lambda: self.pid is not None):
             self.kill()
-            raise Unavailable(f"nats-server did not come up on port {self.port}: {process.log_tail(self.directory)}")
+            raise Unavailable(f"nats-server did not come up on port {self.port}: {process.last_words(self.directory)}")
 
     def stop(self) -> None:
         """End it in good order, and return once it is gone."""

@@ -236,6 +236,14 @@ class EventLogContract:
         with pytest.raises(CorruptLog, match=f"'c-1' at position {third} continues version 2 .*, not 1 "):
             await read(log)
 
+    async def test_a_gap_in_the_versions_is_a_corrupt_log(self, records: Records, log: FrameLog) -> None:
+        (one,) = await write(log, CHAT, 1)
+        late = msgspec.structs.replace(frame_after(one.head), first=3)
+        position = await put_raw(records, encode_frame(late), one.head.position)
+
+        with pytest.raises(CorruptLog, match=f"'c-1' at position {position} continues version 2 .*, not 1 "):
+            await read(log)
+
     async def test_swapped_frames_are_a_corrupt_log(self, records: Records, log: FrameLog) -> None:
         one, two = await write(MemoryLog(), CHAT, 2)
         position = await put_raw(records, two.data, 0)

@@ -20,7 +20,7 @@ from agent_runtime_framework.events import (
 from agent_runtime_framework.runtime.bus import PARTITIONS, partition_of
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.nats import connection
-from agent_runtime_framework.runtime.nats.connection import api, connect, publish
+from agent_runtime_framework.runtime.nats.connection import ApiError, api, connect, publish
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import ensure, event_stream, find
 from agent_runtime_framework.runtime.testing.server import NatsServer
@@ -135,10 +135,17 @@ async def test_leases_end_by_themselves(client: Client, namespace: str) -> None:
     assert found["subject_delete_marker_ttl"] > 0
 
 
-async def test_a_server_without_jetstream_is_an_error_that_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "REQUEST_TIMEOUT", 0.5)
+async def test_an_account_without_jetstream_is_an_error_that_says_so(tmp_path: Path) -> None:
+    accounts = "accounts { A { users: [ { user: a, password: b } ] } }\nno_auth_user: a"
+    with NatsServer(tmp_path, settings=accounts) as server:
+        client = await connect(server.url)
+        with pytest.raises(ApiError, match="JetStream not enabled for account"):
+            await find(client, "arf")
+        await client.close()
+
+
+async def test_a_server_that_died_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "REQUEST_TIMEOUT", 0.3)
     with NatsServer(tmp_path) as server:
         client = await connect(server.url)
         await asyncio.to_thread(server.kill)

@@ -1,6 +1,6 @@
 """What is set and unset between two readings of one state."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_runtime_framework.actors.journey import difference
@@ -29,6 +29,7 @@ def test_fields_come_sorted_by_name() -> None:
     assert difference(dict.fromkeys(names, b"1"), {})[1] == ("a", "m", "z")
 
 
+@settings(deadline=None)
 @given(FIELDS, FIELDS)
 def test_applying_the_difference_gives_what_is_after(before: dict[str, bytes], after: dict[str, bytes]) -> None:
     changed, unset = difference(before, after)

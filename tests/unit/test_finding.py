@@ -83,6 +83,22 @@ def test_with_nothing_the_error_names_both_and_why(monkeypatch: pytest.MonkeyPat
     assert isinstance(raised.value.__cause__, RuntimeError)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "OPENAI_API_KEY"),
+        ({"api_key": "sk two"}, "characters that no key has"),
+        ({"api_key": "schlüssel"}, "characters that no key has"),
+        ({"base_url": "localhost:8000"}, "http://"),
+        ({"base_url": "http://[::1/v1"}, "http://"),
+    ],
+)
+def test_what_cannot_work_is_refused_at_once(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said) as raised:
+        OpenAIClient("m", **options)
+    assert options.get("api_key", "?") not in str(raised.value)
+
+
 def test_the_model_is_the_argument_else_the_environments_else_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_model() == "gpt-4o"
     monkeypatch.setenv("AGENT_RUNTIME_DEFAULT_MODEL", "")

@@ -1,0 +1,75 @@
+"""`arf list`: the conversations of a namespace."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from ..client import Client, Summary
+from ..opening import NoNamespace
+from . import output
+from .log import WIDE
+from .options import Options
+from .place import reading
+from .times import iso, local
+
+
+async def show_list(options: Options) -> None:
+    """Write the conversations to stdout, the last one active first; as `jsonl` in the order in which they are read."""
+    try:
+        async with reading(options) as client:
+            await _show(options, client)
+    except NoNamespace as missing:  # nothing was ever kept in it, so it is as empty as can be
+        if options.output == "json":
+            output.write_json([], "json")
+        output.say(str(missing))
+
+
+async def _show(options: Options, client: Client) -> None:
+    if options.output == "jsonl":
+        await output.write_all(_data(client), "jsonl")
+        return
+    found = sorted([summary async for summary in client.conversations()], key=lambda summary: -summary.time)
+    if options.output == "json":
+        output.write_json([as_data(summary) for summary in found], "json")
+    elif found:
+        console = output.stdout()
+        console.print(_table(found, wide=console.width >= WIDE))
+    else:
+        output.say("no conversations yet")
+
+
+async def _data(client: Client) -> AsyncIterator[dict[str, Any]]:
+    async for summary in client.conversations():
+        yield as_data(summary)
+
+
+def as_data(summary: Summary) -> dict[str, Any]:
+    """Return one conversation as plain data."""
+    return {
+        "conversation": summary.conversation,
+        "agent": summary.agent,
+        "step": summary.step,
+        "status": summary.status,
+        "last_activity": iso(summary.time),
+        "turns": summary.turns,
+        "version": summary.version,
+    }
+
+
+def _table(found: list[Summary], *, wide: bool) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("conversation", overflow="fold")
+    if wide:
+        table.add_column("agent", overflow="fold")
+    table.add_column("step", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    if wide:
+        table.add_column("last activity", no_wrap=True)
+        table.add_column("turns", justify="right", no_wrap=True)
+    for summary in found:
+        more = (local(summary.time), str(summary.turns)) if wide else ()
+        agent = (Text(summary.agent),) if wide else ()
+        table.add_row(Text(summary.conversation), *agent, Text(summary.step), summary.status, *more)
+    return table

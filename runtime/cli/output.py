@@ -1,0 +1,84 @@
+"""What goes to stdout, and what goes to stderr.
+
+Stdout gets data only: text for people through rich, or JSON, which is UTF-8 whatever the terminal's encoding is.
+Stderr gets everything else, a line at a time.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterable
+from typing import Any, NoReturn
+
+import msgspec
+from rich.console import Console
+
+from .options import Form
+from .text import one_line, visible
+
+
+class ClosedPipe(Exception):
+    """Raised when nobody reads stdout any more: no error, there is just nothing left to do."""
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        raise ClosedPipe
+
+
+def stdout() -> Console:
+    """Return a console on stdout: no escape sequences where it is no terminal or `NO_COLOR` is set, markup off."""
+    plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
+    return _Console(file=sys.stdout, color_system=None if plain else "auto", markup=False, highlight=False, emoji=False)
+
+
+def write_text(text: str) -> None:
+    """Write text and a newline, whatever its width, with control characters written out."""
+    try:
+        sys.stdout.write(f"{visible(text)}\n")
+    except BrokenPipeError:
+        raise ClosedPipe from None
+
+
+def write_json(value: Any, form: Form) -> None:
+    """Write one value: as a document of its own (`json`), or on one line (`jsonl`)."""
+    data = msgspec.json.encode(value)
+    _write(data if form == "jsonl" else msgspec.json.format(data, indent=2))
+
+
+async def write_all(values: AsyncIterable[Any], form: Form) -> None:
+    """Write many values: as one list (`json`), or each on a line as it comes (`jsonl`)."""
+    if form == "json":
+        write_json([value async for value in values], form)
+        return
+    async for value in values:
+        write_json(value, form)
+
+
+def flush() -> None:
+    """See that all data was taken.
+
+    Raises:
+        ClosedPipe: nobody reads it.
+
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ClosedPipe from None
+
+
+def discard_stdout() -> None:
+    """Let go of a stdout that nobody reads, so that Python does not complain of it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(text: str) -> None:
+    """Write one line to stderr."""
+    print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201  the command line is what prints
+
+
+def _write(data: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(data + b"\n")
+    except BrokenPipeError:
+        raise ClosedPipe from None

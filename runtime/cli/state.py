@@ -1,0 +1,163 @@
+"""`arf state`: a conversation as it is, or as it was: its step, its state, what was said, what is owed."""
+
+from typing import Any, assert_never
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from ...events import call_id, check_token
+from ...projections import (
+    AssistantMessage,
+    Call,
+    Conversation,
+    EarlierMessage,
+    Entry,
+    Owed,
+    OwedModelCall,
+    OwedToolCall,
+    ToolMessage,
+    UserMessage,
+    calls_of,
+    outstanding,
+    state_of,
+    text_of,
+)
+from . import output
+from .options import Options
+from .place import reading
+from .summary import called
+from .text import SHOWN, one_line, visible
+from .times import iso, local
+
+
+async def show_state(options: Options, conversation: str, at: int | None) -> None:
+    """Write a conversation to stdout, as it is after version `at` or after all that is recorded."""
+    check_token(conversation, "conversation id")
+    async with reading(options) as client:
+        now = await client.conversation(conversation, at)
+    if options.output == "text":
+        output.stdout().print(_table(now))
+    else:
+        output.write_json(as_data(now), options.output)
+
+
+def as_data(now: Conversation) -> dict[str, Any]:
+    """Return a conversation as plain data."""
+    return {
+        "conversation": now.id,
+        "version": now.version,
+        "agent": now.agent,
+        "journey": now.journey,
+        "step": now.step,
+        "status": now.status,
+        "turns": now.turns,
+        "ended": None if now.ended is None else msgspec.to_builtins(now.ended),
+        "owed": _owed(outstanding(now)),
+        "state": state_of(now),
+        "transcript": transcript(now),
+    }
+
+
+def transcript(now: Conversation) -> list[dict[str, Any]]:
+    """Return what was said, in order, each entry with its turn; turn 0 is what was said before the conversation."""
+    names: dict[str, str] = {}
+    return [
+        {"turn": turn, **_entry(entry, names)}
+        for turn in range(now.turns + 1)
+        for entry in now.transcript.window(turn, turn)
+    ]
+
+
+def _entry(entry: Entry, names: dict[str, str]) -> dict[str, Any]:
+    """Return one entry; `names` are those of the calls so far, by id."""
+    match entry:
+        case UserMessage():
+            return {"version": entry.version, "role": "user", "content": entry.text}
+        case AssistantMessage():
+            calls = [{"id": call_id(entry.version, call.index), **_call(call)} for call in entry.calls]
+            names |= {call["id"]: call["name"] for call in calls}
+            return {"version": entry.version, "role": "assistant", "content": entry.text, "tool_calls": calls}
+        case ToolMessage():
+            id_ = call_id(entry.answer, entry.index)
+            called_ = {"role": "tool", "tool_call_id": id_, "name": names.get(id_, "")}
+            return {"version": entry.version, **called_, "content": entry.text, "failed": entry.failed}
+        case EarlierMessage():
+            return {"version": None, **entry.message}
+        case _:
+            assert_never(entry)
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {"name": call.name, "arguments": call.arguments}
+
+
+def _owed(owed: Owed | None) -> dict[str, Any] | None:
+    match owed:
+        case None:
+            return None
+        case OwedModelCall(request=request):
+            due = None if request.not_before is None else iso(request.not_before)
+            asked = {"model": request.model, "request": request.version, "attempt": request.attempt}
+            return {"kind": "model", "id": owed.id, **asked, "not_before": due}
+        case OwedToolCall(running=running):
+            call = {"call": call_id(owed.answer, owed.call.index), **_call(owed.call)}
+            return {"kind": "tool", "id": owed.id, **call, "attempt": running.attempt, "effect": running.effect}
+        case _:
+            assert_never(owed)
+
+
+# --- for people
+
+
+def _table(now: Conversation) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", overflow="fold")
+    table.add_column(overflow="fold")
+    journey = f", in {now.journey}" if now.journey != now.agent else ""
+    lines = [
+        ("conversation", now.id),
+        ("agent", f"{now.agent}{journey}"),
+        ("version", f"{now.version}, {now.status} after {now.turns} turn{'' if now.turns == 1 else 's'}"),
+        ("step", now.step),
+        ("owed", _owing(outstanding(now))),
+    ]
+    if now.ended is not None and now.ended.outcome != "completed":
+        error = f": {now.ended.error}" if now.ended.error else ""
+        lines.append(("last turn", f"{now.ended.outcome}, {now.ended.reason}{error}"))
+    for name, text in lines:
+        table.add_row(name, Text(one_line(text, SHOWN)))
+    _section(table, "state", [(name, _json(value)) for name, value in state_of(now).items()])
+    _section(table, "said", [_words(entry) for entry in transcript(now)])
+    return table
+
+
+def _section(table: Table, title: str, rows: list[tuple[str, str]]) -> None:
+    table.add_row()
+    table.add_row(Text(title, "bold"))
+    for name, text in rows:
+        cut = text if len(text) <= SHOWN else text[:SHOWN] + "…"
+        table.add_row(Text(f"  {one_line(name)}"), Text(visible(cut)))
+
+
+def _words(entry: dict[str, Any]) -> tuple[str, str]:
+    calls = [f"-> {called(call)}" for call in calls_of(entry)]
+    text = "\n".join([part for part in (text_of(entry), *calls) if part])
+    return str(entry.get("name") or entry.get("role", "?")), text
+
+
+def _owing(owed: Owed | None) -> str:
+    match owed:
+        case None:
+            return "nothing"
+        case OwedModelCall(request=request):
+            due = "" if request.not_before is None else f", not before {local(request.not_before)}"
+            return f"a call of {request.model or 'the model'}, requested at {request.version}{due}"
+        case OwedToolCall(running=running):
+            return f"{called(owed.call)}, attempt {running.attempt} [{running.effect}]"
+        case _:
+            assert_never(owed)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,185 @@
+"""What an event says, in a few words for people.
+
+An event does not repeat what an earlier one holds, so whoever tells them keeps what the events of the turn in progress
+refer to: the calls of its answers, and the words of answers and tool results.
+"""
+
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+import msgspec
+from msgspec import Raw
+
+from ...events import (
+    AgentSpoke,
+    AnyEvent,
+    CommandRefused,
+    ConversationErased,
+    ConversationStarted,
+    JourneyEntered,
+    ModelAnswered,
+    ModelFailed,
+    ModelRequested,
+    StateChanged,
+    StepEntered,
+    ToolFailed,
+    ToolReturned,
+    ToolStarted,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnResumed,
+    TurnStarted,
+    UnknownEvent,
+    Usage,
+    UserSpoke,
+)
+from ...projections import Call, Recorded, calls_of, text_of
+from .text import SHOWN, one_line
+from .times import local
+
+_Model = ModelRequested | ModelAnswered | ModelFailed
+_Tool = ToolStarted | ToolReturned | ToolFailed
+_Turn = TurnStarted | TurnResumed | TurnCompleted | TurnFailed | TurnCancelled
+_State = StateChanged | StepEntered | JourneyEntered
+
+
+class Summaries:
+    """Tells events one after another, from the first."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, tuple[Call, ...]] = {}
+        self._words: dict[int, str] = {}
+
+    def of(self, recorded: Recorded) -> str:
+        """Return what the next event says, on one line."""
+        event = recorded.event
+        match event:
+            case TurnStarted():
+                self._calls, self._words = {}, {}
+            case ModelAnswered():
+                self._calls[recorded.version] = calls_of(event.message)
+                self._words[recorded.version] = text_of(event.message)
+            case ToolReturned() | ToolFailed():
+                self._words[recorded.version] = event.content
+        return one_line(self._said(event), SHOWN)
+
+    def _said(self, event: AnyEvent) -> str:
+        match event:
+            case ConversationStarted():
+                return _started(event)
+            case UserSpoke():
+                return event.text
+            case AgentSpoke():
+                return self._words.get(event.cause or 0, "")
+            case ToolStarted() | ToolReturned() | ToolFailed():
+                return self._tool(event)
+            case ModelRequested() | ModelAnswered() | ModelFailed():
+                return _model(event)
+            case TurnStarted() | TurnResumed() | TurnCompleted() | TurnFailed() | TurnCancelled():
+                return _turn(event)
+            case StateChanged() | StepEntered() | JourneyEntered():
+                return _state(event)
+            case CommandRefused():
+                return f"{event.command_id}: {event.reason}"
+            case ConversationErased():
+                return event.reason
+            case UnknownEvent():
+                return f"not known to this release: {event.raw[:SHOWN].decode(errors='replace')}"
+            case _:
+                assert_never(event)
+
+    def _tool(self, event: _Tool) -> str:
+        calls = self._calls.get(event.cause or 0, ())
+        call = calls[event.index] if event.index < len(calls) else None
+        match event:
+            case ToolStarted():
+                again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+                return f"{event.call if call is None else called(call)} [{event.effect}{again}]"
+            case ToolReturned():
+                return f"{_name(call)}: {event.content}"
+            case ToolFailed():
+                return f"{_name(call)} failed ({event.kind}): {event.content}"
+            case _:
+                assert_never(event)
+
+
+def called(call: Call) -> str:
+    """Return a call as it is written in Python, such as `save(name="Ada")`."""
+    return f"{call.name}({', '.join(f'{name}={_json(value)}' for name, value in call.arguments.items())})"
+
+
+def _name(call: Call | None) -> str:
+    return "?" if call is None else call.name
+
+
+def _started(event: ConversationStarted) -> str:
+    parts = [f"agent {event.agent}", f"step {event.step}" if event.step else ""]
+    if event.lineage is not None:
+        parts.append(f"forked from {event.lineage.parent}@{event.lineage.version}")
+    if event.history:
+        parts.append(f"{len(event.history)} earlier messages")
+    return ", ".join(part for part in parts if part)
+
+
+def _model(event: _Model) -> str:
+    match event:
+        case ModelRequested():
+            again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+            return f"{event.model or 'the model'}{again}, {_offered(event)}"
+        case ModelAnswered():
+            said = [text_of(event.message), *(called(call) for call in calls_of(event.message))]
+            return " ".join(part for part in said if part)
+        case ModelFailed():
+            again = "" if event.retry_at is None else f" (again at {local(event.retry_at)})"
+            return f"{event.kind}: {event.error}{again}"
+        case _:
+            assert_never(event)
+
+
+def _offered(event: ModelRequested) -> str:
+    if event.tools_at is not None:
+        return f"tools as at {event.tools_at}"
+    functions = [tool.get("function") for tool in event.tools]
+    names = [str(function.get("name")) for function in functions if isinstance(function, dict)]
+    return f"offers {', '.join(names)}" if names else "no tools"
+
+
+def _turn(event: _Turn) -> str:
+    match event:
+        case TurnStarted():
+            return f"turn {event.number}"
+        case TurnResumed():
+            return f"turn {event.number}, attempt {event.attempt}"
+        case TurnCompleted():
+            return f"{event.reason}{_tokens(event.usage)}"
+        case TurnFailed():
+            return f"{event.reason}: {event.error}"
+        case TurnCancelled():
+            return event.reason
+        case _:
+            assert_never(event)
+
+
+def _tokens(usage: Usage) -> str:
+    return f", {usage.total_tokens} tokens" if usage.total_tokens else ""
+
+
+def _state(event: _State) -> str:
+    match event:
+        case StateChanged():
+            return ", ".join([*_fields(event.set), *(f"no {name}" for name in event.unset)])
+        case StepEntered():
+            return f"{event.previous} -> {event.step}"
+        case JourneyEntered():
+            return f"{event.previous} -> {event.journey}{f', step {event.step}' if event.step else ''}"
+        case _:
+            assert_never(event)
+
+
+def _fields(stored: Mapping[str, Raw]) -> list[str]:
+    return [f"{name}={bytes(value).decode(errors='replace')}" for name, value in stored.items()]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

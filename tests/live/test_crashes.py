@@ -1,0 +1,183 @@
+"""Whole processes, and what is left when one is killed: nothing lost, nothing doubled, nothing forgotten."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_runtime_framework import Client
+from agent_runtime_framework.runtime.testing.server import NatsServer
+from support.openai_server import ServerProcess, server_process
+from support.outside import Outside
+from support.processes import Running, arf, environment, output_of
+
+AGENT = f"{Path(__file__).parents[1] / 'support' / 'booking_agent.py'}:agent"
+NAMED = {"calls": [["save_name", {"name": "Ada"}]]}
+HELLO = {"text": "Hello Ada, which room?"}
+BOOKED = {"text": "All done."}
+
+
+def book(tool: str) -> dict[str, Any]:
+    """Return the answer that calls this tool."""
+    return {"calls": [[tool, {"room": "7"}]]}
+
+
+class Town:
+    """Holds the processes of one test: a nats-server, a model server, the world outside, and workers as asked for."""
+
+    def __init__(self, path: Path, nats: NatsServer, models: ServerProcess, outside: Outside) -> None:
+        self.path = path
+        self.nats = nats
+        self.models = models
+        self.outside = outside
+        self.env = environment(
+            ARF_NATS_URL=nats.url,
+            OPENAI_BASE_URL=models.url,
+            BOOKING_OUTSIDE=str(outside.port),
+        )
+
+    @asynccontextmanager
+    async def worker(self, **changed: str) -> AsyncIterator[Running]:
+        """Run a worker that owns its partitions."""
+        async with arf("worker", AGENT, cwd=self.path, env=self.env | changed) as worker:
+            await worker.line_with("ready")
+            yield worker
+
+    async def events(self, conversation: str) -> list[dict[str, Any]]:
+        """Return the conversation's events as `arf log` tells them."""
+        code, out, err = await output_of("log", conversation, "-o", "jsonl", cwd=self.path, env=self.env)
+        assert code == 0, err
+        return [json.loads(line) for line in out.splitlines()]
+
+    async def state(self, conversation: str) -> dict[str, Any]:
+        """Return what `arf state` tells."""
+        code, out, err = await output_of("state", conversation, "-o", "json", cwd=self.path, env=self.env)
+        assert code == 0, err
+        state: dict[str, Any] = json.loads(out)
+        return state
+
+
+@asynccontextmanager
+async def town(path: Path, script: list[Any]) -> AsyncIterator[Town]:
+    """Run a town whose model answers from the script."""
+    async with AsyncExitStack() as stack:
+        nats = NatsServer(path / "nats", sync="always")
+        await asyncio.to_thread(nats.start)
+        stack.push_async_callback(asyncio.to_thread, nats.stop)
+        models = await stack.enter_async_context(server_process(path, script))
+        outside = await stack.enter_async_context(Outside())
+        yield Town(path, nats, models, outside)
+
+
+def of(events: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    """Return the events of these types."""
+    return [event for event in events if event["type"] in kinds]
+
+
+@pytest.mark.parametrize("stream", ["1", "0"])
+async def test_three_processes_hold_a_conversation_of_two_turns(tmp_path: Path, stream: str) -> None:
+    async with town(tmp_path, [NAMED, HELLO, book("reserve"), BOOKED]) as here, here.worker(BOOKING_STREAM=stream):
+        first = await output_of("send", "booking", "c-1", "I am Ada", cwd=tmp_path, env=here.env)
+        sending = asyncio.ensure_future(output_of("send", "booking", "c-1", "Room 7", cwd=tmp_path, env=here.env))
+        await (await here.outside.tool()).answer("Room 7 is yours.")
+        second = await sending
+        events = await here.events("c-1")
+        state = await here.state("c-1")
+        requests = await here.models.requests()
+
+    assert (first[:2], second[:2]) == ((0, "Hello Ada, which room?\n"), (0, "All done.\n"))
+    assert [event["version"] for event in events] == list(range(1, len(events) + 1))
+    assert [event["data"]["step"] for event in of(events, "step.entered")] == ["book"]
+    assert len(of(events, "tool.returned")) == 2
+    assert (state["step"], state["state"]["name"], state["state"]["booked"]) == ("book", "Ada", "7")
+    assert [bool(request["body"].get("stream")) for request in requests] == [stream == "1"] * 4
+    assert [request["body"]["messages"][0]["content"] for request in requests] == [
+        "Ask for the name.",
+        *["Book a room for Ada."] * 3,
+    ]
+
+
+async def test_an_idempotent_tool_runs_again_under_its_key_after_a_kill(tmp_path: Path) -> None:
+    async with town(tmp_path, [NAMED, HELLO, book("reserve"), BOOKED]) as here:
+        async with here.worker() as worker, Client.connect(nats=here.nats.url) as client:
+            await client.send("booking", "c-1", "I am Ada")
+            sending = asyncio.ensure_future(client.send("booking", "c-1", "Room 7"))
+            await here.outside.tool()
+            worker.kill(signal.SIGKILL)
+            await worker.ended()
+            async with here.worker():
+                await (await here.outside.tool()).answer("Room 7 is yours.")
+                reply = await sending
+        events = await here.events("c-1")
+        requests = await here.models.requests()
+
+    assert (reply.text, reply.state["booked"]) == ("All done.", "7")
+    key = of(events, "tool.started")[-1]["cause"]
+    assert here.outside.said == [f"reserve 7 c-1@{key}.0"] * 2
+    assert [event["data"].get("attempt", 1) for event in of(events, "tool.started") if event["cause"] == key] == [1, 2]
+    assert len([event for event in of(events, "tool.returned", "tool.failed") if event["cause"] == key]) == 1
+    assert of(events, "turn.resumed")[0]["data"]["attempt"] == 2
+    # one request for each answer in the log: the answer that called the tool was not asked for again
+    assert len(requests) == len(of(events, "model.answered")) == 4
+
+
+async def test_an_undeclared_tool_is_in_doubt_after_a_kill_and_never_runs_again(tmp_path: Path) -> None:
+    async with town(tmp_path, [NAMED, HELLO, book("charge"), {"text": "I am not sure that it worked."}]) as here:
+        async with here.worker() as worker, Client.connect(nats=here.nats.url) as client:
+            await client.send("booking", "c-1", "I am Ada")
+            sending = asyncio.ensure_future(client.send("booking", "c-1", "Room 7"))
+            await here.outside.tool()
+            worker.kill(signal.SIGKILL)
+            await worker.ended()
+            async with here.worker():
+                reply = await sending
+        events = await here.events("c-1")
+        requests = await here.models.requests()
+
+    assert (reply.text, reply.state["booked"]) == ("I am not sure that it worked.", "")
+    assert len(here.outside.said) == 1
+    (failed,) = of(events, "tool.failed")
+    assert failed["data"]["kind"] == "in_doubt"
+    assert "its outcome is unknown" in requests[-1]["body"]["messages"][-1]["content"]
+    assert of(events, "turn.completed")[-1]["version"] == events[-1]["version"]
+    assert len(requests) == len(of(events, "model.answered")) == 4
+
+
+async def test_after_everything_is_killed_the_state_is_what_it_was_and_the_talk_goes_on(tmp_path: Path) -> None:
+    async with town(tmp_path, [NAMED, HELLO, book("reserve"), BOOKED]) as here:
+        async with here.worker() as worker, Client.connect(nats=here.nats.url) as client:
+            await client.send("booking", "c-1", "I am Ada")
+            before, log = await here.state("c-1"), await here.events("c-1")
+            await asyncio.to_thread(here.nats.kill)
+            worker.kill(signal.SIGKILL)
+            await worker.ended()
+        await asyncio.to_thread(here.nats.start)
+
+        assert (await here.state("c-1"), await here.events("c-1")) == (before, log)
+        async with here.worker(), Client.connect(nats=here.nats.url) as client:
+            sending = asyncio.ensure_future(client.send("booking", "c-1", "Room 7"))
+            await (await here.outside.tool()).answer("Room 7 is yours.")
+            reply = await sending
+
+    assert (reply.text, reply.turn) == ("All done.", 2)
+
+
+async def test_a_worker_that_is_asked_to_leave_finishes_its_turn(tmp_path: Path) -> None:
+    async with town(tmp_path, [NAMED, HELLO, book("charge"), BOOKED]) as here:
+        async with here.worker() as worker, Client.connect(nats=here.nats.url) as client:
+            await client.send("booking", "c-1", "I am Ada")
+            sending = asyncio.ensure_future(client.send("booking", "c-1", "Room 7"))
+            tool = await here.outside.tool()
+            worker.kill(signal.SIGTERM)
+            await tool.answer("Charged.")
+            reply = await sending
+            code = await worker.ended()
+        events = await here.events("c-1")
+
+    assert (reply.text, code) == ("All done.", 0)
+    assert of(events, "turn.resumed", "tool.failed") == []
