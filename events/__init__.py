@@ -15,7 +15,7 @@ from .errors import (
     TooLarge,
     Unavailable,
 )
-from .frame import START, Frame, Head, Status, Stored
+from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, not_found
@@ -108,6 +108,7 @@ __all__ = [
     "TurnStarted",
     "Unavailable",
     "UnknownEvent",
+    "Unreadable",
     "Usage",
     "UserSpoke",
     "Version",

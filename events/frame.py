@@ -70,6 +70,14 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
             yield Version(self.first + offset), event
 
 
+class Unreadable(Struct, frozen=True):
+    """Stands for a frame whose stored bytes are no frame: where they are, and why."""
+
+    conversation: ConversationId
+    position: int
+    error: str
+
+
 class Stored(Struct, frozen=True):
     """Is a frame as a log gives it back: with the head that it makes, and the very bytes that were stored."""
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from .codec import decode_frame, encode_frame, frame_hash
 from .errors import Conflict, CorruptLog, NotFound, Unavailable
-from .frame import START, Frame, Head, Stored
+from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
 from .limits import FRAME_LIMIT
 
@@ -74,8 +74,8 @@ class EventLog(Protocol):
     async def last(self, conversation: ConversationId) -> Stored | None:
         """Return the last frame, or None where nothing is recorded."""
 
-    def lasts(self) -> AsyncIterator[Stored]:
-        """Yield the last frame of every conversation, in no order."""
+    def lasts(self) -> AsyncIterator[Stored | Unreadable]:
+        """Yield the last frame of every conversation, in no order; one that is damaged hides no other."""
 
 
 class FrameLog:
@@ -110,12 +110,22 @@ class FrameLog:
                     return mine
                 if tail:
                     raise _conflict(conversation, expected, tail) from None
+                await self._check_not_lost(conversation, expected)
             else:
                 return Stored(conversation, frame, Head(frame.last, position, key), data)
         raise Unavailable(
             f"append to {conversation!r} after version {expected.version} was not acknowledged in {ATTEMPTS} attempts; "
             "the same call may be made again"
         )
+
+    async def _check_not_lost(self, conversation: ConversationId, expected: Head) -> None:
+        last = await self._records.last(conversation)
+        position = 0 if last is None else last[0]
+        if position < expected.position:
+            raise CorruptLog(
+                f"{conversation!r} ends at position {position}, but version {expected.version} was stored at "
+                f"{expected.position}: the server lost what it had acknowledged; restore it from a backup"
+            )
 
     async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`; see `EventLog.read`."""
@@ -136,10 +146,14 @@ class FrameLog:
         found = await self._records.last(conversation)
         return None if found is None else _stored(conversation, *found)
 
-    async def lasts(self) -> AsyncIterator[Stored]:
-        """Yield the last frame of every conversation, in no order."""
+    async def lasts(self) -> AsyncIterator[Stored | Unreadable]:
+        """Yield the last frame of every conversation, in no order; see `EventLog.lasts`."""
         async for conversation, position, data in self._records.lasts():
-            yield _stored(conversation, position, data)
+            try:
+                found: Stored | Unreadable = _stored(conversation, position, data)
+            except CorruptLog as error:
+                found = Unreadable(conversation, position, str(error))
+            yield found
 
 
 def not_found(conversation: str, where: str = "") -> NotFound:

@@ -20,7 +20,7 @@ Structure: TypeAlias = Annotated[T, Meta(extra={"privacy": "structure"})]
 Content: TypeAlias = Annotated[T, Meta(extra={"privacy": "content"})]
 
 Effect: TypeAlias = Literal["once", "idempotent", "read"]
-"""What repeating a tool does: it hurts (`once`, the default); nothing, under one key (`idempotent`); nothing (`read`)."""
+"""What repeating a tool does: harm (`once`, the default), nothing under one key (`idempotent`), or nothing (`read`)."""
 
 ToolFailure: TypeAlias = Literal[
     "error", "unknown", "not_offered", "invalid", "denied", "timeout", "in_doubt", "cancelled"
@@ -93,8 +93,8 @@ class ModelRequested(Event, frozen=True, kw_only=True, tag="model.requested"):
 
     `prompt` and `tools` hold the text where it is first used; later requests give the version where it stands in
     `prompt_at` and `tools_at`.  `tools` is the list in OpenAI form, `effects` the classes that were declared for
-    them.  `not_before` (Unix milliseconds) delays a retry.  `first_turn` to `last_turn` is the window of the transcript that was sent, rendered by revision `renderer`;
-    `request` is the SHA-256 of what went to the model.
+    them.  `not_before` (Unix milliseconds) delays a retry.  `first_turn` to `last_turn` is the window of the
+    transcript that was sent, rendered by revision `renderer`; `request` is the SHA-256 of what went to the model.
     """
 
     attempt: Structure[int] = 1

@@ -29,6 +29,7 @@ from ..events import (
     Stored,
     TooLarge,
     Unavailable,
+    Unreadable,
     WriterId,
     check_token,
     not_found,
@@ -60,7 +61,10 @@ class Reply(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """Is a conversation in a listing; `time` is its last activity in Unix milliseconds."""
+    """Is a conversation in a listing; `time` is its last activity in Unix milliseconds.
+
+    One whose last stored bytes are damaged has the status `unreadable`.
+    """
 
     conversation: str
     agent: str
@@ -225,6 +229,9 @@ class Client:
     async def conversations(self) -> AsyncGenerator[Summary, None]:
         """Yield every conversation of the namespace, in no order."""
         async for stored in self._log.lasts():
+            if isinstance(stored, Unreadable):
+                yield Summary(stored.conversation, "", "", "unreadable", 0, 0, 0)
+                continue
             frame = stored.frame
             yield Summary(
                 stored.conversation, frame.agent, frame.step, frame.status, frame.time, frame.turn, frame.last

@@ -91,6 +91,6 @@ def home_of(given: Path | None, *, create: bool) -> Path:
 
     home = given or find_home(Path.cwd()) or Path.cwd() / ".arf"
     if not create and not any((home / kept).exists() for kept in ("server.json", "jetstream")):
-        where = f"no conversations in {home}" if given is not None else f"no .arf/ in {Path.cwd()} or above it"
-        raise NotFound(f"there are no conversations here: {where}; name a directory with --home, a server with --nats")
+        where = f"is nothing of arf in {home}" if given is not None else f"is no .arf/ in {Path.cwd()} or above it"
+        raise NotFound(f"there {where}; name a directory with --home, or a server with --nats")
     return home

@@ -7,7 +7,7 @@ or changes on the side can reach a conversation.
 import enum
 import hashlib
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,7 +16,9 @@ from ...actors.journey import AgentContext, schemas_to_openai_format, state_fiel
 from ...events import FrameworkError
 from ...projections import Call, Conversation, UserMessage, render, tools_text
 from ..models import LLMClient, get_llm_client
-from .journey_agent import JourneyAgent
+
+if TYPE_CHECKING:
+    from .journey_agent import JourneyAgent
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -24,7 +26,7 @@ _encoder = msgspec.json.Encoder(order="sorted")
 class BoundJourney:
     """Is the journey of one agent; implements `actors.Journey`."""
 
-    def __init__(self, agent: JourneyAgent[Any, Any, Any]) -> None:
+    def __init__(self, agent: "JourneyAgent[Any, Any, Any]") -> None:
         self.agent = agent
         self.policy = Policy(
             max_rounds=agent.config.max_tool_iterations, terminal_tools=frozenset(agent.config.terminal_tools)

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from ...actors.journey import AgentContext, AgentResult, ToolSchema, is_terminal
 from ..models import LLMClient
 from .agent import BaseAgent
+from .run import run_turn
 
 StateT = TypeVar("StateT")
 ToolsT = TypeVar("ToolsT")
@@ -100,6 +101,4 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
             NoReply: the turn ended without a reply.
 
         """
-        from .run import run_turn  # noqa: PLC0415  the run needs the agent's type, and the agent the run
-
         return await run_turn(self, ctx)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...actors import ConversationActor, Delivered, Directory, Life, SayToAgent
 from ...actors.journey import AgentContext, AgentMessage, AgentResult
@@ -11,10 +11,12 @@ from ...projections import Conversation, Ended, fold, initial, render, state_of
 from ..clock import SystemClock, new_id
 from .binding import BoundJourney
 from .effects import AgentEffects
-from .journey_agent import JourneyAgent
+
+if TYPE_CHECKING:
+    from .journey_agent import JourneyAgent
 
 
-async def run_turn(agent: JourneyAgent[Any, Any, Any], ctx: AgentContext, log: EventLog | None = None) -> AgentResult:
+async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log: EventLog | None = None) -> AgentResult:
     """Answer the last user message of `ctx`; messages before it are history, the state comes from `load_state`.
 
     Raises:

@@ -18,15 +18,17 @@ GRACE: Final = 5.0
 PATIENCE: Final = 10.0
 """Seconds beyond them after which it is killed."""
 
+LINE: Final = 16 * 1024 * 1024
+"""Bytes that a line of its stderr may have."""
+
 
 class WorkerProcess:
-    """Is a worker that runs; `ended` completes, with its exit code, when it does not any more."""
+    """Is a worker that was started."""
 
     def __init__(self, process: asyncio.subprocess.Process, stderr: asyncio.StreamReader) -> None:
         self._process = process
         self._stderr = stderr
-        self._leaving = False
-        self.ended = asyncio.ensure_future(process.wait())
+        self._ended = asyncio.ensure_future(process.wait())
 
     async def ready(self) -> None:
         """Return once it owns its partitions.
@@ -40,25 +42,32 @@ class WorkerProcess:
             if line.startswith(READY):
                 return
             said.append(line)
-        code = await self.ended
-        raise FrameworkError(f"the worker ended at its start with exit code {code}: {' '.join(said[-3:]) or 'silently'}")
+        code = await asyncio.shield(self._ended)
+        raise FrameworkError(
+            f"the worker ended at its start with exit code {code}: {' '.join(said[-3:]) or 'silently'}"
+        )
 
-    async def pass_on(self) -> None:
-        """Repeat on stderr what it says there, until it ends or is asked to."""
+    async def died(self) -> None:
+        """Repeat what it says on stderr until it ends without having been asked to.
+
+        Raises:
+            FrameworkError: it ended.
+
+        """
         while line := (await self._stderr.readline()).decode(errors="replace"):
-            if not self._leaving:
-                say(f"worker: {line}")
+            say(f"worker: {line}")
+        raise FrameworkError(f"the worker ended with exit code {await asyncio.shield(self._ended)}")
 
     async def end(self) -> None:
         """Have it finish what runs and leave; return once it is gone."""
-        self._leaving = True
         if self._process.returncode is None:
             self._process.terminate()
         try:
-            await asyncio.wait_for(asyncio.shield(self.ended), GRACE + PATIENCE)
+            async with asyncio.timeout(GRACE + PATIENCE):
+                await self._process.communicate()
         except TimeoutError:
             self._process.kill()
-            await self.ended
+            await self._process.communicate()
 
 
 @asynccontextmanager
@@ -67,7 +76,8 @@ async def worker_process(spec: str, place: Place) -> AsyncIterator[WorkerProcess
 
     A Ctrl-C in the terminal does not reach it, so that it is ended in good order.
     """
-    arguments = ("-m", __package__, "worker", spec, "--grace", str(GRACE))
+    # -P: a file in the current directory must not stand in for a library's module
+    arguments = ("-P", "-m", __name__.rpartition(".")[0], "worker", spec, "--grace", str(GRACE))
     # through the environment, where a URL's password is not seen by all
     where = {"ARF_NATS_URL": place.nats or "", "ARF_HOME": str(place.home or ""), "ARF_NAMESPACE": place.namespace}
     process = await asyncio.create_subprocess_exec(
@@ -76,6 +86,7 @@ async def worker_process(spec: str, place: Place) -> AsyncIterator[WorkerProcess
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        limit=LINE,
         start_new_session=True,
         env=os.environ | where,
     )
@@ -85,5 +96,4 @@ async def worker_process(spec: str, place: Place) -> AsyncIterator[WorkerProcess
     try:
         yield worker
     finally:
-        # shielded, so that whatever ends the block, the worker is gone after it
-        await asyncio.shield(asyncio.ensure_future(worker.end()))
+        await worker.end()

@@ -38,7 +38,7 @@ def _load(spec: str) -> list[Agent]:
     except Exception as error:
         raise InvalidInput(f"cannot load {module!r} of {spec!r}: {_described(error)}") from error
     try:
-        found = reduce(getattr, attribute.split("."), loaded)
+        found: Any = reduce(getattr, attribute.split("."), loaded)
     except AttributeError as error:
         raise InvalidInput(f"{module!r} has no attribute {attribute!r}") from error
     try:

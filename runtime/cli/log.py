@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ...events import check_token
@@ -53,7 +52,7 @@ async def show_log(options: Options, conversation: str) -> None:
             return
         console, summaries = output.stdout(), Summaries()
         async for recorded in events:
-            console.print(_line(recorded, summaries.of(recorded), console.width))
+            _print_cut(console, _line(recorded, summaries.of(recorded), console.width))
 
 
 async def _data(events: AsyncIterator[Recorded]) -> AsyncIterator[dict[str, Any]]:
@@ -61,28 +60,24 @@ async def _data(events: AsyncIterator[Recorded]) -> AsyncIterator[dict[str, Any]
         yield as_data(recorded)
 
 
-def _line(recorded: Recorded, summary: str, width: int) -> Text:
-    line = Text(no_wrap=True, overflow="ellipsis")
-    line.append(f"{recorded.version:>4} ", "dim")
-    if width >= WIDE:
-        line.append(f"{local(recorded.time)} {recorded.turn:>3} ", "dim")
-    line.append(f"{recorded.type:<15}", _STYLES.get(recorded.type, ""))
-    return line.append(f" {summary}")
-
-
 def print_table(console: Console, events: list[Recorded]) -> None:
     """Print the events as a table with a heading."""
-    wide = console.width >= WIDE
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("#", justify="right", style="dim", no_wrap=True)
-    if wide:
-        table.add_column("time", style="dim", no_wrap=True)
-        table.add_column("turn", justify="right", style="dim", no_wrap=True)
-    table.add_column("event", no_wrap=True)
-    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1)
-    summaries = Summaries()
+    summaries, room = Summaries(), max(len(recorded.type) for recorded in events)
+    when = f"{'time':<8} turn " if console.width >= WIDE else ""
+    _print_cut(console, Text(f"   # {when}{'event':<{room}} what", "bold"))
     for recorded in events:
-        event = Text(recorded.type, _STYLES.get(recorded.type, ""))
-        when = (local(recorded.time), str(recorded.turn)) if wide else ()
-        table.add_row(str(recorded.version), *when, event, Text(summaries.of(recorded)))
-    console.print(table)
+        _print_cut(console, _line(recorded, summaries.of(recorded), console.width, room))
+
+
+def _print_cut(console: Console, line: Text) -> None:
+    console.print(line, no_wrap=True, overflow="ellipsis")
+
+
+def _line(recorded: Recorded, summary: str, width: int, room: int = 15) -> Text:
+    """Return the line of an event; its type is given `room` columns, which most need."""
+    line = Text()
+    line.append(f"{recorded.version:>4} ", "dim")
+    if width >= WIDE:
+        line.append(f"{local(recorded.time)} {recorded.turn:>4} ", "dim")
+    line.append(f"{recorded.type:<{room}}", _STYLES.get(recorded.type, ""))
+    return line.append(f" {summary}")

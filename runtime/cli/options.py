@@ -3,14 +3,12 @@
 Only before the name are they also read from the environment, so that a variable never outweighs what was typed.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import click
 
 Form: TypeAlias = Literal["text", "json", "jsonl"]
-Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 @dataclass
@@ -58,16 +56,12 @@ _SHARED: Final[tuple[tuple[tuple[str, ...], str | None, dict[str, Any]], ...]] =
 )
 
 
-def shared(*, environment: bool) -> Decorator:
-    """Return a decorator that gives a command these options; `environment` says whether variables are read, too."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for names, variable, settings in reversed(_SHARED):
-            envvar = variable if environment else None
-            function = click.option(*names, envvar=envvar, callback=_keep, expose_value=False, **settings)(function)
-        return function
-
-    return decorate
+def shared_options(*, environment: bool) -> list[click.Parameter]:
+    """Return these options, for one command; `environment` says whether variables are read, too."""
+    return [
+        click.Option(names, envvar=variable if environment else None, callback=_keep, expose_value=False, **settings)
+        for names, variable, settings in _SHARED
+    ]
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:

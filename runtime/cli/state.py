@@ -118,7 +118,7 @@ def _table(now: Conversation) -> Table:
     lines = [
         ("conversation", now.id),
         ("agent", f"{now.agent}{journey}"),
-        ("version", f"{now.version}, {now.status} after {now.turns} turn{'' if now.turns == 1 else 's'}"),
+        ("version", f"{now.version}, {now.status}, {now.turns} turn{'' if now.turns == 1 else 's'}"),
         ("step", now.step),
         ("owed", _owing(outstanding(now))),
     ]

@@ -54,14 +54,13 @@ class Summaries:
     def of(self, recorded: Recorded) -> str:
         """Return what the next event says, on one line."""
         event = recorded.event
-        match event:
-            case TurnStarted():
-                self._calls, self._words = {}, {}
-            case ModelAnswered():
-                self._calls[recorded.version] = calls_of(event.message)
-                self._words[recorded.version] = text_of(event.message)
-            case ToolReturned() | ToolFailed():
-                self._words[recorded.version] = event.content
+        if isinstance(event, TurnStarted):
+            self._calls, self._words = {}, {}
+        elif isinstance(event, ModelAnswered):
+            self._calls[recorded.version] = calls_of(event.message)
+            self._words[recorded.version] = text_of(event.message)
+        elif isinstance(event, ToolReturned | ToolFailed):
+            self._words[recorded.version] = event.content
         return one_line(self._said(event), SHOWN)
 
     def _said(self, event: AnyEvent) -> str:

@@ -1,7 +1,9 @@
 """`arf worker`: a process that answers for its agents, until it is told to leave."""
 
 import asyncio
+import os
 import signal
+import threading
 from collections.abc import Sequence
 
 from ...events import FrameworkError, InvalidInput
@@ -14,7 +16,16 @@ from .options import Options
 from .output import say
 from .place import address, place_of
 
+READY = "ready"
+"""How the first line begins that a worker says; who started it may wait for that."""
+
 LEFT_AT_ONCE = 130
+
+SAME_SIGNAL = 1.0
+"""Seconds in which further signals count as the first: a Ctrl-C also comes through whoever started the worker."""
+
+AUTHOR_THREADS = "arf-author"
+"""How the threads are called in which a worker runs plain `def` author code."""
 
 
 def agents_of(specs: Sequence[str]) -> list[Agent]:
@@ -68,17 +79,28 @@ async def work(options: Options, agents: Sequence[Agent], *, concurrency: int, g
     return 0
 
 
+def end_of_process(code: int) -> int:
+    """Return the exit code; but where a tool's thread still runs, which nothing can stop, end the process at once."""
+    if any(thread.name.startswith(AUTHOR_THREADS) for thread in threading.enumerate()):
+        os._exit(code)
+    return code
+
+
 def _on_signals(asked: asyncio.Event) -> None:
-    """Let the first signal set `asked`, and the second cancel the task that calls this."""
-    task = asyncio.current_task()
+    """Let the first signal set `asked`, and a later one cancel the task that calls this."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    since = loop.time()
 
     def heard() -> None:
-        if asked.is_set() and task is not None:
+        nonlocal since
+        if not asked.is_set():
+            since = loop.time()
+            asked.set()
+        elif task is not None and loop.time() - since > SAME_SIGNAL:
             task.cancel()
-        asked.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, heard)
+        loop.add_signal_handler(number, heard)
 
 
 async def _first(running: asyncio.Task[None], *events: asyncio.Event) -> None:
@@ -95,7 +117,6 @@ def _ready(runtime: Runtime, worker: Worker, place: Place) -> str:
     opened = runtime.opened
     keys = [agent.key for agent in runtime.agents]
     where = f"{address(opened.url)}{f' (embedded, {place.home})' if place.nats is None else ''}"
-    return (
-        f"ready: durability {opened.durability}, server {where}, namespace {place.namespace}, agents {', '.join(keys)}, "
-        f"{worker.partitions} of {PARTITIONS * len(keys)} partitions"
-    )
+    owned = f"{worker.partitions} of {PARTITIONS * len(keys)} partitions"
+    there = f"durability {opened.durability}, server {where}, namespace {place.namespace}"
+    return f"{READY}: {there}, agents {', '.join(keys)}, {owned}"

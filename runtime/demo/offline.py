@@ -24,6 +24,9 @@ from ..models import ModelReply
 from . import speech
 from .words import find, plain, without
 
+READ = 4000
+"""So many characters of a message are read; the search for words holds up the loop."""
+
 NOT_UNDERSTOOD = "Sorry, I did not understand that."
 NOTHING_TO_SAY = "I am only the offline demo model, and my prompt has nothing more for me to say."
 
@@ -98,7 +101,6 @@ class _Tool(Struct, frozen=True):
     """Is an offered tool."""
 
     name: str
-    description: str
     parameters: Mapping[str, Mapping[str, Any]]
     required: Sequence[str]
 
@@ -107,18 +109,13 @@ class _Tool(Struct, frozen=True):
         """Read a tool in OpenAI form."""
         function = tool["function"]
         schema = function.get("parameters") or {}
-        return cls(
-            function["name"],
-            function.get("description") or "",
-            schema.get("properties") or {},
-            schema.get("required") or (),
-        )
+        return cls(function["name"], schema.get("properties") or {}, schema.get("required") or ())
 
 
 def _read(messages: Sequence[Mapping[str, Any]]) -> _Request:
     turn = list(takewhile(lambda message: message["role"] != "user", reversed(messages)))[::-1]
     earlier = messages[: len(messages) - len(turn)]
-    text = plain(text_of(earlier[-1])) if earlier else ""
+    text = plain(text_of(earlier[-1])[:READ]) if earlier else ""
     calls = [call for message in turn for call in calls_of(message)]
     for call in calls:
         for value in call.arguments.values():

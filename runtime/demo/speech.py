@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 USER = {"the user's": "your", "the user": "you", "their": "your", "they": "you", "them": "you"}
 
+_USER = re.compile(rf"\b(?:{'|'.join(USER)})\b".replace("'", "['\u2019]"), re.IGNORECASE)
+
 THE_USER = r"(?:the user |them )?"
 
 SPOKEN = tuple(
@@ -60,7 +62,7 @@ def result(text: str) -> str:
 
 def to_user(text: str) -> str:
     """Return the text with the user spoken to."""
-    return re.sub(rf"\b(?:{'|'.join(USER)})\b", lambda said: USER[said[0].lower()], text, flags=re.IGNORECASE)
+    return _USER.sub(lambda said: USER[said[0].lower().replace("\u2019", "'")], text)
 
 
 def _sentences(prompt: str) -> list[str]:

@@ -60,16 +60,13 @@ NO_NAMES = COURTESIES | _listed(
 PARTICLES = _listed("al bin da de del della den der di du el la le of ter van von y")
 """Parts of a name that are written small."""
 
-READ = 4000
-"""So many characters of a message are read; no pattern may hold up the loop."""
-
 NAME_LENGTH = 5
 """Words that a name has at most."""
 
 
 def plain(text: str) -> str:
-    """Return the text with letters composed, and quotes and dashes as on a keyboard; a long one only at its start."""
-    return unicodedata.normalize("NFC", text[:READ]).translate(KEYBOARD)
+    """Return the text with letters composed, and quotes and dashes as on a keyboard."""
+    return unicodedata.normalize("NFC", text).translate(KEYBOARD)
 
 
 def find(name: str, schema: Mapping[str, Any], text: str) -> Any:

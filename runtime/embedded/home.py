@@ -5,7 +5,7 @@ jetstream/         what the server stores
 server.conf .log .pid        written at each start, by the server itself, by the server itself
 start.lock         held while a server is looked for, started or stopped: one process does so at a time
 users.lock         held in common by all who use the server; whoever can have it alone was the last
-server.lock        held by the server process itself, so it is free if and only if the server is dead
+server.lock        held by the server process itself, so it is free if and only if the server is dead; holds its id
 
 The locks are flock's: they end with the processes that hold them, however those end.
 """
@@ -53,7 +53,8 @@ class Home:
         path.mkdir(mode=0o700, exist_ok=True)
         if path.stat().st_mode & 0o077:
             path.chmod(0o700)
-        (path / ".gitignore").write_text("*\n", encoding="utf-8")
+        if not (path / ".gitignore").exists():
+            (path / ".gitignore").write_text("*\n", encoding="utf-8")
         self._start, self._users, self._server = (
             os.open(path / name, os.O_RDWR | os.O_CREAT, 0o600) for name in ("start.lock", "users.lock", "server.lock")
         )
@@ -102,9 +103,22 @@ class Home:
         lock = os.open(self.path / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)
             yield lock
         finally:
             os.close(lock)
+
+    def note_server(self, pid: int) -> None:
+        """Keep the id of the process that has the server's lock now."""
+        os.pwrite(self._server, str(pid).encode(), 0)
+
+    def server_pid(self) -> int | None:
+        """Return the id of the process that has the server's lock, if it runs, or None if that was not kept.
+
+        It stands in the file that is locked, so it is right even where the directory was deleted and made anew.
+        """
+        kept = os.pread(self._server, 20, 0)
+        return int(kept) if kept.isdigit() else None
 
     def settings(self) -> Settings | None:
         """Return the settings, or None if none were chosen yet.

@@ -21,7 +21,6 @@ class SharedServer:
         self._path = path
         self._home: Home | None = None
         self._settings: Settings | None = None
-        self._pid: int | None = None
         self._child: Popen[bytes] | None = None
         self._mutex = threading.Lock()  # flock keeps processes apart, and not the threads that use one open file
 
@@ -76,11 +75,11 @@ class SharedServer:
             self._adopt(home, settings)
         else:
             settings = self._start(home, settings)
-        self._settings, self._pid = settings, process.read_pid(home.path)
+        self._settings = settings
 
     def _adopt(self, home: Home, settings: Settings) -> None:
         if not process.wait_until_it_answers(settings.port, settings.token, alive=home.server_runs):
-            pid = process.read_pid(home.path)
+            pid = home.server_pid()
             raise Unavailable(
                 f"the nats-server of {home.path}, process {pid}, does not answer at port {settings.port}: "
                 f"{process.last_words(home.path)}; end it with `kill {pid}` and try again"
@@ -93,6 +92,7 @@ class SharedServer:
             config = process.configuration(settings.port, token=settings.token, sync="always")
             with home.server_lock() as lock:
                 self._child = process.spawn(home.path, config, held=(lock,))
+                home.note_server(self._child.pid)
             if process.wait_until_it_answers(settings.port, settings.token, alive=home.server_runs):
                 return settings
             self._stop(home)
@@ -101,7 +101,7 @@ class SharedServer:
         raise Unavailable(f"nats-server did not come up in {home.path}: {process.last_words(home.path)}")
 
     def _stop(self, home: Home) -> None:
-        pid = process.read_pid(home.path) or self._pid
+        pid = home.server_pid() or process.read_pid(home.path)
         if pid is not None and home.server_runs():
             killer = process.terminate(pid)
             home.wait_for_the_servers_end()

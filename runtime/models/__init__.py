@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .finding import default_model, get_llm_client
+from .default import default_model
+from .finding import get_llm_client
 from .protocol import Answer, LLMClient, ModelReply, StreamingClient, reply_of, streaming
 
 if TYPE_CHECKING:

@@ -2,23 +2,16 @@
 
 import importlib
 import logging
-import os
 from typing import Any
 
 from ...events import InvalidInput
+from .default import default_model
 from .protocol import LLMClient
 
 logger = logging.getLogger("agent_runtime_framework.models")
 
-DEFAULT_MODEL = "gpt-4o"
-
 OTHERS = "agent_runtime_core"
 """The package whose clients come first where it is installed."""
-
-
-def default_model(model: str | None = None) -> str:
-    """Return `model` if it names one, else `AGENT_RUNTIME_DEFAULT_MODEL`, else `gpt-4o`."""
-    return model or os.environ.get("AGENT_RUNTIME_DEFAULT_MODEL") or DEFAULT_MODEL
 
 
 def get_llm_client(model: str | None = None, **options: Any) -> LLMClient:

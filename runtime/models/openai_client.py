@@ -22,7 +22,7 @@ from openai import AsyncOpenAI, AsyncStream
 from ...events import InvalidInput, ModelError
 from ..clock import SystemClock
 from .assembly import Assembly
-from .finding import default_model
+from .default import default_model
 from .protocol import ModelReply, clean, invalid_answer
 
 TIMEOUT = 120.0

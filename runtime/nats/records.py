@@ -4,6 +4,7 @@ A position is the stream's sequence number.  Reads use a connection of their own
 Direct Get inline: on the connection of the appends they would wait behind it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -20,11 +21,12 @@ BATCH = 1_000
 BATCH_BYTES = 8 * 1024 * 1024
 """So much comes in one answer to a read; the next part is asked for when it was taken."""
 
-_POSITION_MOVED = frozenset({10071, 10164})
+_ANOTHER_IN_FLIGHT = 10164
+_IN_FLIGHT = 0.05  # seconds
+_POSITION_MOVED = frozenset({10071, _ANOTHER_IN_FLIGHT})
 _HEADER_BYTES = 1_024  # headers count against the server's limit of a message; ours are shorter
-_ABANDONED = (
-    300 * 1_000_000_000
-)  # nanoseconds until the server drops the consumer of a listing that nobody goes on with
+_ABANDONED = 300 * 1_000_000_000
+"""Nanoseconds until the server drops the consumer of a listing that nobody goes on with."""
 
 
 class JetStreamRecords:
@@ -50,6 +52,9 @@ class JetStreamRecords:
         try:
             reply = await publish(self._appends, self._names.event_subject(conversation), data, headers)
         except ApiError as error:
+            if error.code == _ANOTHER_IN_FLIGHT:
+                # a cluster refuses a second append while it agrees on the first; that takes some milliseconds
+                await asyncio.sleep(_IN_FLIGHT)
             if error.code in _POSITION_MOVED:
                 raise PositionMoved from error
             raise Unavailable(f"the frame for {conversation!r} was not stored: {error}") from error

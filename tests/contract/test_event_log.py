@@ -13,6 +13,7 @@ from agent_runtime_framework.events import (
     ConversationId,
     CorruptLog,
     FrameLog,
+    Head,
     InvalidInput,
     MemoryLog,
     MemoryRecords,
@@ -22,6 +23,7 @@ from agent_runtime_framework.events import (
     TooLarge,
     Unavailable,
     UnknownEvent,
+    Unreadable,
     UserSpoke,
     encode_frame,
     frame_hash,
@@ -294,6 +296,24 @@ class EventLogContract:
         assert {stored.conversation: stored for stored in found} == {
             name: mine[-1] for name, mine in zip(names, written, strict=True)
         }
+
+    async def test_a_damaged_conversation_hides_no_other(self, records: Records, log: FrameLog) -> None:
+        position = await put_raw(records, b"garbage", 0)
+        (other,) = await write(log, OTHER, 1)
+        found = {one.conversation: one for one in [stored async for stored in log.lasts()]}
+
+        damaged = found[CHAT]
+        assert found[OTHER] == other
+        assert isinstance(damaged, Unreadable)
+        assert damaged.position == position
+        assert "'c-1'" in damaged.error
+
+    async def test_an_append_after_what_the_server_lost_says_so(self, log: FrameLog) -> None:
+        (one,) = await write(log, CHAT, 1)
+        lost = Head(version=5, position=one.head.position + 1_000, hash="0" * 64)
+
+        with pytest.raises(CorruptLog, match="the server lost what it had acknowledged"):
+            await log.append(CHAT, frame_after(lost), lost)
 
     async def test_records_refuse_a_position_that_moved(self, records: Records) -> None:
         position = await put_raw(records, b"1", 0)

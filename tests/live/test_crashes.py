@@ -66,6 +66,7 @@ class Town:
 async def town(path: Path, script: list[Any]) -> AsyncIterator[Town]:
     """Run a town whose model answers from the script."""
     async with AsyncExitStack() as stack:
+        (path / "nats").mkdir()
         nats = NatsServer(path / "nats", sync="always")
         await asyncio.to_thread(nats.start)
         stack.push_async_callback(asyncio.to_thread, nats.stop)

@@ -135,6 +135,16 @@ async def test_a_killed_server_comes_back_at_the_same_place_with_its_data(home: 
     assert not runs(home)
 
 
+async def test_a_server_that_is_killed_again_and_again_keeps_its_port(home: Path) -> None:
+    async with await EmbeddedServer.open(home) as server:
+        url = server.url
+        for _ in range(15):
+            os.kill(pid_of(home), signal.SIGKILL)
+            await until_it_died(home)
+            assert await server.ensure_running() == url
+        assert await answering(server)
+
+
 async def test_a_connection_that_restores_the_server_goes_on_after_a_kill(home: Path) -> None:
     async with await EmbeddedServer.open(home) as server:
         client = await connect(server.url, token=server.token, restore=server.ensure_running)
@@ -279,6 +289,18 @@ async def test_a_deleted_directory_does_not_keep_the_server_running(home: Path) 
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_a_directory_that_was_deleted_and_made_anew_has_a_server_of_its_own(home: Path) -> None:
+    old = await EmbeddedServer.open(home)
+    old_pid = pid_of(home)
+    shutil.rmtree(home)
+    async with await EmbeddedServer.open(home) as new:
+        assert new.url != old.url
+        await old.close()
+        with pytest.raises(ProcessLookupError):
+            os.kill(old_pid, 0)
+        assert await answering(new)
 
 
 @pytest.mark.parametrize("place", ["missing/.arf", "file"])

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.journeys import recorded, working
 
 from agent_runtime_framework import AgentContext, Client, Reply, Runtime
 from agent_runtime_framework.events import ConversationStarted, StepEntered
@@ -15,6 +14,7 @@ from agent_runtime_framework.runtime.demo.agent import OnboardingState, Plan, St
 from agent_runtime_framework.runtime.models import OpenAIClient
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.runtime.wire import Delta
+from support.journeys import recorded, working
 
 
 def demo() -> OnboardingAgent:
@@ -115,15 +115,12 @@ async def test_the_words_of_a_reply_are_heard_one_by_one_as_they_come() -> None:
             async for found in runtime.follow("c-1"):
                 if isinstance(found, Delta):
                     heard.append(found.text)
-                    began.set()
                 elif found.type == "turn.completed":
                     return
 
-        began = asyncio.Event()
         listening = asyncio.ensure_future(listen())
         (reply,) = await talk(runtime, "hi")
         await listening
-        assert began.is_set()
         assert "".join(heard) == reply.text
         assert len(heard) == len(reply.text.split())
 
@@ -155,10 +152,14 @@ SAID = [
 ]
 
 
+NO_ADDRESS = st.characters(exclude_categories=["Cs"], exclude_characters="@.")
+"""As many wrong addresses as a turn has rounds end it with the last refusal."""
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     step=st.sampled_from(Step),
-    said=st.lists(st.sampled_from(SAID) | st.text(max_size=8), min_size=1, max_size=12).map(" ".join),
+    said=st.lists(st.sampled_from(SAID) | st.text(NO_ADDRESS, max_size=8), min_size=1, max_size=8).map(" ".join),
 )
 def test_whatever_is_said_a_turn_ends_in_words_and_makes_no_call_twice(step: Step, said: str) -> None:
     result = asyncio.run(agent_at(step).run(AgentContext("r", "c", [{"role": "user", "content": said}])))

@@ -49,7 +49,7 @@ class Running:
 
 @asynccontextmanager
 async def arf(*arguments: str, cwd: Path, env: Mapping[str, str]) -> AsyncIterator[Running]:
-    """Run `arf` with these arguments; it is ended with the block, by force if it still runs."""
+    """Run `arf` with these arguments; it is asked to leave at the end of the block, so that it takes its server along."""
     process = await asyncio.create_subprocess_exec(
         *ARF, *arguments, cwd=cwd, env=dict(env), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -57,7 +57,7 @@ async def arf(*arguments: str, cwd: Path, env: Mapping[str, str]) -> AsyncIterat
         yield Running(process)
     finally:
         if process.returncode is None:
-            process.kill()
+            process.terminate()
         await process.communicate()
 
 

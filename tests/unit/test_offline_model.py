@@ -46,9 +46,9 @@ def call_of(reply: ModelReply) -> tuple[str, dict[str, Any]] | None:
     return call["function"]["name"], json.loads(call["function"]["arguments"])
 
 
-def called(name: str, result: str, **arguments: Any) -> list[dict[str, Any]]:
+def called(tool: str, result: str, /, **arguments: Any) -> list[dict[str, Any]]:
     """Return the messages of a call that was made, and of what it returned."""
-    call = {"id": "c", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+    call = {"id": "c", "type": "function", "function": {"name": tool, "arguments": json.dumps(arguments)}}
     return [
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c", "content": result},
@@ -89,8 +89,26 @@ def test_a_name_is_found_in_a_sentence(said: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["hi", "Hello there!", "what?", "is it Ada?", "I'm not Ada", "I am fine", "it's OK", "who are you", "42", "ada99"]
-    + ["I want the pro plan", "ada@example.org", "no idea", "yes please", "!!!", "ich bin Ada", "I am", "thanks"],
+    [
+        "hi",
+        "Hello there!",
+        "what?",
+        "is it Ada?",
+        "I'm not Ada",
+        "I am fine",
+        "it's OK",
+        "who are you",
+        "42",
+        "ada99",
+        "I am",
+        "I want the pro plan",
+        "ada@example.org",
+        "no idea",
+        "yes please",
+        "!!!",
+        "ich bin Ada",
+        "thanks",
+    ],
 )
 def test_what_is_no_name_is_not_taken_for_one(said: str) -> None:
     assert words_of(ask(ASK_NAME, said, tools=[NAME])) == "May I have your name?"
@@ -202,7 +220,7 @@ def test_a_tool_without_parameters_is_called_when_the_prompt_says_so_without_a_c
 
 
 def test_the_same_call_is_not_made_twice_in_a_turn_but_again_in_the_next() -> None:
-    turn = ["hi", *called("begin", "Begun")]
+    turn: list[str | dict[str, Any]] = ["hi", *called("begin", "Begun")]
     assert words_of(ask("Call `begin`.", *turn, tools=[BEGIN])) == "Begun."
     done = {"role": "assistant", "content": "Begun."}
     assert call_of(ask("Call `begin`.", *turn, done, "go on", tools=[BEGIN])) == ("begin", {})
@@ -234,6 +252,7 @@ def test_words_of_an_earlier_turn_are_not_used() -> None:
     ("prompt", "said"),
     [
         ("Greet the user. Ask for their email.", "Hello! May I have your email?"),
+        ("Ask for the user\u2019s name.", "May I have your name?"),
         ("Welcome the user to the shop. Ask what they need.", "Welcome to the shop! Please tell me what you need."),
         ("Ask the user for the user's name, then call `save_name`.", "May I have your name?"),
         ("- Thank the user for waiting.\n- Tell the user that they are next.", "Thank you for waiting. You are next."),

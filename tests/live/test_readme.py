@@ -1,0 +1,68 @@
+"""README does what it says: its code is saved as it tells, its commands are typed as they stand."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from support.openai_server import server_process
+from support.processes import arf, environment, output_of
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line[2:] for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+GREETER, PROGRAM, TEST = PYTHON
+SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Good-bye, Ada!"]
+
+
+def typed(command: str) -> tuple[str, ...]:
+    """Return the words of an `arf` command of README, without the name."""
+    import shlex
+
+    assert f"arf {command}" in COMMANDS, f"README no longer has: arf {command}"
+    return tuple(shlex.split(command))
+
+
+async def python(*arguments: str, cwd: Path, env: dict[str, str]) -> tuple[int, str]:
+    """Run Python; return its exit code and all that it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, cwd=cwd, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    printed, _ = await process.communicate()
+    return process.returncode or 0, printed.decode()
+
+
+async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    async with server_process(tmp_path, SCRIPT) as models:
+        env = environment(OPENAI_BASE_URL=models.url)
+        async with arf(*typed("worker greeter.py:agent"), cwd=tmp_path, env=env) as worker:
+            await worker.line_with("ready")
+            sent = await output_of(*typed('send greeter c-1 "I am Ada"'), cwd=tmp_path, env=env)
+            log = await output_of(*typed("log c-1"), cwd=tmp_path, env=env)
+            state = await output_of(*typed("state c-1"), cwd=tmp_path, env=env)
+            listed = await output_of(*typed("list"), cwd=tmp_path, env=env)
+
+    assert sent[:2] == (0, "Good-bye, Ada!\n")
+    assert (log[0], "turn.completed" in log[1]) == (0, True)
+    assert (state[0], "done" in state[1], "Ada" in state[1]) == (0, True, True)
+    assert (listed[0], "greeter" in listed[1]) == (0, True)
+
+
+async def test_the_program_prints_the_reply_and_the_state(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    async with server_process(tmp_path, SCRIPT) as models:
+        code, printed = await python("program.py", cwd=tmp_path, env=environment(OPENAI_BASE_URL=models.url))
+
+    assert (code, printed) == (0, "Good-bye, Ada! {'step': 'done', 'name': 'Ada'}\n")
+
+
+async def test_the_test_passes(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    (tmp_path / "test_greeter.py").write_text(TEST)
+    options = ["-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
+    code, printed = await python("-m", "pytest", *options, "test_greeter.py", cwd=tmp_path, env=environment())
+
+    assert (code, "1 passed" in printed) == (0, True), printed
