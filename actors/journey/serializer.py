@@ -11,10 +11,11 @@ Rules of this file:
 """
 
 import math
+import re
 from collections.abc import Collection, Mapping, MutableMapping, MutableSequence, MutableSet, Sequence
 from collections.abc import Set as AbstractSet
 from copy import deepcopy
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, NoReturn, Self, TypeVar, Union, get_args, get_origin
@@ -39,6 +40,7 @@ _COLLECTIONS: dict[Any, Any] = {
     frozenset: frozenset,
     tuple: tuple,
 }
+_UNDER_A_SECOND = re.compile(r"([+-])00:00:00\.(\d{6})$", re.ASCII)
 _MAPPINGS = (dict, Mapping, MutableMapping)
 
 
@@ -310,7 +312,7 @@ def _read_class(cls: type, value: Any, path: str) -> Any:
         if issubclass(cls, Enum):
             return StateSerializer.deserialize_enum(value, cls)
         if cls in {date, datetime, time} and isinstance(value, str):
-            return cls.fromisoformat(value)  # msgspec takes no offset with seconds
+            return _read_moment(cls, value)
     except ValueError as error:
         raise InvalidInput(f"{_where(path)} does not fit its annotation: {error}") from error
     own = getattr(cls, "from_dict", None)
@@ -324,6 +326,12 @@ def _read_class(cls: type, value: Any, path: str) -> Any:
     if cls is float and type(value) is int:
         return value  # `price: float = 0` stays the 0 that it was, so that reading alone never changes a state
     return _convert(cls, value, path)
+
+
+def _read_moment(cls: Any, text: str) -> Any:
+    made = cls.fromisoformat(text)  # msgspec takes no offset with seconds
+    offset = _UNDER_A_SECOND.search(text)  # fromisoformat reads these as UTC (python/cpython#152079)
+    return made if offset is None else made.replace(tzinfo=timezone(timedelta(microseconds=int(offset[1] + offset[2]))))
 
 
 def _read_union(annotation: Any, value: Any, path: str) -> Any:

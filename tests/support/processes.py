@@ -49,7 +49,7 @@ class Running:
 
 @asynccontextmanager
 async def arf(*arguments: str, cwd: Path, env: Mapping[str, str]) -> AsyncIterator[Running]:
-    """Run `arf` with these arguments; it is asked to leave at the end of the block, so that it takes its server along."""
+    """Run `arf` with these arguments; it is asked to leave at the end, so that it takes its server along."""
     process = await asyncio.create_subprocess_exec(
         *ARF, *arguments, cwd=cwd, env=dict(env), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
