@@ -63,7 +63,7 @@ class RecordToolReturn(Struct, frozen=True, kw_only=True):
 
 
 class RecordToolFailure(Struct, frozen=True, kw_only=True):
-    """A call that was started has no result; `content` is what the model is told."""
+    """A call that was started has no result; `content` is what the model is told, if `fatal` does not end the turn."""
 
     answer: int
     index: int
@@ -72,6 +72,7 @@ class RecordToolFailure(Struct, frozen=True, kw_only=True):
     content: str
     error: str | None = None
     latency_ms: int = 0
+    fatal: bool = False
 
 
 class ResumeTurn(Struct, frozen=True):

@@ -293,18 +293,17 @@ def _tool_outcome(
         return ()
     if (answer.running.index, answer.running.attempt) != (command.index, command.attempt):
         return ()
-    if isinstance(command, RecordToolFailure):
-        return (
-            ToolFailed(
-                cause=answer.version,
-                index=command.index,
-                kind=command.kind,
-                content=cut(command.content),
-                error=None if command.error is None else cut(command.error),
-                latency_ms=command.latency_ms,
-            ),
-        )
-    return _returned(conversation, command)
+    if isinstance(command, RecordToolReturn):
+        return _returned(conversation, command)
+    failed = ToolFailed(
+        cause=answer.version,
+        index=command.index,
+        kind=command.kind,
+        content=cut(command.content),
+        error=None if command.error is None else cut(command.error),
+        latency_ms=command.latency_ms,
+    )
+    return (failed, _failure(turn, "tool_raised", cut(command.content))) if command.fatal else (failed,)
 
 
 def _returned(conversation: Conversation, command: RecordToolReturn) -> tuple[KnownEvent, ...]:

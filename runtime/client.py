@@ -36,7 +36,9 @@ from ..events import (
 )
 from ..projections import Conversation, Recorded, evolve, fold, initial, state_of, timeline
 from .agents.run import failure
+from .bus import partition_of
 from .clock import new_id
+from .credentials import ANONYMOUS, Credentials
 from .follower import Follower
 from .opening import Place, opened
 from .substrate import Substrate
@@ -84,18 +86,27 @@ class Client:
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, nats: str | None = None, home: str | Path | None = None, namespace: str = "arf", *, create: bool = True
+        cls,
+        nats: str | None = None,
+        home: str | Path | None = None,
+        namespace: str = "arf",
+        *,
+        credentials: Credentials = ANONYMOUS,
+        create: bool = True,
     ) -> AsyncIterator["Client"]:
-        """Open a client on the server at `nats`, or on the embedded server of the directory `home`.
+        """Open a client on the server at `nats`, which is shown the credentials, or on the embedded one in `home`.
 
         Without `create` only what is already there is opened.
 
         Raises:
+            InvalidInput: the URL is none, or the credentials cannot be used.
             NotFound: nothing is there, and nothing was to be created.
-            Unavailable: no server answers, or the embedded one does not come up.
+            Unavailable: no server answers, it does not let us in, or the embedded one does not come up.
 
         """
-        place = Place(nats=nats, home=None if home is None else Path(home), namespace=namespace)
+        place = Place(
+            nats=nats, home=None if home is None else Path(home), namespace=namespace, credentials=credentials
+        )
         async with opened(place, WriterId(new_id("client")), create=create) as there:
             yield Client(there.substrate)
 
@@ -236,6 +247,30 @@ class Client:
             yield Summary(
                 stored.conversation, frame.agent, frame.step, frame.status, frame.time, frame.turn, frame.last
             )
+
+    async def workers(self) -> dict[AgentKey, set[WriterId]]:
+        """Return which workers own conversations now, by agent; an agent that nobody answers for is not there.
+
+        Raises:
+            Unavailable: the server did not answer.
+
+        """
+        alive: dict[AgentKey, set[WriterId]] = {}
+        for (agent, _), worker in (await self.substrate.leases.holders()).items():
+            alive.setdefault(agent, set()).add(worker)
+        return alive
+
+    async def owner(self, agent_key: str, conversation_id: str | UUID) -> WriterId | None:
+        """Return which worker takes the agent's messages in this conversation now, or None if none does.
+
+        Raises:
+            InvalidInput: an id is not valid.
+            Unavailable: the server did not answer.
+
+        """
+        agent = AgentKey(check_token(agent_key, "agent key"))
+        holders = await self.substrate.leases.holders()
+        return holders.get((agent, partition_of(_conversation(conversation_id))))
 
     async def cancel(self, conversation_id: str | UUID, reason: str = "") -> str:
         """End the turn in progress; return the command's id.

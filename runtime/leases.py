@@ -4,15 +4,21 @@ A lease ends by itself when it is not renewed.  It only decides who works; that 
 conversation cannot harm it is the log's doing.
 """
 
+import copy
+import itertools
 from typing import Protocol
 
 from msgspec import Struct
 
-from ..events import AgentKey
+from ..events import AgentKey, WriterId
 from .clock import Clock
 
 LEASE_TTL = 2.0
 """Seconds that a lease lives without being renewed."""
+
+
+MEMORY = WriterId("memory")
+"""The one holder of leases in memory, where their users do not tell each other apart."""
 
 
 class Lease(Struct, frozen=True):
@@ -43,9 +49,12 @@ class Leases(Protocol):
     async def release(self, lease: Lease) -> None:
         """Give it back at once; nothing happens if it is lost already."""
 
+    async def holders(self) -> dict[tuple[AgentKey, int], WriterId]:
+        """Return who holds which partition of which agent now; what nobody holds is not there."""
+
 
 class MemoryLeases:
-    """Gives leases out within one process; all workers share one instance.
+    """Gives leases out within one process; all workers share one instance, or each has its own `of` it.
 
     >>> import asyncio
     >>> from agent_runtime_framework.events import AgentKey
@@ -58,36 +67,46 @@ class MemoryLeases:
     True
     """
 
-    def __init__(self, clock: Clock, *, ttl: float = LEASE_TTL) -> None:
+    def __init__(self, clock: Clock, *, ttl: float = LEASE_TTL, holder: WriterId = MEMORY) -> None:
         self.ttl = ttl
         self._clock = clock
-        self._given = 0
-        self._held: dict[tuple[AgentKey, int], tuple[Lease, float]] = {}
+        self.holder = holder
+        self._epochs = itertools.count(1)
+        self._held: dict[tuple[AgentKey, int], tuple[Lease, WriterId, float]] = {}
+
+    def of(self, holder: WriterId) -> "MemoryLeases":
+        """Return another worker's way to the same leases."""
+        other = copy.copy(self)
+        other.holder = holder
+        return other
 
     async def acquire(self, agent: AgentKey, partition: int) -> Lease | None:
         """Take the lease, or return None if somebody holds it."""
-        if self._holder(agent, partition) is not None:
+        if self._lease(agent, partition) is not None:
             return None
-        self._given += 1
-        lease = Lease(agent, partition, self._given)
+        lease = Lease(agent, partition, next(self._epochs))
         self._hold(lease)
         return lease
 
     async def renew(self, lease: Lease) -> bool:
         """Hold it for another `ttl`; False means that it is lost."""
-        if self._holder(lease.agent, lease.partition) != lease:
+        if self._lease(lease.agent, lease.partition) != lease:
             return False
         self._hold(lease)
         return True
 
     async def release(self, lease: Lease) -> None:
         """Give it back at once; nothing happens if it is lost already."""
-        if self._holder(lease.agent, lease.partition) == lease:
+        if self._lease(lease.agent, lease.partition) == lease:
             del self._held[lease.agent, lease.partition]
 
-    def _hold(self, lease: Lease) -> None:
-        self._held[lease.agent, lease.partition] = (lease, self._clock.monotonic() + self.ttl)
+    async def holders(self) -> dict[tuple[AgentKey, int], WriterId]:
+        """Return who holds which partition of which agent now; what nobody holds is not there."""
+        return {key: holder for key, (_, holder, _) in self._held.items() if self._lease(*key) is not None}
 
-    def _holder(self, agent: AgentKey, partition: int) -> Lease | None:
-        lease, until = self._held.get((agent, partition), (None, 0.0))
+    def _hold(self, lease: Lease) -> None:
+        self._held[lease.agent, lease.partition] = (lease, self.holder, self._clock.monotonic() + self.ttl)
+
+    def _lease(self, agent: AgentKey, partition: int) -> Lease | None:
+        lease, _, until = self._held.get((agent, partition), (None, None, 0.0))
         return lease if self._clock.monotonic() < until else None

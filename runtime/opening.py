@@ -3,11 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from ..events import NotFound, WriterId
+from ..events import InvalidInput, NotFound, WriterId
+from .credentials import ANONYMOUS, Credentials, without_secrets
 from .substrate import Substrate
+
+if TYPE_CHECKING:
+    from .nats.client import Connection
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -18,6 +23,7 @@ class Place(Struct, frozen=True, kw_only=True):
         home: the embedded server's directory; None for the nearest `.arf/` above the current directory, or a new one.
         namespace: keeps apart what shares a server.
         shards: event streams of a namespace that is created now; fixed from then on.
+        credentials: what the server at `nats` is shown; the embedded one has its own.
 
     """
 
@@ -25,6 +31,7 @@ class Place(Struct, frozen=True, kw_only=True):
     home: Path | None = None
     namespace: str = "arf"
     shards: int = 8
+    credentials: Credentials = ANONYMOUS
 
 
 class NoNamespace(NotFound):
@@ -36,7 +43,7 @@ class Opened(Struct, frozen=True):
 
     Attributes:
         substrate: its ports.
-        url: of the server.
+        url: of the server, without secrets.
         durability: what an acknowledgement means there: `fsync`, `replicated`, or `unknown`, never guessed.
 
     """
@@ -51,33 +58,53 @@ async def opened(place: Place, writer: WriterId, *, create: bool = True) -> Asyn
     """Open a place, and close it at the end; without `create`, only one that is there.
 
     Raises:
+        InvalidInput: the place is not one.
         NotFound: nothing is there, and nothing was to be created.
-        Unavailable: no server answers, or the embedded one does not come up.
+        Unavailable: no server answers, it does not let us in, or the embedded one does not come up.
 
     """
-    from .nats import connect, nats_substrate  # noqa: PLC0415  nats is loaded only when it is used
+    from .nats import nats_substrate  # noqa: PLC0415  nats is loaded only when it is used
+
+    async with reached(place, writer, connections=2, create=create) as (url, (appends, reads)):
+        found = await nats_substrate(
+            place.namespace, writer, appends=appends, reads=reads, shards=place.shards, create=create
+        )
+        if found is None:
+            raise NoNamespace(f"there is no namespace {place.namespace!r} at {url}")
+        substrate, replicas = found
+        yield Opened(substrate, url, durability_of(place, replicas))
+
+
+@asynccontextmanager
+async def reached(
+    place: Place, name: str, *, connections: int, create: bool
+) -> AsyncIterator[tuple[str, list["Connection"]]]:
+    """Give the URL of a place's server, without secrets, and connections to it; raises as `opened`."""
+    from .nats import connect  # noqa: PLC0415  likewise
 
     async with AsyncExitStack() as stack:
         url, token, restore = place.nats, None, None
         if url is None:
+            if place.credentials != ANONYMOUS:
+                raise InvalidInput(
+                    "credentials are for the server at a URL, and none is given: name it with --nats URL"
+                )
             from .embedded import EmbeddedServer  # noqa: PLC0415  likewise
 
             server = await EmbeddedServer.open(home_of(place.home, create=create))
             stack.push_async_exit(server)
             url, token, restore = server.url, server.token, server.ensure_running
         clients = []
-        for _ in range(2):
-            client = await connect(url, token=token, name=writer, restore=restore)
+        for _ in range(connections):
+            client = await connect(url, credentials=place.credentials, token=token, name=name, restore=restore)
             stack.push_async_callback(client.close)
             clients.append(client)
-        found = await nats_substrate(
-            place.namespace, writer, appends=clients[0], reads=clients[1], shards=place.shards, create=create
-        )
-        if found is None:
-            raise NoNamespace(f"there is no namespace {place.namespace!r} at {url}")
-        substrate, replicas = found
-        durability = "fsync" if place.nats is None else "replicated" if replicas > 1 else "unknown"
-        yield Opened(substrate, url, durability)
+        yield without_secrets(url), clients
+
+
+def durability_of(place: Place, replicas: int) -> str:
+    """Return what an acknowledgement means at a place whose streams have so many replicas."""
+    return "fsync" if place.nats is None else "replicated" if replicas > 1 else "unknown"
 
 
 def home_of(given: Path | None, *, create: bool) -> Path:

@@ -10,6 +10,7 @@ from ..events import FrameworkError, WriterId
 from .agents import JourneyAgent
 from .client import Client
 from .clock import Clock, SystemClock, new_id
+from .credentials import ANONYMOUS, Credentials
 from .opening import Opened, Place, opened
 from .retry import RetryPolicy
 from .substrate import Substrate
@@ -34,6 +35,7 @@ class Runtime(Client):
         home: str | Path | None = None,
         namespace: str = "arf",
         *,
+        credentials: Credentials = ANONYMOUS,
         shards: int = 8,
         concurrency: int = 200,
         grace: float = 30.0,
@@ -42,7 +44,13 @@ class Runtime(Client):
         substrate: Substrate | None = None,
     ) -> None:
         self.agents = list(agents)
-        self._place = Place(nats=nats, home=None if home is None else Path(home), namespace=namespace, shards=shards)
+        self._place = Place(
+            nats=nats,
+            home=None if home is None else Path(home),
+            namespace=namespace,
+            shards=shards,
+            credentials=credentials,
+        )
         self._concurrency = concurrency
         self._grace = grace
         self._retry = retry
@@ -56,7 +64,8 @@ class Runtime(Client):
         """Open the place.
 
         Raises:
-            Unavailable: no server answers, or the embedded one does not come up.
+            InvalidInput: the place is not one.
+            Unavailable: no server answers, it does not let us in, or the embedded one does not come up.
 
         """
         if self._given is not None:

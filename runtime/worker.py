@@ -24,7 +24,7 @@ from ..events import (
     check_token,
 )
 from ..projections import Request
-from .agents import AgentEffects, BoundJourney, JourneyAgent
+from .agents import BoundJourney, JourneyAgent, agent_effects
 from .bus import PARTITIONS, Consumption, Delivery, partition_of
 from .clock import Clock
 from .leases import Lease
@@ -87,8 +87,13 @@ class Worker:
         self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="arf-author")
         self._journeys = bound(agents)
         self._effects = {
-            key: AgentEffects(
-                journey, clock=clock, threads=self._threads, retry=retry, announce=self._announce, told=self._told
+            key: agent_effects(
+                journey,
+                clock=clock,
+                retry=retry or RetryPolicy(),
+                threads=self._threads,
+                announce=self._announce,
+                told=self._told,
             )
             for key, journey in self._journeys.items()
         }
@@ -177,6 +182,7 @@ class Worker:
             left = self._directory.turns
             logger.warning("%d turns did not finish within %g s; the next owner goes on", left, self._grace)
         self._directory.abandon(lambda _agent, _conversation: True)
+        await asyncio.gather(*(effects.told() for effects in self._effects.values()))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._grace)
         await asyncio.gather(

@@ -1,7 +1,9 @@
-"""What an author writes with: state, messages, tool schemas and tools, all of it pure."""
+"""What an author writes with: state, messages, tool schemas, tools, prompts and routes, all of it pure."""
 
 from .difference import difference
 from .messages import AgentContext, AgentMessage, AgentResult
+from .prompts import PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
+from .routing import IntentDetector, IntentRouter, RouteDefinition, RouteResult, create_reroute_tool
 from .schemas import ToolParameter, ToolSchema, ToolSchemaBuilder, schemas_to_openai_format
 from .serializer import StateSerializer
 from .state import (
@@ -27,16 +29,25 @@ __all__ = [
     "BaseJourneyTools",
     "BaseState",
     "BaseTool",
+    "IntentDetector",
+    "IntentRouter",
+    "PromptManager",
+    "PromptTemplate",
+    "RouteDefinition",
+    "RouteResult",
     "StateSerializer",
     "StateT",
+    "StepPromptMapping",
     "StepT",
     "ToolParameter",
     "ToolResult",
     "ToolSchema",
     "ToolSchemaBuilder",
+    "create_reroute_tool",
     "difference",
     "is_complete",
     "is_terminal",
+    "preference_enricher",
     "schemas_to_openai_format",
     "state_fields",
     "state_from_dict",

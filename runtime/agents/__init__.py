@@ -2,8 +2,25 @@
 
 from .agent import BaseAgent
 from .binding import BoundJourney
-from .effects import AgentEffects
+from .effects import TurnEffects, agent_effects
+from .hooks import CompositeHooks, ExecutorHooks, LoggingHooks
 from .journey_agent import JourneyAgent, JourneyConfig
 from .run import failure, run_turn
+from .tool_executors import CallableToolExecutor, MethodToolExecutor, ToolExecutor
 
-__all__ = ["AgentEffects", "BaseAgent", "BoundJourney", "JourneyAgent", "JourneyConfig", "failure", "run_turn"]
+__all__ = [
+    "BaseAgent",
+    "BoundJourney",
+    "CallableToolExecutor",
+    "CompositeHooks",
+    "ExecutorHooks",
+    "JourneyAgent",
+    "JourneyConfig",
+    "LoggingHooks",
+    "MethodToolExecutor",
+    "ToolExecutor",
+    "TurnEffects",
+    "agent_effects",
+    "failure",
+    "run_turn",
+]

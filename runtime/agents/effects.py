@@ -1,213 +1,136 @@
-"""Performing what a conversation owes: the model is called, a tool is run, and what it came to is returned.
-
-Every failure is an outcome.  Only cancellation passes through, when the effect is no longer owed.
-"""
+"""Performing what a conversation owes, and telling of what was stored: the world, as an actor needs it."""
 
 import asyncio
-import contextvars
-import functools
-import inspect
-import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
-
-from ...actors import Open, Outcome, RecordAnswer, RecordModelFailure, RecordToolFailure, RecordToolReturn
-from ...actors.journey import AgentContext, ToolResult, state_fields, step_of
-from ...events import ConversationId, FrameworkError, ModelError, Stored, ToolFailure, Usage, call_id
-from ...projections import Conversation, Owed, OwedModelCall, OwedToolCall, Request, render
+from ...actors import Open, Outcome
+from ...actors.journey import AgentContext
+from ...events import ConversationId, Stored
+from ...projections import Conversation, Ended, Owed, OwedModelCall
 from ..clock import Clock
-from ..models import ModelReply, reply_of, streaming
 from ..retry import RetryPolicy
+from .asking import ModelCaller, Told
+from .author import call_author
 from .binding import BoundJourney
+from .calling import ToolCaller
+from .hooks import ExecutorHooks, watched
+from .journey_tools import JourneyToolRun
 
 logger = logging.getLogger("agent_runtime_framework.agents")
 
-Told = Callable[[ConversationId, Request, int, str], None]
-"""Hears a piece of text from the model: of which conversation and request, its number from 0, the text."""
-
-
-class Announce(Protocol):
-    """Tells followers what was stored."""
-
-    async def __call__(self, stored: Stored) -> None:
-        """Publish a stored frame."""
+KEPT_ERRORS = 100
+"""So many exceptions are kept for who awaits a reply in this process; older ones are only in the log."""
 
 
 async def _nobody(stored: Stored) -> None:
     """Tell nobody."""
 
 
-class AgentEffects:
+class TurnEffects:
     """Performs the effects of one agent's conversations; implements `actors.Effects`."""
 
     def __init__(
         self,
-        journey: BoundJourney,
+        opening: Callable[[ConversationId], Awaitable[Open]],
         *,
-        clock: Clock,
-        threads: Executor | None = None,
-        retry: RetryPolicy | None = None,
-        announce: Announce = _nobody,
-        told: Told | None = None,
-        context: AgentContext | None = None,
-        opening: Open | None = None,
+        announce: Callable[[Stored], Awaitable[None]] = _nobody,
+        ended: Callable[[Conversation, Ended], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        self._journey = journey
-        self._clock = clock
-        self._threads = threads
-        self._retry = retry if retry is not None else RetryPolicy()
+        self._opening = opening
         self._announce = announce
-        self._told = told
-        self._context = context
-        self.opening = opening
-        self.error: Exception | None = None
+        self._ended = ended
+        self._telling: set[asyncio.Task[None]] = set()
+        self._errors: dict[ConversationId, Exception] = {}
+        self.model: ModelCaller
+        self.tools: ToolCaller
 
     async def open(self, conversation: ConversationId) -> Open:
-        """Say how a conversation begins: with what the agent's `load_state` gives, else with its initial state."""
-        if self.opening is not None:
-            return self.opening
-        ctx = AgentContext(run_id=conversation, conversation_id=conversation, input_messages=[], metadata={})
-        return self._journey.open(await self.call(self._journey.agent.load_state, ctx))
-
-    async def stored(self, stored: Stored, conversation: Conversation) -> None:  # noqa: ARG002  the protocol's
-        """Tell followers."""
-        await self._announce(stored)
-
-    def raised(self, conversation: ConversationId, error: Exception) -> None:
-        """Keep what author code raised, and say where."""
-        self.error = error
-        logger.error("%s: the agent's own code raised; the turn failed", conversation, exc_info=error)
+        """Say how a conversation begins of which nothing is recorded."""
+        return await self._opening(conversation)
 
     async def perform(self, conversation: Conversation, owed: Owed) -> Outcome:
-        """Do what is owed."""
+        """Do what is owed and return what it came to."""
+        self._errors.pop(conversation.id, None)
         if isinstance(owed, OwedModelCall):
-            return await self._ask_model(conversation, owed.request)
-        return await self._run_tool(conversation, owed)
+            return await self.model.ask(conversation, owed.request)
+        return await self.tools.call(conversation, owed)
 
-    # --- the model
+    async def stored(self, stored: Stored, conversation: Conversation) -> None:
+        """Tell followers; and the author, once a turn is over, beside the conversation."""
+        await self._announce(stored)
+        ended = conversation.ended
+        if self._ended is not None and ended is not None and stored.frame.first <= ended.version <= stored.frame.last:
+            task = asyncio.get_running_loop().create_task(self._ended(conversation, ended))
+            self._telling.add(task)
+            task.add_done_callback(self._told)
 
-    async def _ask_model(self, conversation: Conversation, request: Request) -> RecordAnswer | RecordModelFailure:
-        if request.not_before is not None:
-            await self._clock.sleep(max(request.not_before - self._clock.now(), 0) / 1000)
-        began = self._clock.monotonic()
-        try:
-            async with asyncio.timeout(self._journey.agent.config.model_timeout):
-                reply = await self._generate(conversation, request)
-        except Exception as error:  # noqa: BLE001  a client may raise anything; it is recorded
-            return self._model_failure(request, _as_model_error(error), self._since(began))
-        return RecordAnswer(
-            request=request.version,
-            message=reply.message,
-            finish_reason=reply.finish_reason,
-            usage=msgspec.convert(reply.usage, Usage, strict=False),
-            latency_ms=self._since(began),
-            response_id=reply.response_id,
-            model=reply.model,
-        )
+    def raised(self, conversation: ConversationId, error: Exception) -> None:
+        """Keep what ended a turn, for whoever awaits its reply in this process, and say where."""
+        self._errors.pop(conversation, None)
+        self._errors[conversation] = error
+        if len(self._errors) > KEPT_ERRORS:
+            del self._errors[next(iter(self._errors))]
+        logger.error("%s: the turn failed by what was raised", conversation, exc_info=error)
 
-    async def _generate(self, conversation: Conversation, request: Request) -> ModelReply:
-        entries = conversation.transcript.window(request.first_turn, request.last_turn)
-        messages = render(request.prompt, entries)
-        tools = msgspec.json.decode(request.tools) if request.tools else None
-        told, streams = self._told, streaming(self._journey.client)
-        if told is None or streams is None:
-            return reply_of(await self._journey.client.generate(messages, tools=tools, **request.parameters))
-        numbers = itertools.count()
+    def error_of(self, conversation: ConversationId) -> Exception | None:
+        """Return what ended the conversation's last turn, if that was raised in this process; it is asked for once."""
+        return self._errors.pop(conversation, None)
 
-        def on_delta(text: str) -> None:
-            told(conversation.id, request, next(numbers), text)
+    async def told(self) -> None:
+        """Wait until the author was told of every turn that is over."""
+        if self._telling:
+            await asyncio.wait(set(self._telling))
 
-        return reply_of(await streams.stream(messages, tools=tools, on_delta=on_delta, **request.parameters))
-
-    def _model_failure(self, request: Request, error: ModelError, latency_ms: int) -> RecordModelFailure:
-        wait = self._retry.wait(request.attempt, error.retry_after) if error.transient else None
-        retry_at = None if wait is None else self._clock.now() + round(wait * 1000)
-        if retry_at is None:
-            self.error = error
-        return RecordModelFailure(
-            request=request.version, kind=error.kind, error=str(error), retry_at=retry_at, latency_ms=latency_ms
-        )
-
-    # --- the tools
-
-    async def _run_tool(self, conversation: Conversation, owed: OwedToolCall) -> RecordToolReturn | RecordToolFailure:
-        began = self._clock.monotonic()
-        name = owed.call.name
-
-        def failure(kind: ToolFailure, content: str, error: str | None = None) -> RecordToolFailure:
-            return RecordToolFailure(
-                answer=owed.answer,
-                index=owed.call.index,
-                attempt=owed.running.attempt,
-                kind=kind,
-                content=content,
-                error=error,
-                latency_ms=self._since(began),
-            )
-
-        limit = asyncio.timeout(self._journey.agent.config.tool_timeout)
-        try:
-            async with limit:
-                content, state = await self._execute(conversation, owed)
-        except Exception as error:
-            if isinstance(error, TimeoutError) and limit.expired():
-                seconds = self._journey.agent.config.tool_timeout
-                return failure(
-                    "timeout", f"Error executing {name}: no result within {seconds:g} s; the state is unchanged"
-                )
-            logger.warning("%s: tool %r raised", conversation.id, name, exc_info=error)
-            return failure("error", f"Error executing {name}: {error}", type(error).__name__)
-        if isinstance(content, ToolResult) and not content.success:
-            return failure("error", str(content.content), content.error)
-        try:
-            fields, step = state_fields(state), step_of(state)
-        except FrameworkError as error:
-            return failure("error", f"Error executing {name}: {error}", "the state after the call cannot be stored")
-        return RecordToolReturn(
-            answer=owed.answer,
-            index=owed.call.index,
-            attempt=owed.running.attempt,
-            content=str(content.content if isinstance(content, ToolResult) else content),
-            state=fields,
-            step=step,
-            latency_ms=self._since(began),
-        )
-
-    async def _execute(self, conversation: Conversation, owed: OwedToolCall) -> tuple[Any, Any]:
-        """Run the author's tool over a state made for this call alone; return its result and the state after it."""
-        agent = self._journey.agent
-        ctx = self._context if self._context is not None else self._journey.context(conversation)
-        state = self._journey.state(conversation)
-        tools = agent.create_tools(state, ctx)
-        key = f"{conversation.id}@{call_id(owed.answer, owed.call.index)}"
-        if hasattr(tools, "idempotency_key"):
-            tools.idempotency_key = key
-        content = await self.call(agent.execute_tool, tools, owed.call.name, dict(owed.call.arguments))
-        return content, getattr(tools, "state", state)
-
-    async def call(self, author: Callable[..., Any], *args: Any) -> Any:
-        """Call author code that may be `async def`, which runs on the loop, or `def`, which runs in a thread."""
-        if inspect.iscoroutinefunction(author):
-            return await author(*args)
-        context = contextvars.copy_context()
-        work = functools.partial(context.run, author, *args)
-        result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        return await result if isinstance(result, Awaitable) else result
-
-    def _since(self, began: float) -> int:
-        return round((self._clock.monotonic() - began) * 1000)
+    def _told(self, task: asyncio.Task[None]) -> None:
+        self._telling.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("the agent's own code raised after a turn", exc_info=task.exception())
 
 
-def _as_model_error(error: Exception) -> ModelError:
-    if isinstance(error, ModelError):
-        return error
-    if isinstance(error, TimeoutError):
-        return ModelError("the model did not answer in time", kind="timeout", transient=True)
-    transient = isinstance(error, OSError)
-    return ModelError(
-        f"{type(error).__name__}: {error}", kind="unreachable" if transient else "error", transient=transient
+def agent_effects(
+    journey: BoundJourney,
+    *,
+    clock: Clock,
+    retry: RetryPolicy,
+    threads: Executor | None = None,
+    announce: Callable[[Stored], Awaitable[None]] = _nobody,
+    told: Told | None = None,
+) -> TurnEffects:
+    """Return the effects of an agent's conversations in a worker, where the log is the state.
+
+    The agent's `load_state` is asked once, when a conversation begins; `save_state` is told after each turn.
+    """
+    agent = journey.agent
+
+    async def opening(conversation: ConversationId) -> Open:
+        ctx = AgentContext(run_id=conversation, conversation_id=conversation, input_messages=[], metadata={})
+        return journey.open(await call_author(agent.load_state, ctx, threads=threads))
+
+    async def after_turn(conversation: Conversation, ended: Ended) -> None:
+        await completed(agent.hooks, ended)
+        await call_author(agent.save_state, journey.context(conversation), journey.state(conversation), threads=threads)
+
+    effects = TurnEffects(opening, announce=announce, ended=after_turn)
+    effects.model = ModelCaller(
+        lambda: journey.client,
+        clock=clock,
+        timeout=agent.config.model_timeout,
+        retry=retry,
+        raised=effects.raised,
+        hooks=agent.hooks,
+        told=told,
     )
+    run = JourneyToolRun(journey, threads=threads)
+    effects.tools = ToolCaller(
+        run, clock=clock, timeout=agent.config.tool_timeout, raised=effects.raised, hooks=agent.hooks
+    )
+    return effects
+
+
+async def completed(hooks: ExecutorHooks | None, ended: Ended) -> None:
+    """Tell the hooks that a turn is over with a reply."""
+    if hooks is not None and ended.outcome == "completed":
+        await watched(hooks.on_complete, ended.text, ended.reason)

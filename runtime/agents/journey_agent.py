@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from ...actors.journey import AgentContext, AgentResult, ToolSchema, is_terminal
 from ..models import LLMClient
 from .agent import BaseAgent
+from .hooks import ExecutorHooks
 from .run import run_turn
 
 StateT = TypeVar("StateT")
@@ -48,7 +49,10 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
     """
 
     def __init__(
-        self, llm_client: LLMClient | None = None, config: JourneyConfig | None = None, hooks: Any = None
+        self,
+        llm_client: LLMClient | None = None,
+        config: JourneyConfig | None = None,
+        hooks: ExecutorHooks | None = None,
     ) -> None:
         self.llm_client = llm_client
         self.config = config if config is not None else JourneyConfig()

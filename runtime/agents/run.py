@@ -4,13 +4,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...actors import ConversationActor, Delivered, Directory, Life, SayToAgent
+from ...actors import ConversationActor, Delivered, Directory, Journey, Life, SayToAgent
 from ...actors.journey import AgentContext, AgentMessage, AgentResult
-from ...events import AgentKey, ConversationId, EventLog, MemoryLog, NoReply, Refused, WriterId
+from ...events import ConversationId, EventLog, MemoryLog, NoReply, Refused, Usage, WriterId
 from ...projections import Conversation, Ended, fold, initial, render, state_of
-from ..clock import SystemClock, new_id
+from ..clock import Clock, SystemClock, new_id
+from ..retry import RetryPolicy
+from .asking import ModelCaller
+from .author import call_author
 from .binding import BoundJourney
-from .effects import AgentEffects
+from .calling import ToolCaller
+from .effects import TurnEffects, completed
+from .journey_tools import JourneyToolRun
 
 if TYPE_CHECKING:
     from .journey_agent import JourneyAgent
@@ -21,14 +26,53 @@ async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log:
 
     Raises:
         NoReply: the turn ended without a reply; the cause is what was raised, where something was.
+        Exception: in debug, what a tool raised, as it was raised.
 
     """
-    clock = SystemClock()
-    journey = BoundJourney(agent)
+    journey, clock = BoundJourney(agent), SystemClock()
     history, text = split(ctx.input_messages)
+    first = journey.open(await call_author(agent.load_state, ctx), history)
+
+    async def opening(conversation: ConversationId) -> Any:  # noqa: ARG001  the effects' signature
+        return first
+
+    effects = TurnEffects(opening)
+    config, hooks, raised = agent.config, agent.hooks, effects.raised
+    effects.model = ModelCaller(
+        lambda: journey.client,
+        clock=clock,
+        timeout=config.model_timeout,
+        retry=RetryPolicy(),
+        raised=raised,
+        hooks=hooks,
+    )
+    run = JourneyToolRun(journey, context=ctx, saves=True)
+    effects.tools = ToolCaller(run, clock=clock, timeout=config.tool_timeout, raised=raised, hooks=hooks)
     conversation = ConversationId(str(ctx.conversation_id or ctx.run_id))
-    effects = AgentEffects(journey, clock=clock, context=ctx)
-    effects.opening = journey.open(await effects.call(agent.load_state, ctx), history)
+    say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=dict(ctx.metadata))
+    after = await converse(conversation, say, journey, effects, clock=clock, log=log)
+    await call_author(agent.save_state, ctx, journey.state(after))
+    ended = ended_well(after, effects)
+    await completed(hooks, ended)
+    return AgentResult(
+        response=ended.text,
+        messages=[AgentMessage.from_dict(message) for message in said_in(after, ended.turn)],
+        state=state_of(after),
+        usage=as_dict(ended.usage),
+        metadata={"reason": ended.reason},
+    )
+
+
+async def converse(
+    conversation: ConversationId,
+    say: SayToAgent,
+    journey: Journey,
+    effects: TurnEffects,
+    *,
+    clock: Clock,
+    log: EventLog | None = None,
+) -> Conversation:
+    """Take one message from its command to the end of its turn, and return the conversation after it."""
     kept = log if log is not None else MemoryLog(limit=None)
 
     def create(key: str, id_: ConversationId, life: Life) -> ConversationActor:
@@ -36,8 +80,7 @@ async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log:
 
     directory = Directory(WriterId(new_id("run")), now=clock.now, owns=lambda _agent, _id: True, create=create)
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=dict(ctx.metadata))
-    directory.deliver(AgentKey(agent.key), conversation, _delivered(say, over))
+    directory.deliver(say.agent, conversation, _delivered(say, over))
     try:
         await over
     finally:
@@ -45,8 +88,40 @@ async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log:
     after = initial(conversation)
     async for stored in kept.read(conversation):
         after = fold(after, [stored.frame])
-    await effects.call(agent.save_state, ctx, journey.state(after))
-    return _result(after, effects.error)
+    return after
+
+
+def ended_well(conversation: Conversation, effects: TurnEffects) -> Ended:
+    """Return how the turn ended, with a reply.
+
+    Raises:
+        NoReply: it ended without one.
+        Exception: in debug, what a tool raised.
+
+    """
+    ended = conversation.ended
+    if ended is None:
+        raise Refused(f"the message was refused in {conversation.id!r}")
+    if ended.outcome == "completed":
+        return ended
+    error = effects.error_of(conversation.id)
+    if error is not None and ended.reason == "tool_raised":
+        raise error
+    raise failure(conversation.id, ended) from error
+
+
+def said_in(conversation: Conversation, turn: int) -> list[dict[str, Any]]:
+    """Return the messages of a turn that followed the user's."""
+    return render("", conversation.transcript.window(turn, turn))[1:]
+
+
+def as_dict(usage: Usage) -> dict[str, int]:
+    """Return token counts under the provider's names."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+    }
 
 
 def split(messages: Sequence[AgentMessage | Mapping[str, Any]]) -> tuple[tuple[dict[str, Any], ...], str]:
@@ -59,6 +134,12 @@ def split(messages: Sequence[AgentMessage | Mapping[str, Any]]) -> tuple[tuple[d
     return tuple(plain), ""
 
 
+def failure(conversation: str, ended: Ended) -> NoReply:
+    """Return the error for a turn that ended without a reply."""
+    why = f": {ended.error}" if ended.error else ""
+    return NoReply(f"turn {ended.turn} of {conversation!r} {ended.outcome} ({ended.reason}){why}")
+
+
 def _delivered(say: SayToAgent, over: asyncio.Future[None]) -> Delivered:
     def done() -> None:
         if not over.done():
@@ -69,29 +150,3 @@ def _delivered(say: SayToAgent, over: asyncio.Future[None]) -> Delivered:
             over.set_exception(error)
 
     return Delivered(say, done, failed)
-
-
-def _result(conversation: Conversation, raised: Exception | None) -> AgentResult:
-    ended = conversation.ended
-    if ended is None:
-        raise Refused(f"the message was refused in {conversation.id!r}")
-    if ended.outcome != "completed":
-        raise failure(conversation.id, ended) from raised
-    said = render("", conversation.transcript.window(ended.turn, ended.turn))[1:]
-    return AgentResult(
-        response=ended.text,
-        messages=[AgentMessage.from_dict(message) for message in said],
-        state=state_of(conversation),
-        usage={
-            "prompt_tokens": ended.usage.prompt_tokens,
-            "completion_tokens": ended.usage.completion_tokens,
-            "total_tokens": ended.usage.total_tokens,
-        },
-        metadata={"reason": ended.reason},
-    )
-
-
-def failure(conversation: str, ended: Ended) -> NoReply:
-    """Return the error for a turn that ended without a reply."""
-    why = f": {ended.error}" if ended.error else ""
-    return NoReply(f"turn {ended.turn} of {conversation!r} {ended.outcome} ({ended.reason}){why}")

@@ -28,7 +28,6 @@ class WorkerProcess:
     def __init__(self, process: asyncio.subprocess.Process, stderr: asyncio.StreamReader) -> None:
         self._process = process
         self._stderr = stderr
-        self._ended = asyncio.ensure_future(process.wait())
 
     async def ready(self) -> None:
         """Return once it owns its partitions.
@@ -38,11 +37,11 @@ class WorkerProcess:
 
         """
         said: list[str] = []
-        while line := (await self._stderr.readline()).decode(errors="replace").strip():
+        while line := (await self._stderr.readline()).decode(errors="replace"):
             if line.startswith(READY):
                 return
-            said.append(line)
-        code = await asyncio.shield(self._ended)
+            said.append(line.strip())
+        code = await self._process.wait()
         raise FrameworkError(
             f"the worker ended at its start with exit code {code}: {' '.join(said[-3:]) or 'silently'}"
         )
@@ -56,7 +55,7 @@ class WorkerProcess:
         """
         while line := (await self._stderr.readline()).decode(errors="replace"):
             say(f"worker: {line}")
-        raise FrameworkError(f"the worker ended with exit code {await asyncio.shield(self._ended)}")
+        raise FrameworkError(f"the worker ended with exit code {await self._process.wait()}")
 
     async def end(self) -> None:
         """Have it finish what runs and leave; return once it is gone."""

@@ -6,7 +6,6 @@ The server is a child of this process, the worker a process of its own, and this
 import asyncio
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -16,13 +15,7 @@ from msgspec import Struct
 from rich.text import Text
 
 from ...actors.journey import state_from_dict
-from ...events import (
-    ConversationStarted,
-    InvalidInput,
-    JourneyEntered,
-    NoReply,
-    StepEntered,
-)
+from ...events import ConversationStarted, InvalidInput, JourneyEntered, NoReply, StepEntered
 from ...projections import Recorded, Spent, spend
 from ..agents import BoundJourney
 from ..client import Client
@@ -35,6 +28,7 @@ from .lines import Lines
 from .log import as_data, print_table
 from .options import Options
 from .place import place_of
+from .signals import ENDED_BY, on_signals
 from .text import command, visible
 
 SPEC = f"{make_agent.__module__.rpartition('.')[0]}:{make_agent.__name__}"
@@ -51,12 +45,11 @@ class Said(Struct, frozen=True):
 class Talk:
     """Is one conversation with the agent, line by line."""
 
-    def __init__(self, options: Options, client: Client) -> None:
+    def __init__(self, options: Options) -> None:
         self.agent = make_agent()
         self.conversation = new_id("demo")[: len("demo-") + 8]
         self.said: list[Said] = []
         self.failed = False
-        self._client = client
         self._lines = Lines()
         self._shown = options.output == "text"
         self._journey = BoundJourney(self.agent)
@@ -74,7 +67,7 @@ class Talk:
         """Whether a person types at a terminal."""
         return self._lines.typed
 
-    async def go_on(self) -> None:
+    async def hold(self, client: Client) -> None:
         """Say each line of stdin and hear the reply; at a terminal, until the journey is complete."""
         if self._shown:
             output.stdout().print(Text(f"model: {self.model}\nconversation: {self.conversation}\n"))
@@ -86,7 +79,7 @@ class Talk:
             if line is None:
                 return
             if line.strip():
-                complete = await self._say(line)
+                complete = await self._say(client, line)
 
     async def _next(self) -> str | None:
         if not self.typed:
@@ -98,14 +91,16 @@ class Talk:
             output.say("")
         return line
 
-    async def _say(self, line: str) -> bool:
+    async def _say(self, client: Client, line: str) -> bool:
         """Say one line, and return whether the journey is complete after the reply."""
         self._hear("you", line, echoed=self.typed and sys.stdout.isatty())
         try:
-            reply = await self._client.send(self.agent.key, self.conversation, line)
+            reply = await client.send(self.agent.key, self.conversation, line)
         except (NoReply, InvalidInput) as error:
-            self.failed = True
             output.say(f"error: {error}")
+            self.failed = True
+            if isinstance(error, InvalidInput):
+                self.said.pop()  # it was not taken
             return False
         self._hear(self.agent.key, reply.text)
         return self.agent.is_terminal_state(state_from_dict(self._journey.state_type, reply.state))
@@ -118,19 +113,19 @@ class Talk:
 
 async def play(options: Options) -> int:
     """Hold the talk and report on it; whatever ends it, worker and server are ended, too.  Return the exit code."""
+    signals, talk = _Signals(), Talk(options)
     place = place_of(options, create=True)
-    signals = _Signals()
     async with Client.connect(place.nats, place.home, place.namespace) as client:
-        talk = Talk(options, client)
         async with worker_process(SPEC, place) as worker:
             await _unless(signals, worker.ready())
-            await _unless(signals, talk.go_on(), worker.died())
+            if not signals.number:
+                await _unless(signals, talk.hold(client), worker.died())
         if talk.said:
             events = [recorded async for recorded in client.events(talk.conversation)]
             _report(options, place, talk, events)
         elif not (signals.number or talk.typed):
             raise InvalidInput("nothing was said: give each message as a line of stdin, or type it at a terminal")
-    return 128 + signals.number if signals.number else int(talk.failed)
+    return ENDED_BY + signals.number if signals.number else int(talk.failed)
 
 
 class _Signals:
@@ -139,8 +134,7 @@ class _Signals:
     def __init__(self) -> None:
         self.number = 0
         self._came = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self._hear, number)
+        on_signals(self._hear)
 
     def _hear(self, number: int) -> None:
         self.number = number
@@ -153,16 +147,15 @@ class _Signals:
 
 async def _unless(signals: _Signals, *works: Coroutine[Any, Any, None]) -> None:
     """Do these works until one of them is done, or until a signal comes; then the others are ended at once."""
-    if signals.number:
-        return
-    tasks = [asyncio.ensure_future(work) for work in (*works, signals.wait())]
+    tasks = [asyncio.ensure_future(work) for work in (signals.wait(), *works)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            await task
     finally:
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        await task
 
 
 # --- what is told of the talk afterwards

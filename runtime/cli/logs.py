@@ -4,7 +4,7 @@ import logging
 import traceback
 from pathlib import Path
 
-from .text import one_line
+from .text import one_line, without_password
 
 LOGGER = "agent_runtime_framework"
 
@@ -16,7 +16,8 @@ class OneLine(logging.Formatter):
         """Return the line."""
         line = f"{self.formatTime(record)} {record.levelname} {record.getMessage()}"
         error = record.exc_info[1] if record.exc_info else None
-        return one_line(line if error is None else f"{line} ({type(error).__name__}: {error}{_place(error)})")
+        told = line if error is None else f"{line} ({type(error).__name__}: {error}{_place(error)})"
+        return one_line(without_password(told))
 
 
 def log_to_stderr(level: int, *, debug: bool) -> None:

@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, so that the help is there at on
 """
 
 import asyncio
+import functools
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -46,11 +47,21 @@ def arf(ctx: click.Context) -> int:
 arf.params.extend(shared_options(environment=True))
 
 
-def _command(name: str, *examples: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """Return a decorator that makes a function a command with the shared options and these examples in its help."""
+def _command(name: str, *examples: str, level: int = logging.WARNING) -> Callable[[Callable[..., int]], click.Command]:
+    """Return a decorator that makes a function a command, with the shared options and these examples in its help.
 
-    def decorate(function: Callable[..., Any]) -> click.Command:
-        command = arf.command(name, epilog=_examples(*examples))(click.pass_obj(function))
+    What the library logs at `level` or above is shown while it runs.
+    """
+
+    def decorate(function: Callable[..., int]) -> click.Command:
+        @functools.wraps(function)
+        def logged(options: Options, **given: Any) -> int:
+            from .logs import log_to_stderr  # noqa: PLC0415  here and below: loaded when a command runs
+
+            log_to_stderr(level, debug=options.debug)
+            return function(options, **given)
+
+        command = arf.command(name, epilog=_examples(*examples))(click.pass_obj(logged))
         command.params.extend(shared_options(environment=False))
         return command
 
@@ -64,12 +75,18 @@ def demo(options: Options) -> int:
     At a terminal you type; otherwise each line of stdin is a message. The agent talks to OpenAI if OPENAI_API_KEY or
     OPENAI_BASE_URL is set, else to an offline model.
     """
-    from .demo import play  # noqa: PLC0415  here and below: loaded by the command that runs
+    from .demo import play  # noqa: PLC0415
 
-    return _run(options, play(options))
+    return _run(play(options))
 
 
-@_command("worker", "arf worker bot:agent", "arf worker agents/bot.py:make_agent", "arf worker bot:agent other:Agents")
+@_command(
+    "worker",
+    "arf worker bot:agent",
+    "arf worker agents/bot.py:make_agent",
+    "arf worker bot:agent other:Agents",
+    level=logging.INFO,
+)
 @click.argument("agents", metavar="MODULE:ATTR...", nargs=-1, required=True)
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=200, show_default=True, help="Plain def tools at once."
@@ -86,7 +103,7 @@ def worker(options: Options, agents: tuple[str, ...], concurrency: int, grace: f
     from .worker import agents_of, end_of_process, work  # noqa: PLC0415
 
     found = agents_of(agents)
-    code = _run(options, work(options, found, concurrency=concurrency, grace=grace), level=logging.INFO)
+    code = _run(work(options, found, concurrency=concurrency, grace=grace))
     return end_of_process(code)
 
 
@@ -106,7 +123,7 @@ def send(
     """
     from .send import send as sent  # noqa: PLC0415
 
-    return _run(options, sent(options, agent, conversation, text, id_=id_, wait=wait, timeout=timeout))
+    return _run(sent(options, agent, conversation, text, id_=id_, wait=wait, timeout=timeout))
 
 
 @_command("log", "arf log c-1", "arf log c-1 -o jsonl | jq -c .type")
@@ -115,7 +132,7 @@ def log(options: Options, conversation: str) -> int:
     """Print what is recorded of CONVERSATION, one event a line."""
     from .log import show_log  # noqa: PLC0415
 
-    return _run(options, show_log(options, conversation))
+    return _run(show_log(options, conversation))
 
 
 @_command("state", "arf state c-1", "arf state c-1 --at 9 -o json")
@@ -128,7 +145,7 @@ def state(options: Options, conversation: str, at: int | None) -> int:
     """
     from .state import show_state  # noqa: PLC0415
 
-    return _run(options, show_state(options, conversation, at))
+    return _run(show_state(options, conversation, at))
 
 
 @_command("list", "arf list", "arf list -o jsonl", "arf list --nats nats://localhost:4222")
@@ -136,22 +153,21 @@ def list_(options: Options) -> int:
     """Print the conversations, the last one active first."""
     from .listing import show_list  # noqa: PLC0415
 
-    return _run(options, show_list(options))
+    return _run(show_list(options))
 
 
-def _run(options: Options, work: Coroutine[Any, Any, int | None], level: int = logging.WARNING) -> int:
-    from .logs import log_to_stderr  # noqa: PLC0415
+def _run(work: Coroutine[Any, Any, int | None]) -> int:
     from .output import ClosedPipe, discard_stdout, flush  # noqa: PLC0415
+    from .signals import until_a_signal  # noqa: PLC0415
 
-    log_to_stderr(level, debug=options.debug)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may know few characters
     try:
-        code = asyncio.run(work)
+        code = asyncio.run(until_a_signal(work))
         flush()
     except ClosedPipe:
         discard_stdout()
         return 0
-    return code or 0
+    return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

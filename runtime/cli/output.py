@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 
 from .options import Form
-from .text import one_line, visible
+from .text import one_line, visible, without_password
 
 
 class ClosedPipe(Exception):
@@ -73,8 +73,8 @@ def discard_stdout() -> None:
 
 
 def say(text: str) -> None:
-    """Write one line to stderr."""
-    print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201  the command line is what prints
+    """Write one line to stderr, without passwords."""
+    print(one_line(without_password(text)), file=sys.stderr, flush=True)  # noqa: T201  the command line is what prints
 
 
 def _write(data: bytes) -> None:

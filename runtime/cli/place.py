@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ...events import NotFound, check_token
 from ..client import Client
@@ -22,18 +21,13 @@ def place_of(options: Options, *, create: bool) -> Place:
     namespace = check_token(options.namespace, "namespace")
     if options.nats:
         return Place(nats=options.nats, namespace=namespace)
-    home = None if options.home is None else Path(options.home)
-    return Place(home=home_of(home, create=create).absolute(), namespace=namespace)
+    home = None if options.home is None else Path(options.home).absolute()
+    return Place(home=home_of(home, create=create), namespace=namespace)
 
 
 def described(place: Place) -> str:
-    """Return the place in words, without any password."""
-    return f"namespace {place.namespace!r} {f'in {place.home}' if place.nats is None else f'at {address(place.nats)}'}"
-
-
-def address(url: str) -> str:
-    """Return a server's URL without user and password."""
-    return url.replace(f"{urlsplit(url).netloc.rpartition('@')[0]}@", "", 1) if "@" in url else url
+    """Return the place in words."""
+    return f"namespace {place.namespace!r} {f'in {place.home}' if place.nats is None else f'at {place.nats}'}"
 
 
 @asynccontextmanager

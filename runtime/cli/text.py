@@ -6,6 +6,7 @@ import shlex
 # control characters but newline and tab, what turns the direction of writing, separators of lines, lone surrogates
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _WHITE = re.compile(r"\s+")
+_PASSWORD = re.compile(r"(\w://)[^\s/@]+@")
 
 SHOWN = 2_000
 """So many characters of a text are looked at where only one line of it is shown."""
@@ -20,6 +21,11 @@ def one_line(text: str, limit: int | None = None) -> str:
     """Return the text on one line: white space becomes single spaces, other control characters are written out."""
     cut = text if limit is None or len(text) <= limit else text[:limit] + "…"
     return visible(_WHITE.sub(" ", cut).strip())
+
+
+def without_password(text: str) -> str:
+    """Return the text with user and password taken out of the URLs in it."""
+    return _PASSWORD.sub(r"\1", text)
 
 
 def command(*words: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import threading
 from collections.abc import Sequence
 
@@ -14,7 +13,9 @@ from ..worker import Worker, bound
 from .loading import Agent, load_agents
 from .options import Options
 from .output import say
-from .place import address, place_of
+from .place import place_of
+from .signals import on_signals
+from .text import without_password
 
 READY = "ready"
 """How the first line begins that a worker says; who started it may wait for that."""
@@ -52,7 +53,7 @@ async def work(options: Options, agents: Sequence[Agent], *, concurrency: int, g
     """
     place = place_of(options, create=True)
     asked = asyncio.Event()
-    _on_signals(asked)
+    _ask_to_leave(asked)
     runtime = Runtime(
         agents,
         nats=place.nats,
@@ -86,12 +87,12 @@ def end_of_process(code: int) -> int:
     return code
 
 
-def _on_signals(asked: asyncio.Event) -> None:
+def _ask_to_leave(asked: asyncio.Event) -> None:
     """Let the first signal set `asked`, and a later one cancel the task that calls this."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     since = loop.time()
 
-    def heard() -> None:
+    def heard(_number: int) -> None:
         nonlocal since
         if not asked.is_set():
             since = loop.time()
@@ -99,8 +100,7 @@ def _on_signals(asked: asyncio.Event) -> None:
         elif task is not None and loop.time() - since > SAME_SIGNAL:
             task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, heard)
+    on_signals(heard)
 
 
 async def _first(running: asyncio.Task[None], *events: asyncio.Event) -> None:
@@ -116,7 +116,7 @@ async def _first(running: asyncio.Task[None], *events: asyncio.Event) -> None:
 def _ready(runtime: Runtime, worker: Worker, place: Place) -> str:
     opened = runtime.opened
     keys = [agent.key for agent in runtime.agents]
-    where = f"{address(opened.url)}{f' (embedded, {place.home})' if place.nats is None else ''}"
+    where = f"{without_password(opened.url)}{f' (embedded, {place.home})' if place.nats is None else ''}"
     owned = f"{worker.partitions} of {PARTITIONS * len(keys)} partitions"
     there = f"durability {opened.durability}, server {where}, namespace {place.namespace}"
     return f"{READY}: {there}, agents {', '.join(keys)}, {owned}"

@@ -7,24 +7,21 @@ what it asks for must be safe then.
 
 import asyncio
 import contextlib
-import logging
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import nats
 import nats.errors
 from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from ...events import FrameworkError, InvalidInput, Unavailable
+from ..credentials import ANONYMOUS, Credentials, with_those_of, without_secrets
+from .client import Callback, Connection
+from .credentials import AccessRefused
 
-logger = logging.getLogger("agent_runtime_framework.nats")
-
-CONNECT_TIMEOUT = 5.0
 REQUEST_TIMEOUT = 5.0
 
 
@@ -53,125 +50,44 @@ class Reply(Struct):
 _reply = msgspec.json.Decoder(Reply)
 
 
-class Connection(Client):
-    """Is a client that knows which answers a lost connection can no longer bring."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._awaited: set[asyncio.Timeout] = set()
-
-    @contextlib.asynccontextmanager
-    async def in_flight(self) -> AsyncIterator[None]:
-        """Raise TimeoutError in the block when the connection is lost; it is entered before the request is sent."""
-        async with asyncio.timeout(None) as awaited:
-            self._awaited.add(awaited)
-            try:
-                yield
-            finally:
-                self._awaited.discard(awaited)
-
-    def give_up(self) -> None:
-        """Say that no answer will come to what is in flight."""
-        lost, self._awaited = self._awaited, set()  # one that has expired cannot be told twice
-        for awaited in lost:
-            awaited.reschedule(asyncio.get_running_loop().time())
-
-    async def close(self) -> None:
-        """End the connection; what could not be sent to a lost server is dropped."""
-        self.give_up()
-        try:
-            await super().close()
-        except OSError as error:
-            logger.debug("closing a lost NATS connection: %s", error)
-
-
 async def connect(
     url: str,
     *,
+    credentials: Credentials = ANONYMOUS,
     token: str | None = None,
     name: str = "arf",
-    on_reconnect: Callable[[], Awaitable[None]] | None = None,
+    on_reconnect: Callback | None = None,
     restore: Callable[[], Awaitable[str]] | None = None,
 ) -> Connection:
     """Return a connection to the server at `url`.
 
-    `on_reconnect` is called after each reconnect.  `restore` is called after each try to reconnect that failed: it may
-    start the server again, and returns the URL to go on with.
+    `token` is short for credentials that are a token.  `on_reconnect` is called after each reconnect.  `restore` is
+    called after each try to reconnect that failed: it may start the server again, and returns the URL to go on with.
 
     Raises:
-        InvalidInput: that is no URL of a NATS server.
-        Unavailable: there is no server, or it does not let us in.
+        InvalidInput: that is no URL of a NATS server, or a file of the credentials cannot be used.
+        AccessRefused: the server does not let us in, or TLS cannot be agreed on.
+        Unavailable: there is no server.
 
     """
-    _check(url)
-    client = Connection()
-    failures: deque[Exception] = deque(maxlen=4)
-
-    async def note(error: Exception) -> None:
-        logger.debug("NATS: %s", error)
-        failures.append(error)
-        if client.is_reconnecting and restore is not None:
-            await _logged(_restore(client, restore))
-
-    async def lost() -> None:
-        client.give_up()
-        if not client.is_closed:
-            logger.warning("lost the connection to the NATS server at %s; reconnecting", url)
-
-    async def found() -> None:
-        logger.warning("connected again to the NATS server at %s", url)
-        if on_reconnect is not None:
-            await _logged(on_reconnect())
-
-    try:
-        await asyncio.wait_for(
-            client.connect(
-                url,
-                token=token,
-                name=name,
-                error_cb=note,
-                disconnected_cb=lost,
-                reconnected_cb=found,
-                connect_timeout=2,
-                reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; the annotation says int, any number works
-                max_reconnect_attempts=1,
-            ),
-            CONNECT_TIMEOUT,
-        )
-    except asyncio.CancelledError:
-        await client.close()
-        raise
-    except (OSError, TimeoutError, nats.errors.Error) as error:
-        await client.close()
-        # a server that refuses us says so and hangs up, and sometimes only the second is noticed
-        last = failures[-1] if failures else error
-        cause = next((failure for failure in failures if not isinstance(failure, OSError)), last)
-        raise Unavailable(f"no NATS server answers at {url} ({str(cause) or type(cause).__name__})") from error
-    # nats-py has one setting for the first connection and for all later ones: few tries now, for ever from here on
-    client.options["max_reconnect_attempts"] = -1
+    address = without_secrets(url)
+    tls = _asks_for_tls(address)
+    credentials = with_those_of(url, credentials if token is None else Credentials(token=token))
+    client = Connection(address, credentials, tls=tls, on_reconnect=on_reconnect, restore=restore)
+    await client.open(name)
     return client
 
 
-def _check(url: str) -> None:
+def _asks_for_tls(address: str) -> bool:
+    """Check the URL, and say whether it asks for TLS."""
     try:
-        parts = urlsplit(url if "://" in url else f"nats://{url}")
+        parts = urlsplit(address if "://" in address else f"nats://{address}")
         valid = parts.scheme in {"nats", "tls", "ws", "wss"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
     if not valid:
-        raise InvalidInput(f"{url!r} is not the URL of a NATS server; write nats://HOST:PORT")
-
-
-async def _restore(client: Client, restore: Callable[[], Awaitable[str]]) -> None:
-    client.set_server_pool([await restore()])
-
-
-async def _logged(callback: Awaitable[None]) -> None:
-    try:
-        await callback
-    except (FrameworkError, nats.errors.Error) as error:
-        # raised in a callback, it would end the client's reconnecting
-        logger.warning("after a lost connection to the NATS server: %s", error)
+        raise InvalidInput(f"{address!r} is not the URL of a NATS server; write nats://HOST:PORT")
+    return address.startswith("tls://")
 
 
 async def request(client: Client, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> Msg:
@@ -182,12 +98,11 @@ async def request(client: Client, subject: str, payload: bytes, headers: Mapping
 
     """
     try:
-        async with _in_flight(client):
-            return await client.request(
-                subject, payload, timeout=REQUEST_TIMEOUT, headers=None if headers is None else dict(headers)
-            )
+        return await client.request(
+            subject, payload, timeout=REQUEST_TIMEOUT, headers=None if headers is None else dict(headers)
+        )
     except (TimeoutError, OSError, nats.errors.Error) as error:
-        raise _unanswered(subject, error) from error
+        raise _unanswered(client, subject, error) from error
 
 
 async def request_many(client: Client, subject: str, payload: bytes, *, ends: Callable[[Msg], bool]) -> list[Msg]:
@@ -210,20 +125,20 @@ async def request_many(client: Client, subject: str, payload: bytes, *, ends: Ca
         inbox = client.new_inbox()
         subscription = await client.subscribe(inbox, cb=take)
         try:
-            async with _in_flight(client):
+            async with _in_flight(client, subject, inbox):
                 await client.publish(subject, payload, reply=inbox)
                 await _unless_silent(done, answers)
         finally:
             await subscription.unsubscribe()
     except (TimeoutError, OSError, nats.errors.Error) as error:
-        raise _unanswered(subject, error) from error
+        raise _unanswered(client, subject, error) from error
     if status(answers[-1]) == "503":
-        raise _unanswered(subject, nats.errors.NoRespondersError())
+        raise _unanswered(client, subject, nats.errors.NoRespondersError())
     return answers
 
 
-def _in_flight(client: Client) -> contextlib.AbstractAsyncContextManager[None]:
-    return client.in_flight() if isinstance(client, Connection) else contextlib.nullcontext()
+def _in_flight(client: Client, *subjects: str) -> contextlib.AbstractAsyncContextManager[None]:
+    return client.in_flight(*subjects) if isinstance(client, Connection) else contextlib.nullcontext()
 
 
 async def _unless_silent(done: asyncio.Future[None], answers: list[Msg]) -> None:
@@ -239,7 +154,9 @@ def status(answer: Msg) -> str:
     return (answer.headers or {}).get("Status", "")
 
 
-def _unanswered(subject: str, error: Exception) -> Unavailable:
+def _unanswered(client: Client, subject: str, error: Exception) -> Unavailable:
+    if isinstance(client, Connection) and client.refused is not None:
+        return AccessRefused(str(client.refused))
     if isinstance(error, nats.errors.NoRespondersError):
         return Unavailable(f"nobody answers {subject}: the stream is missing, or JetStream is off on this NATS server")
     return Unavailable(f"the NATS server did not answer {subject} ({str(error) or 'the connection was lost'})")

@@ -62,6 +62,17 @@ async def find(client: Client, namespace: str) -> Names | None:
     return None if shards is None or leases is None else Names(namespace, shards)
 
 
+async def ensure_memory(client: Client, bucket: str, *, replicas: int = 1) -> None:
+    """Create a bucket of values under keys, if it is missing; one that exists keeps what it has.
+
+    Raises:
+        ApiError: the server refused to create it.
+        Unavailable: no JetStream server answers.
+
+    """
+    await _create(client, memory_bucket(bucket, replicas))
+
+
 async def replicas_of(client: Client, names: Names) -> int:
     """Return how many servers hold each event of a namespace that exists.
 
@@ -110,9 +121,15 @@ def command_stream(names: Names, replicas: int = 1) -> dict[str, Any]:
 
 def lease_bucket(names: Names, replicas: int = 1) -> dict[str, Any]:
     """Return the configuration of the bucket of leases, whose keys end by themselves and leave a marker."""
+    ending = {"allow_msg_ttl": True, "subject_delete_marker_ttl": _MARKER_TTL}
+    return {**memory_bucket(names.lease_bucket, replicas), **ending}
+
+
+def memory_bucket(bucket: str, replicas: int = 1) -> dict[str, Any]:
+    """Return the configuration of a bucket that keeps the last value of each key, as any key-value client makes it."""
     return {
-        "name": names.lease_stream,
-        "subjects": [f"$KV.{names.lease_bucket}.>"],
+        "name": bucket_stream(bucket),
+        "subjects": [f"$KV.{bucket}.>"],
         "storage": "file",
         "retention": "limits",
         "discard": "new",
@@ -120,11 +137,14 @@ def lease_bucket(names: Names, replicas: int = 1) -> dict[str, Any]:
         "allow_direct": True,
         "allow_rollup_hdrs": True,
         "deny_delete": True,
-        "allow_msg_ttl": True,
-        "subject_delete_marker_ttl": _MARKER_TTL,
         "duplicate_window": DUPLICATE_WINDOW,
         "num_replicas": replicas,
     }
+
+
+def bucket_stream(bucket: str) -> str:
+    """Return the name of the stream that holds a key-value bucket."""
+    return f"KV_{bucket}"
 
 
 class _Config(Struct):

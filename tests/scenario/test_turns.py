@@ -191,7 +191,7 @@ async def test_a_prompt_that_raises_fails_the_turn_and_says_what(caplog: pytest.
         with pytest.raises(NoReply, match=r"author_error.*KeyError: 'missing'"):
             await rt.send("order", "c-1", "hi")
 
-    assert "the agent's own code raised" in caplog.text
+    assert "the turn failed by what was raised" in caplog.text
 
 
 async def test_a_closing_message_in_a_terminal_state_asks_no_model() -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,12 @@ from typing import Any
 from support.processes import ARF, environment
 
 PATIENCE = 40
+
+
+def bots(directory: Path) -> Path:
+    """Put the agents of `cli_bots.py` into a directory, as `bot.py`, and return it."""
+    shutil.copyfile(Path(__file__).with_name("cli_bots.py"), directory / "bot.py")
+    return directory
 
 
 def run(
@@ -70,7 +77,7 @@ def worker(words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Itera
     process = subprocess.Popen(
         [*ARF, "worker", *shlex.split(words)],
         cwd=cwd,
-        env=environment() | (env or {}),
+        env={**environment(), **(env or {})},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

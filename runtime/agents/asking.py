@@ -1,0 +1,112 @@
+"""Asking the model: from a recorded request to the outcome that is recorded of it."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from ...actors import RecordAnswer, RecordModelFailure
+from ...events import ConversationId, ModelError, Usage
+from ...projections import Conversation, Request, render
+from ..clock import Clock
+from ..models import LLMClient, ModelReply, reply_of, streaming
+from ..retry import RetryPolicy
+from .hooks import ExecutorHooks, watched
+
+Told: TypeAlias = Callable[[ConversationId, Request, int, str], None]
+"""Hears a piece of text from the model: of which conversation and request, its number from 0, the text."""
+
+Raised: TypeAlias = Callable[[ConversationId, Exception], None]
+"""Hears what was raised that ended a turn."""
+
+
+class ModelCaller:
+    """Asks a model what a conversation owes it; every failure is an outcome."""
+
+    def __init__(
+        self,
+        client: Callable[[], LLMClient],
+        *,
+        clock: Clock,
+        timeout: float,
+        retry: RetryPolicy,
+        raised: Raised,
+        hooks: ExecutorHooks | None = None,
+        told: Told | None = None,
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._timeout = timeout
+        self._retry = retry
+        self._raised = raised
+        self._hooks = hooks
+        self._told = told
+
+    async def ask(self, conversation: Conversation, request: Request) -> RecordAnswer | RecordModelFailure:
+        """Send a request, once its time has come, and return the answer or why there is none."""
+        if request.not_before is not None:
+            await self._clock.sleep(max(request.not_before - self._clock.now(), 0) / 1000)
+        began = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(self._timeout):
+                reply = await self._generate(conversation, request)
+        except Exception as error:  # noqa: BLE001  a client may raise anything; it is recorded
+            return self._failure(conversation.id, request, error, self._since(began))
+        calls = reply.message.get("tool_calls")
+        if self._hooks is not None and calls:
+            await watched(self._hooks.on_tool_calls, calls)
+        return RecordAnswer(
+            request=request.version,
+            message=reply.message,
+            finish_reason=reply.finish_reason,
+            usage=msgspec.convert(reply.usage, Usage, strict=False),
+            latency_ms=self._since(began),
+            response_id=reply.response_id,
+            model=reply.model,
+        )
+
+    async def _generate(self, conversation: Conversation, request: Request) -> ModelReply:
+        messages = render(request.prompt, conversation.transcript.window(request.first_turn, request.last_turn))
+        tools: list[dict[str, Any]] | None = msgspec.json.decode(request.tools) if request.tools else None
+        if self._hooks is not None:
+            rounds = 0 if conversation.turn is None else conversation.turn.rounds
+            await watched(self._hooks.on_iteration_start, rounds + 1)
+            await watched(self._hooks.on_llm_call, messages, tools)
+        client = self._client()
+        told, streams = self._told, streaming(client)
+        if told is None or streams is None:
+            return reply_of(await client.generate(messages, tools=tools, **request.parameters))
+        numbers = itertools.count()
+
+        def on_delta(text: str) -> None:
+            told(conversation.id, request, next(numbers), text)
+
+        return reply_of(await streams.stream(messages, tools=tools, on_delta=on_delta, **request.parameters))
+
+    def _failure(self, id_: ConversationId, request: Request, raised: Exception, latency_ms: int) -> RecordModelFailure:
+        error = _as_model_error(raised)
+        wait = self._retry.wait(request.attempt, error.retry_after) if error.transient else None
+        if wait is None:
+            self._raised(id_, raised)
+        return RecordModelFailure(
+            request=request.version,
+            kind=error.kind,
+            error=str(error),
+            retry_at=None if wait is None else self._clock.now() + round(wait * 1000),
+            latency_ms=latency_ms,
+        )
+
+    def _since(self, began: float) -> int:
+        return round((self._clock.monotonic() - began) * 1000)
+
+
+def _as_model_error(error: Exception) -> ModelError:
+    if isinstance(error, ModelError):
+        return error
+    if isinstance(error, TimeoutError):
+        return ModelError("the model did not answer in time", kind="timeout", transient=True)
+    transient = isinstance(error, OSError)
+    kind = "unreachable" if transient else "error"
+    return ModelError(f"{type(error).__name__}: {error}", kind=kind, transient=transient)

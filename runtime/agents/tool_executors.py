@@ -1,0 +1,91 @@
+"""Tool executors: how a tool is found by its name and called; also for whoever writes an `execute_tool`."""
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, Self
+
+from ...events import ToolFailure
+from ..config import should_swallow_exceptions
+from .author import call_author
+
+logger = logging.getLogger("agent_runtime_framework.agents")
+
+
+class FailedText(str):
+    """Is what the model is told of a call that failed: a text by which the loop records `tool.failed`."""
+
+    kind: ToolFailure
+
+    def __new__(cls, text: str, kind: ToolFailure = "error") -> Self:
+        """Make the text for one kind of failure."""
+        made = super().__new__(cls, text)
+        made.kind = kind
+        return made
+
+
+class ToolExecutor(Protocol):
+    """Executes tools by name."""
+
+    async def execute(self, name: str, arguments: dict[str, Any]) -> str:
+        """Run a tool and return what the model is told."""
+
+
+class CallableToolExecutor:
+    """Executes the functions of a dict; they may be `async def` or `def`.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import CallableToolExecutor
+    >>> asyncio.run(CallableToolExecutor({"add": lambda a, b: a + b}).execute("add", {"a": 1, "b": 2}))
+    '3'
+    """
+
+    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+        self._functions = dict(functions)
+
+    async def execute(self, name: str, arguments: dict[str, Any]) -> str:
+        """Run a function and return its result as text; one that is swallowed comes back as a `FailedText`."""
+        return await _executed(self._functions.get(name), name, arguments)
+
+
+class MethodToolExecutor:
+    """Executes the public methods of an object; they may be `async def` or `def`.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import MethodToolExecutor
+    >>> class Tools:
+    ...     async def greet(self, name: str) -> str:
+    ...         return f"Hello {name}"
+    >>> asyncio.run(MethodToolExecutor(Tools()).execute("greet", {"name": "Ada"}))
+    'Hello Ada'
+    """
+
+    def __init__(self, target: object) -> None:
+        self._target = target
+
+    async def execute(self, name: str, arguments: dict[str, Any]) -> str:
+        """Run a method and return its result as text; one that is swallowed comes back as a `FailedText`."""
+        return await _executed(self._method(name), name, arguments)
+
+    def _method(self, name: str) -> Callable[..., Any] | None:
+        if name.startswith("_"):
+            return None
+        # looked up on the class first, so that asking for a property does not run it
+        if isinstance(inspect.getattr_static(self._target, name, None), property):
+            return None
+        found = getattr(self._target, name, None)
+        return found if inspect.isroutine(found) else None
+
+
+async def _executed(function: Callable[..., Any] | None, name: str, arguments: dict[str, Any]) -> str:
+    if function is None:
+        return FailedText(f"Error: Unknown tool '{name}'", "unknown")
+    try:
+        result = await call_author(functools.partial(function, **arguments))
+    except Exception as error:
+        if not should_swallow_exceptions():
+            raise
+        logger.warning("tool %r raised", name, exc_info=error)
+        return FailedText(f"Error executing {name}: {error}")
+    return result if isinstance(result, str) else str(result)

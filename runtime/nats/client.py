@@ -1,0 +1,242 @@
+"""nats-py's client, and what it leaves to its user: which requests nobody will answer, and that TLS is not optional.
+
+A lost connection brings no answers, and a server tells of what it forbids, not of whom it concerns: nats-py would wait
+for the time-out of each request.  Where TLS was asked for, a server without it is shown nothing.
+"""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from ...events import FrameworkError, Unavailable
+from ..credentials import Credentials
+from .credentials import AccessRefused, Transport, options, refusal
+
+logger = logging.getLogger("agent_runtime_framework.nats")
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds until a server must have let us in."""
+
+Callback: TypeAlias = Callable[[], Awaitable[None]]
+
+_FORBIDDEN = re.compile(r'permissions violation for (\w+) [^"]*"([^"]*)"')
+
+
+class Forbidden(Unavailable):
+    """Raised when the server's permissions do not let this user do what a request needs."""
+
+
+class _InFlight:
+    """Is a request whose answer is awaited, and the subjects that it needs, by how the server's errors spell them."""
+
+    def __init__(self, subjects: tuple[str, ...]) -> None:
+        self.subjects = {subject.lower(): subject for subject in subjects}
+        self.awaited = asyncio.timeout(None)
+        self.forbidden = ""
+
+    def end(self) -> None:
+        self.awaited.reschedule(asyncio.get_running_loop().time())
+
+
+class Connection(Client):
+    """Is a client that knows which answers cannot come: their connection is lost, or the server forbids the request.
+
+    The server tells of what it forbids, and of nothing that it allows, so nats-py would only wait for the answer.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        credentials: Credentials,
+        *,
+        tls: bool,
+        on_reconnect: Callback | None,
+        restore: Callable[[], Awaitable[str]] | None,
+    ) -> None:
+        super().__init__()
+        self.refused: AccessRefused | None = None
+        self._address = address
+        self._credentials = credentials
+        self._tls_wanted = tls or credentials.asks_for_tls
+        self._on_reconnect = on_reconnect
+        self._restore = restore
+        self._failures: deque[Exception] | None = deque(maxlen=4)
+        self._in_flight: set[_InFlight] = set()
+        self._deaf = ""
+        self._warned: set[tuple[str, str]] = set()
+
+    async def open(self, name: str) -> None:
+        """Connect, or raise what `connect` raises."""
+        given = await asyncio.to_thread(options, self._credentials, tls=self._tls_wanted)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await self.connect(
+                    self._address,
+                    name=name,
+                    error_cb=self._note,
+                    disconnected_cb=self._lost,
+                    reconnected_cb=self._found,
+                    connect_timeout=2,
+                    reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; the annotation says int
+                    max_reconnect_attempts=1,
+                    **given,
+                )
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise self._unreached(error) from error
+        finally:
+            self._failures = None
+            if not self.is_connected:
+                await self.close()
+        # nats-py has one setting for the first connection and for all later ones: few tries before, for ever from here
+        self.options["max_reconnect_attempts"] = -1
+
+    def _unreached(self, error: Exception) -> Unavailable:
+        failures = self._failures or [error]
+        # what is no NATS server may say so and hang up, and sometimes only the second is noticed
+        cause = next((failure for failure in failures if not isinstance(failure, OSError)), failures[-1])
+        return Unavailable(f"no NATS server answers at {self._address} ({str(cause) or type(cause).__name__})")
+
+    async def _note(self, error: Exception) -> None:
+        logger.debug("NATS: %s", error)
+        refused = refusal(error, self._address, self._credentials)
+        if self._failures is not None:
+            self._failures.append(error)
+            if refused is not None:
+                # asked again, the server would say the same
+                raise refused from error
+        elif not self.is_connected:
+            self.refused = refused
+            if self.is_reconnecting and self._restore is not None:
+                await _logged(self._start_again(self._restore))
+
+    async def _start_again(self, restore: Callable[[], Awaitable[str]]) -> None:
+        self.set_server_pool([await restore()])
+
+    async def _lost(self) -> None:
+        self.give_up()
+        if not self.is_closed:
+            logger.warning("lost the connection to the NATS server at %s; reconnecting", self._address)
+
+    async def _found(self) -> None:
+        self.refused = None
+        logger.warning("connected again to the NATS server at %s", self._address)
+        if self._on_reconnect is not None:
+            await _logged(self._on_reconnect())
+
+    @property
+    def server(self) -> Mapping[str, Any]:
+        """What the server says of itself: `server_name`, `version`, `cluster`, `max_payload` and more."""
+        return self._server_info
+
+    @contextlib.asynccontextmanager
+    async def in_flight(self, *subjects: str) -> AsyncIterator[None]:
+        """Stop waiting in the block when no answer can come; it is entered before a request on `subjects` is sent.
+
+        Raises:
+            TimeoutError: the connection was lost.
+            Forbidden: the server forbids one of the subjects.
+
+        """
+        if self._deaf:
+            raise Forbidden(self._deaf)
+        request = _InFlight(subjects)
+        self._in_flight.add(request)
+        try:
+            async with request.awaited:
+                yield
+        except TimeoutError:
+            if request.forbidden:
+                raise Forbidden(request.forbidden) from None
+            raise
+        finally:
+            self._in_flight.discard(request)
+
+    async def request(
+        self,
+        subject: str,
+        payload: bytes = b"",
+        timeout: float = 0.5,
+        old_style: bool = False,
+        headers: dict[str, Any] | None = None,
+    ) -> Msg:
+        """Return the answer to a request; as nats-py's, and it ends with `in_flight`."""
+        async with self.in_flight(subject):
+            return await super().request(subject, payload, timeout, old_style, headers)
+
+    def give_up(self) -> None:
+        """Say that no answer will come to what is in flight."""
+        self._deaf = ""
+        self._end(self._in_flight)
+
+    def _end(self, requests: Iterable[_InFlight]) -> None:
+        ended = set(requests)
+        self._in_flight -= ended  # one that has ended cannot be told twice
+        for request in ended:
+            request.end()
+
+    async def close(self) -> None:
+        """End the connection; what could not be sent to a lost server is dropped."""
+        self.give_up()
+        try:
+            await super().close()
+        except OSError as error:
+            logger.debug("closing a lost NATS connection: %s", error)
+
+    async def _process_err(self, err_msg: str) -> None:
+        """Act on what the server says is wrong; after most of it nats-py would never connect again."""
+        forbidden = _FORBIDDEN.search(err_msg)
+        if forbidden is not None:
+            self._forbid(forbidden[1], forbidden[2])
+            return
+        error = nats.errors.Error(f"nats: {err_msg}")
+        await self._error_cb(error)
+        await self._process_op_err(error)
+
+    def _forbid(self, what: str, subject: str) -> None:
+        """End the requests that need what the server forbids; of what nobody waits for, warn once a kind."""
+        verb = "publish to" if what == "publish" else "subscribe to"
+        if what != "publish" and subject == f"{bytes(self._resp_sub_prefix or b'').decode()}*".lower():
+            self._deaf = _forbids(verb, subject)
+        hit = [request for request in self._in_flight if self._deaf or subject in request.subjects]
+        for request in hit:
+            request.forbidden = self._deaf or _forbids(verb, request.subjects[subject])
+        self._end(hit)
+        kind = (verb, subject.rpartition(".")[0])
+        if not hit and kind not in self._warned:
+            self._warned.add(kind)
+            logger.warning(_forbids(verb, subject))
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        # the last moment before nats-py shows our credentials
+        if initial_connection and self._tls_wanted and not info.get("tls_required"):
+            if not info.get("tls_available"):
+                raise nats.errors.SecureConnWantedError
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+
+    async def _connect_to_server(self, s: Any) -> None:
+        if self._transport is None and s.uri.scheme in {"nats", "tls"}:
+            self._transport = Transport()  # type: ignore[no-untyped-call]  # nats-py's
+        await super()._connect_to_server(s)
+
+
+async def _logged(callback: Awaitable[None]) -> None:
+    try:
+        await callback
+    except (FrameworkError, nats.errors.Error) as error:
+        # raised in a callback, it would end the client's reconnecting
+        logger.warning("after a lost connection to the NATS server: %s", error)
+
+
+def _forbids(verb: str, subject: str) -> str:
+    if subject.upper().startswith("_INBOX."):
+        subject = "_INBOX.>"  # where answers come
+    return f"the NATS server forbids this user to {verb} {subject!r}: allow that there, or use other credentials"
