@@ -24,7 +24,7 @@ from .conversation_actor import ConversationActor, Delivered, Effects, Life
 from .decide import METADATA_LIMIT, decide
 from .directory import Directory
 from .settle import Journey, Policy, Settled, Verdict, settle
-from .sizes import cut, json_size
+from .sizes import cut, described, json_size, shown
 
 __all__ = [
     "METADATA_LIMIT",
@@ -58,6 +58,8 @@ __all__ = [
     "Verdict",
     "cut",
     "decide",
+    "described",
     "json_size",
     "settle",
+    "shown",
 ]

@@ -131,12 +131,15 @@ class AsyncioActor(Actor):
             response = self._handle_receive(envelope.message)
             if isawaitable(response):
                 response = await response
-        except Exception:  # noqa: BLE001  whatever a subclass raises must stop only this actor
+        except BaseException as error:
+            # whatever a subclass raises stops only this actor; what ends the task ends it after that
             if envelope.reply_to is not None:
                 envelope.reply_to.set_exception()
             else:
                 self._handle_failure(*sys.exc_info())
                 self.on_failure(*sys.exc_info())
+            if not isinstance(error, Exception):
+                raise
         else:
             if envelope.reply_to is not None:
                 envelope.reply_to.set(response)

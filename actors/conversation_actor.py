@@ -12,7 +12,7 @@ intent; one that another life recorded is first taken over by `turn.resumed`.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, TypeAlias
 
@@ -27,16 +27,19 @@ from ..events import (
     Frame,
     FrameworkError,
     Head,
+    InvalidInput,
     NewerRelease,
     Stored,
-    TooLarge,
+    Unavailable,
     WriterId,
 )
 from ..projections import Conversation, Owed, fold, initial, outstanding
 from .asyncio_actor import AsyncioActor
 from .commands import BusCommand, Command, FailTurn, Open, Outcome, RefuseCommand, ResumeTurn, SayToAgent
 from .decide import overflow
+from .outcomes import broken
 from .settle import Journey, Settled, settle
+from .sizes import described
 
 logger = logging.getLogger("agent_runtime_framework.actors")
 
@@ -52,8 +55,8 @@ class Delivered(Struct, frozen=True):
 class Effects(Protocol):
     """Is the world, as an actor needs it."""
 
-    async def open(self, conversation: ConversationId) -> Open:
-        """Say how a conversation begins of which nothing is recorded."""
+    async def open(self, conversation: ConversationId, command: SayToAgent) -> Open:
+        """Say how a conversation begins with this command."""
 
     async def perform(self, conversation: Conversation, owed: Owed) -> Outcome:
         """Do what is owed and return what it came to; a failure is an outcome too."""
@@ -79,11 +82,14 @@ class Life(Protocol):
     def now(self) -> int:
         """Return Unix milliseconds."""
 
+    async def pause(self) -> None:
+        """Wait a moment before the log is tried again."""
+
     def owns(self, agent: str, conversation: ConversationId) -> bool:
         """Say whether this life still owns that conversation."""
 
     def busy(self, actor: "ConversationActor", *, busy: bool) -> None:
-        """Hear whether a turn is in progress."""
+        """Hear whether anything is in progress."""
 
     def gone(self, actor: "ConversationActor") -> None:
         """Hear that an actor stopped by an error; the next message starts it anew from the log."""
@@ -116,10 +122,11 @@ class ConversationActor(AsyncioActor):
     @property
     def idle(self) -> bool:
         """Whether nothing is in progress, waiting or unacknowledged here."""
-        return self._conversation.turn is None and not self._unacknowledged and self.actor_inbox.empty()
+        return self._effect is None and not self._unacknowledged and self.actor_inbox.empty()
 
     async def on_receive(self, message: Message) -> None:
         """Take one command, and go on as far as it goes; what cannot be taken now is given back."""
+        self._life.busy(self, busy=True)
         if isinstance(message, Delivered):
             self._unacknowledged.append(message)
         try:
@@ -141,6 +148,8 @@ class ConversationActor(AsyncioActor):
         self._perform()
 
     async def _take(self, command: BusCommand | RefuseCommand) -> None:
+        if isinstance(command, SayToAgent) and self._life.draining and command.id not in self._conversation.handled:
+            return  # it comes again, to the next owner
         if not isinstance(command, SayToAgent) or self._conversation.turn is None:
             await self._commit(command)
         elif command.id in self._conversation.handled or any(command.id == other.id for other in self._waiting):
@@ -152,17 +161,20 @@ class ConversationActor(AsyncioActor):
 
     async def _commit(self, command: Command) -> None:
         """Take one command from decision to stored frame."""
+        journey: Journey | None = self._journey
+        commands = self._preceded(command)
         while True:
-            settled = settle(self._conversation, self._journey, *self._preceded(command))  # 1. decide
+            settled = settle(self._conversation, journey, *commands)  # 1. decide
             if not settled.events:
                 return
             try:
-                stored = await self._log.append(self.id, self._frame(settled, command), self._head)  # 2. append
+                frame = self._frame(settled, command)
+                stored = await self._patiently(lambda: self._log.append(self.id, frame, self._head))  # 2. append  # noqa: B023
             except Conflict:
                 await self._catch_up()
                 continue
-            except TooLarge as error:
-                command = self._without_effect(command, error)
+            except InvalidInput as error:
+                journey, commands = None, self._storable(commands, error)
                 continue
             self._conversation, self._head = settled.conversation, stored.head  # 3. adopt
             await self._effects.stored(stored, settled.conversation)  # 4. publish
@@ -170,10 +182,43 @@ class ConversationActor(AsyncioActor):
                 self._effects.raised(self.id, settled.raised)
             return
 
+    async def _patiently(self, call: Callable[[], Awaitable[Stored]]) -> Stored:
+        """Store, waiting as long as the log cannot be reached and the conversation is still ours.
+
+        Raises:
+            Conflict: somebody else stored there, or owns the conversation now.
+
+        """
+        while True:
+            if self.actor_stopped.is_set():
+                raise Conflict(f"{self.id!r} is no longer this worker's; nothing was stored")
+            try:
+                return await call()
+            except Unavailable as error:
+                if not self._life.owns(self.agent, self.id):
+                    raise
+                logger.warning("%s: %s; trying again", self.id, error)
+                await self._life.pause()
+
     def _preceded(self, command: Command) -> tuple[Command, ...]:
         if self._opening is not None and not self._conversation.agent and isinstance(command, SayToAgent):
             return (self._opening, command)
         return (command,)
+
+    def _storable(self, commands: tuple[Command, ...], error: InvalidInput) -> tuple[Command, ...]:
+        """Return what is decided instead of what no frame can hold: the outcome alone, or the failure alone.
+
+        Raises:
+            InvalidInput: not even that can be stored.
+
+        """
+        reason, last = described(error), commands[-1]
+        if isinstance(last, FailTurn | RefuseCommand) and len(commands) == 1:
+            raise error
+        if self._conversation.turn is None:
+            return (RefuseCommand(id=getattr(last, "id", ""), reason=reason),)
+        failure = FailTurn(reason="not_storable", error=reason)
+        return (last, failure) if isinstance(last, Outcome) else (failure,)
 
     def _frame(self, settled: Settled, command: Command) -> Frame:
         conversation = settled.conversation
@@ -181,7 +226,7 @@ class ConversationActor(AsyncioActor):
             first=self._head.version + 1,
             time=self._life.now(),
             writer=self._life.writer,
-            agent=conversation.agent or self.agent,
+            agent=conversation.agent,
             turn=conversation.turns,
             step=conversation.step,
             status=conversation.status,
@@ -189,11 +234,6 @@ class ConversationActor(AsyncioActor):
             prev=self._head.hash,
             events=settled.events,
         )
-
-    def _without_effect(self, command: Command, error: TooLarge) -> Command:
-        if self._conversation.turn is not None:
-            return FailTurn(reason="too_large", error=str(error))
-        return RefuseCommand(id=getattr(command, "id", ""), reason=str(error))
 
     async def _load(self) -> None:
         """Fold the log, once; a turn that is in progress was another life's, so take it over."""
@@ -205,27 +245,34 @@ class ConversationActor(AsyncioActor):
 
     async def _opened(self, command: BusCommand) -> BusCommand | RefuseCommand:
         """Learn how the conversation begins, if it does with this command; refuse it if the author's code raises."""
-        if self._conversation.agent or self._opening is not None or not isinstance(command, SayToAgent):
+        if self._conversation.agent or not isinstance(command, SayToAgent):
             return command
         try:
-            self._opening = await self._effects.open(self.id)
+            self._opening = await self._effects.open(self.id, command)
         except Exception as error:  # noqa: BLE001  author code may raise anything; the command is refused with it
             self._effects.raised(self.id, error)
-            reason = f"the agent could not begin: {type(error).__name__}: {error}"
-            return RefuseCommand(id=command.id, reason=reason)
+            return RefuseCommand(id=command.id, reason=f"the agent could not begin: {described(error)}")
         return command
 
     async def _catch_up(self) -> None:
         """Fold what another writer appended, and take the turn over if this life still owns the conversation."""
         await self._fold_tail()
-        if not self._life.owns(self.agent, self.id):
+        if self.actor_stopped.is_set() or not self._life.owns(self.agent, self.id):
             raise Conflict(f"{self.id!r} was taken over at version {self._head.version}; this worker lets go of it")
         await self._take_over()
 
     async def _fold_tail(self) -> None:
-        async for stored in self._log.read(self.id, self._head):
-            self._conversation = fold(self._conversation, [stored.frame])
-            self._head = stored.head
+        while True:
+            try:
+                async for stored in self._log.read(self.id, self._head):
+                    self._conversation = fold(self._conversation, [stored.frame])
+                    self._head = stored.head
+                break
+            except Unavailable as error:
+                if not self._life.owns(self.agent, self.id):
+                    raise
+                logger.warning("%s: %s; trying again", self.id, error)
+                await self._life.pause()
         if self._conversation.unknown:
             tags = ", ".join(sorted(set(self._conversation.unknown)))
             raise NewerRelease(
@@ -248,26 +295,24 @@ class ConversationActor(AsyncioActor):
         if owed is not None and self._effect is None and not self.actor_stopped.is_set():
             task = asyncio.get_running_loop().create_task(self._effects_outcome(self._conversation, owed))
             self._effect = (owed.id, task)
-        self._life.busy(self, busy=self._effect is not None)
+        self._life.busy(self, busy=self._effect is not None or not self.actor_inbox.empty())
 
     async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:
         try:
             outcome = await self._effects.perform(conversation, owed)
         except Exception as error:
             logger.exception("the effect %s of %s broke", owed.id, self.id)
-            self._stop_by(error)
-        else:
-            if not self.actor_stopped.is_set():
-                self.actor_ref.tell(outcome)
+            outcome = broken(owed, described(error))
+        if not self.actor_stopped.is_set():
+            self.actor_ref.tell(outcome)
 
     def _acknowledge(self) -> None:
-        """Tell the senders of commands for which nothing is owed any more."""
+        """Tell the senders of commands that had their effect and for which nothing is owed any more."""
         turn = self._conversation.turn
         still: list[Delivered] = []
         for delivered in self._unacknowledged:
             id_ = delivered.command.id
-            waits = any(id_ == other.id for other in self._waiting)
-            if waits or (turn is not None and turn.message_id == id_):
+            if id_ not in self._conversation.handled or (turn is not None and turn.message_id == id_):
                 still.append(delivered)
             else:
                 delivered.done()

@@ -7,7 +7,6 @@ cannot be taken comes to `command.refused`.
 from typing import assert_never
 
 import msgspec
-from msgspec import Raw
 
 from ..events import (
     QUEUE_LIMIT,
@@ -20,11 +19,8 @@ from ..events import (
     ModelAnswered,
     ModelFailed,
     ModelRequested,
-    StateChanged,
-    StepEntered,
     TooLarge,
     ToolFailed,
-    ToolReturned,
     ToolStarted,
     TurnCancelled,
     TurnCompleted,
@@ -33,7 +29,7 @@ from ..events import (
     TurnStarted,
     UserSpoke,
 )
-from ..projections import RENDERER, Conversation, Turn, fingerprint, render
+from ..projections import RENDERER, Conversation, Request, Turn, fingerprint, render
 from .commands import (
     AskModel,
     CancelTurn,
@@ -51,17 +47,14 @@ from .commands import (
     RunTool,
     SayToAgent,
 )
-from .journey.difference import difference
-from .sizes import cut, json_size, size_of
+from .sizes import REASON_LIMIT, cut, json_size, size_of
+from .tool_decisions import closed, in_doubt, raw, tool_outcome, verdict
 
 METADATA_LIMIT = 64 * 1024
 """Bytes of JSON that may come with a message."""
 
-_UNKNOWN_OUTCOME = (
-    "Error: '{name}' was started, but its outcome is unknown. It may or may not have taken effect; "
-    "nothing was changed in the state. Do not assume either."
-)
-_NOT_RUN = "Error: this tool was not run, because the turn was cancelled"
+POISON = 5
+"""A turn that comes to its fifth life fails: something in it ends workers."""
 
 
 def decide(conversation: Conversation, command: Command) -> tuple[KnownEvent, ...]:
@@ -105,13 +98,13 @@ def _in_turn(
         case RecordToolReturn() | RecordToolFailure():
             return _tool_outcome(conversation, turn, command)
         case RunTool() | RefuseTool():
-            return _verdict(conversation, turn, command)
+            return verdict(conversation, turn, command)
         case AskModel():
             return _ask(conversation, turn, command)
         case EndTurn():
             return _end(conversation, turn, command)
         case FailTurn():
-            return (_failure(turn, command.reason, command.error),)
+            return (*closed(turn), _failure(turn, command.reason, command.error))
         case ResumeTurn():
             return _resume(conversation, turn)
         case _:
@@ -130,7 +123,7 @@ def _open(conversation: Conversation, command: Open) -> tuple[KnownEvent, ...]:
         ConversationStarted(
             agent=command.agent,
             journey_hash=command.journey_hash,
-            state=_raw(command.state),
+            state=raw(command.state),
             step=command.step,
             history=command.history,
         ),
@@ -155,7 +148,7 @@ def refusal_of(conversation: Conversation, command: SayToAgent) -> str | None:
     if conversation.erased:
         return "the conversation was erased"
     if conversation.agent and conversation.agent != command.agent:
-        return f"the conversation belongs to agent {conversation.agent!r}, not to {command.agent!r}"
+        return _another_agents(conversation, command.agent)
     if conversation.turn is not None:
         return "a turn is in progress"
     if json_size(command.text) > TEXT_LIMIT:
@@ -172,25 +165,23 @@ def overflow(command: SayToAgent) -> RefuseCommand:
 
 def _cancel(conversation: Conversation, command: CancelTurn) -> tuple[KnownEvent, ...]:
     turn = conversation.turn
-    if command.id in conversation.handled or not conversation.agent:
+    if command.id in conversation.handled:
         return ()
+    if conversation.agent and conversation.agent != command.agent:
+        return (_refusal(command.id, _another_agents(conversation, command.agent)),)
     if turn is None:
         return (_refusal(command.id, "no turn is in progress"),)
-    failed: tuple[KnownEvent, ...] = ()
-    if turn.answer is not None:
-        answer = turn.answer
-        failed = tuple(
-            _in_doubt(answer.version, call.index, call.name)
-            if answer.running is not None and answer.running.index == call.index and answer.running.effect == "once"
-            else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=_NOT_RUN)
-            for call in answer.open_calls
-        )
-    end = TurnCancelled(command_id=command.id, reason=command.reason, usage=turn.usage, cause=turn.began)
-    return (*failed, end)
+    reason = cut(command.reason, REASON_LIMIT)
+    end = TurnCancelled(command_id=command.id, reason=reason, usage=turn.usage, cause=turn.began)
+    return (*closed(turn), end)
+
+
+def _another_agents(conversation: Conversation, agent: str) -> str:
+    return f"the conversation belongs to agent {conversation.agent!r}, not to {agent!r}"
 
 
 def _refusal(id_: str, reason: str) -> CommandRefused:
-    return CommandRefused(command_id=id_, reason=reason)
+    return CommandRefused(command_id=id_, reason=cut(reason, REASON_LIMIT))
 
 
 # --- the model ----------------------------------------------------------------------------------------------------
@@ -222,14 +213,13 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
     return (event,)
 
 
-def _ask_again(conversation: Conversation, turn: Turn, cause: int, not_before: int | None) -> ModelRequested:
-    """Return the same request once more: same texts, same window, next attempt."""
-    request = turn.request
-    if request is None:
-        raise ValueError("there is no request to repeat")
+def _ask_again(
+    conversation: Conversation, request: Request, cause: int, attempt: int, not_before: int | None
+) -> ModelRequested:
+    """Return the same request once more: same texts, same window."""
     return ModelRequested(
         cause=cause,
-        attempt=request.attempt + 1,
+        attempt=attempt,
         model=request.model,
         parameters=request.parameters,
         prompt_at=conversation.prompts.where.get(request.prompt),
@@ -263,79 +253,24 @@ def _model_outcome(
     failed = ModelFailed(
         cause=command.request,
         kind=command.kind,
-        error=cut(command.error),
+        error=cut(command.error, REASON_LIMIT),
         retry_at=command.retry_at,
         latency_ms=command.latency_ms,
     )
     if command.retry_at is None:
-        return (failed, _failure(turn, f"model_{command.kind}", cut(command.error)))
-    return (failed, _ask_again(conversation, turn, conversation.version + 1, command.retry_at))
-
-
-# --- the tools ----------------------------------------------------------------------------------------------------
-
-
-def _verdict(conversation: Conversation, turn: Turn, command: RunTool | RefuseTool) -> tuple[KnownEvent, ...]:
-    answer = turn.answer
-    call = None if answer is None else answer.next_call
-    if answer is None or call is None:
-        return ()
-    if isinstance(command, RunTool):
-        return (ToolStarted(cause=answer.version, index=call.index, effect=command.effect, step=conversation.step),)
-    return (ToolFailed(cause=answer.version, index=call.index, kind=command.kind, content=cut(command.content)),)
+        return (failed, _failure(turn, f"model_{command.kind}", command.error))
+    attempt = turn.request.attempt + 1
+    return (failed, _ask_again(conversation, turn.request, conversation.version + 1, attempt, command.retry_at))
 
 
 def _tool_outcome(
     conversation: Conversation, turn: Turn, command: RecordToolReturn | RecordToolFailure
 ) -> tuple[KnownEvent, ...]:
-    answer = turn.answer
-    if answer is None or answer.running is None or answer.version != command.answer:
-        return ()
-    if (answer.running.index, answer.running.attempt) != (command.index, command.attempt):
-        return ()
-    if isinstance(command, RecordToolReturn):
-        return _returned(conversation, command)
-    failed = ToolFailed(
-        cause=answer.version,
-        index=command.index,
-        kind=command.kind,
-        content=cut(command.content),
-        error=None if command.error is None else cut(command.error),
-        latency_ms=command.latency_ms,
-    )
-    return (failed, _failure(turn, "tool_raised", cut(command.content))) if command.fatal else (failed,)
-
-
-def _returned(conversation: Conversation, command: RecordToolReturn) -> tuple[KnownEvent, ...]:
-    changed, unset = difference(conversation.state, command.state)
-    if size_of(changed) > STATE_LIMIT:
-        largest = max(changed, key=lambda name: len(changed[name]))
-        text = f"Error: the change of the state is over {STATE_LIMIT} bytes; the largest field is '{largest}'"
-        return (
-            ToolFailed(
-                cause=command.answer,
-                index=command.index,
-                kind="error",
-                content=text,
-                latency_ms=command.latency_ms,
-            ),
-        )
-    events: list[KnownEvent] = [
-        ToolReturned(
-            cause=command.answer, index=command.index, content=cut(command.content), latency_ms=command.latency_ms
-        )
-    ]
-    cause = conversation.version + 1
-    if changed or unset:
-        events.append(StateChanged(cause=cause, set=_raw(changed), unset=unset))
-    if command.step != conversation.step:
-        events.append(StepEntered(cause=cause, previous=conversation.step, step=command.step))
-    return tuple(events)
-
-
-def _in_doubt(answer: int, index: int, name: str) -> ToolFailed:
-    content = _UNKNOWN_OUTCOME.format(name=name)
-    return ToolFailed(cause=answer, index=index, kind="in_doubt", content=content)
+    outcome = tool_outcome(conversation, turn, command)
+    if not outcome or not isinstance(command, RecordToolFailure) or not command.fatal:
+        return outcome
+    rest = (event for event in closed(turn) if not isinstance(event, ToolFailed) or event.index != command.index)
+    return (*outcome, *rest, _failure(turn, "tool_raised", command.content))
 
 
 # --- the turn -----------------------------------------------------------------------------------------------------
@@ -343,23 +278,29 @@ def _in_doubt(answer: int, index: int, name: str) -> ToolFailed:
 
 def _resume(conversation: Conversation, turn: Turn) -> tuple[KnownEvent, ...]:
     resumed = TurnResumed(cause=turn.began, number=turn.number, attempt=turn.attempt + 1)
-    if turn.waiting and turn.request is not None:
-        return (resumed, _ask_again(conversation, turn, conversation.version + 1, turn.request.not_before))
+    if resumed.attempt >= POISON:
+        error = f"{resumed.attempt - 1} workers ended or broke in this turn; it is not tried again"
+        return (resumed, *closed(turn), _failure(turn, "poison", error))
+    request = turn.request
+    if turn.waiting and request is not None:
+        # another life's request counts as the same attempt: retries are for the model's failures
+        again = _ask_again(conversation, request, conversation.version + 1, request.attempt, request.not_before)
+        return (resumed, again)
     answer = turn.answer
     if answer is None or answer.running is None:
         return (resumed,)
     running = answer.running
     if running.effect == "once":
         name = answer.calls[running.index].name if running.index < len(answer.calls) else ""
-        return (resumed, _in_doubt(answer.version, running.index, name))
-    again = ToolStarted(
+        return (resumed, in_doubt(answer.version, running.index, name))
+    once_more = ToolStarted(
         cause=answer.version,
         index=running.index,
         effect=running.effect,
         attempt=running.attempt + 1,
         step=conversation.step,
     )
-    return (resumed, again)
+    return (resumed, once_more)
 
 
 def _end(conversation: Conversation, turn: Turn, command: EndTurn) -> tuple[KnownEvent, ...]:
@@ -372,8 +313,4 @@ def _end(conversation: Conversation, turn: Turn, command: EndTurn) -> tuple[Know
 
 
 def _failure(turn: Turn, reason: str, error: str) -> TurnFailed:
-    return TurnFailed(cause=turn.began, reason=reason, error=error, usage=turn.usage)
-
-
-def _raw(fields: dict[str, bytes]) -> dict[str, Raw]:
-    return {name: Raw(value) for name, value in fields.items()}
+    return TurnFailed(cause=turn.began, reason=reason, error=cut(error, REASON_LIMIT), usage=turn.usage)

@@ -5,26 +5,31 @@ their conversation is no longer owned, or when an error stopped them; the next m
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ..events import ConversationId, WriterId
 from .conversation_actor import ConversationActor, Delivered, Life
 
 Create = Callable[[str, ConversationId, Life], ConversationActor]
 Owns = Callable[[str, ConversationId], bool]
+Sleep = Callable[[float], Awaitable[None]]
+
+PAUSE = 0.25
+"""Seconds between two tries to reach the log."""
 
 
 class Directory:
     """Keeps the live actors of one process, and is the life that they live in."""
 
-    def __init__(self, writer: WriterId, *, now: Callable[[], int], owns: Owns, create: Create) -> None:
+    def __init__(self, writer: WriterId, *, now: Callable[[], int], sleep: Sleep, owns: Owns, create: Create) -> None:
         self._writer = writer
         self._now = now
+        self._sleep = sleep
         self._owns = owns
         self._create = create
         self._actors: dict[tuple[str, ConversationId], ConversationActor] = {}
         self._used: dict[tuple[str, ConversationId], int] = {}
-        self._busy: set[tuple[str, ConversationId]] = set()
+        self._busy: set[ConversationActor] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._draining = False
@@ -51,6 +56,10 @@ class Directory:
         """Return Unix milliseconds."""
         return self._now()
 
+    async def pause(self) -> None:
+        """Wait a moment before the log is tried again."""
+        await self._sleep(PAUSE)
+
     def owns(self, agent: str, conversation: ConversationId) -> bool:
         """Say whether this life still owns that conversation."""
         return self._owns(agent, conversation)
@@ -66,12 +75,12 @@ class Directory:
             actor.begin()
         self._used.pop(key, None)
         self._used[key] = self._now()
+        self.busy(actor, busy=True)
         actor.actor_ref.tell(delivered)
 
     def busy(self, actor: ConversationActor, *, busy: bool) -> None:
-        """Hear whether an actor has a turn in progress."""
-        key = (actor.agent, actor.id)
-        (self._busy.add if busy else self._busy.discard)(key)
+        """Hear whether anything is in progress in an actor."""
+        (self._busy.add if busy else self._busy.discard)(actor)
         if self._busy:
             self._quiet.clear()
         else:

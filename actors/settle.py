@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from ..events import KnownEvent
 from ..projections import Answer, Call, Conversation, Turn, evolve
-from .commands import AskModel, Command, EndTurn, FailTurn, RefuseTool, RunTool
+from .commands import AskModel, Command, EndTurn, FailTurn, RefuseCommand, RefuseTool, RunTool, SayToAgent
 from .decide import decide
+from .sizes import described
 
 NOT_AVAILABLE = "Error: Tool '{name}' is not available now"
 
@@ -60,22 +61,35 @@ class Settled(Struct, frozen=True):
     raised: Exception | None = None
 
 
-def settle(conversation: Conversation, journey: Journey, *commands: Command) -> Settled:
-    """Return what these commands, one after another, and all that follows from them come to."""
+def settle(conversation: Conversation, journey: Journey | None, *commands: Command) -> Settled:
+    """Return what these commands, one after another, and all that follows from them come to.
+
+    Without a journey nothing is asked, and only the commands themselves are decided.
+    """
     events: list[KnownEvent] = []
     raised: Exception | None = None
     for command in commands:
         following: Command | None = command
         while following is not None:
-            decided = decide(conversation, following)
-            for event in decided:
-                conversation = evolve(conversation, event)
-            events.extend(decided)
             try:
-                following = _needed(conversation, journey) if decided else None
-            except Exception as error:  # noqa: BLE001  author code may raise anything; the turn fails with it
-                following, raised = FailTurn(reason="author_error", error=_described(error)), error
+                decided = decide(conversation, following)
+                for event in decided:
+                    conversation = evolve(conversation, event)
+                events.extend(decided)
+                following = _needed(conversation, journey) if decided and journey is not None else None
+            except (Exception, SystemExit) as error:  # noqa: BLE001  author code may raise anything; the turn fails
+                raised = error if isinstance(error, Exception) else RuntimeError(described(error))
+                following = _instead(conversation, commands[-1], described(error))
+        if raised is not None:
+            break
     return Settled(conversation, tuple(events), raised)
+
+
+def _instead(conversation: Conversation, command: Command, error: str) -> FailTurn | RefuseCommand | None:
+    """Return what is decided where a command cannot be: the turn fails, or the command is refused."""
+    if conversation.turn is not None:
+        return FailTurn(reason="author_error", error=error)
+    return RefuseCommand(id=command.id, reason=error) if isinstance(command, SayToAgent) else None
 
 
 def _needed(conversation: Conversation, journey: Journey) -> Command | None:
@@ -111,7 +125,3 @@ def _end_of(turn: Turn, answer: Answer, policy: Policy) -> EndTurn | None:
     if turn.rounds >= policy.max_rounds:
         return EndTurn(reason="max_iterations", spoken=spoken)
     return None
-
-
-def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -16,6 +16,7 @@
 Where a command line maps them to exit codes, `exit_code` says which: 1 failed, 2 usage, 3 not found, 4 conflict.
 """
 
+import math
 from typing import ClassVar
 
 
@@ -83,6 +84,15 @@ class ModelError(FrameworkError):
 
     def __init__(self, message: str, *, kind: str, transient: bool, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.kind = kind
-        self.transient = transient
-        self.retry_after = retry_after
+        self.kind = str(kind)
+        self.transient = bool(transient)
+        self.retry_after = _seconds(retry_after)
+
+
+def _seconds(value: object) -> float | None:
+    """Return a number of seconds that can be waited for; None for what is none, whoever gave it."""
+    try:
+        seconds = float(value)  # type: ignore[arg-type]  # whatever is no number raises
+    except (TypeError, ValueError):
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -37,6 +37,8 @@ def check_token(value: str, what: str) -> str:
         InvalidId: the value is not 1 to 128 characters out of `A-Z a-z 0-9 _ -`.
 
     """
+    if not isinstance(value, str):
+        raise InvalidId(f"{what} must be a text, not {type(value).__name__}")
     if not TOKEN.fullmatch(value):
         shown = value if len(value) <= 80 else value[:77] + "..."
         raise InvalidId(f"{what} {shown!r} is not valid: use 1 to 128 characters out of A-Z a-z 0-9 _ -")

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from .codec import decode_frame, encode_frame, frame_hash
-from .errors import Conflict, CorruptLog, NotFound, Unavailable
+from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
 from .limits import FRAME_LIMIT
+from .vocabulary import UnknownEvent
 
 ATTEMPTS = 5
 
@@ -99,6 +100,7 @@ class FrameLog:
         if (frame.first, frame.prev) != (expected.version + 1, expected.hash) or not frame.events:
             raise ValueError(f"frame {frame.first} of {conversation!r} does not continue {expected}")
         data = encode_frame(frame, limit=self._limit)
+        _check_readable(frame, data)
         key = frame_hash(data)
         for _ in range(ATTEMPTS):
             try:
@@ -154,6 +156,13 @@ class FrameLog:
             except CorruptLog as error:
                 found = Unreadable(conversation, position, str(error))
             yield found
+
+
+def _check_readable(frame: Frame, data: bytes) -> None:
+    """Raise InvalidInput if an event of this release could not be read back: types are only checked on reading."""
+    for written, read in zip(frame.events, decode_frame(data).events, strict=True):
+        if isinstance(read, UnknownEvent) and not isinstance(written, UnknownEvent):
+            raise InvalidInput(f"an event {read.tag!r} has a field of a type that it cannot have: {read.raw[:200]!r}")
 
 
 def not_found(conversation: str, where: str = "") -> NotFound:

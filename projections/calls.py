@@ -5,11 +5,18 @@ is total: each entry becomes a `Call`, and what is wrong with it becomes its `pr
 instead of running the tool.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+
+DEEPEST = 64
+"""Levels that arguments may be nested."""
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 class Call(Struct, frozen=True, omit_defaults=True):
@@ -52,8 +59,11 @@ def calls_of(message: Mapping[str, Any]) -> tuple[Call, ...]:
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """Return the words of an assistant message; empty if there are none."""
+    """Return the words of a message: its content, or the text parts of a list; empty if there are none."""
     content = message.get("content")
+    if isinstance(content, list | tuple):
+        parts = (part.get("text") for part in content if isinstance(part, Mapping))
+        return "\n".join(part for part in parts if isinstance(part, str))
     return content if isinstance(content, str) else ""
 
 
@@ -87,6 +97,8 @@ def _arguments(name: str, given: object) -> tuple[dict[str, Any], str | None]:
     if given is None or given == "":
         return {}, None
     if isinstance(given, str):
+        if _depth(given) > DEEPEST:
+            return {}, f"Error: the arguments of '{name}' are nested more than {DEEPEST} levels deep"
         try:
             given = msgspec.json.decode(given.encode())
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -94,6 +106,15 @@ def _arguments(name: str, given: object) -> tuple[dict[str, Any], str | None]:
     if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
         return {}, f"Error: the arguments of '{name}' must be a JSON object, not {_kind(given)}"
     return given, None
+
+
+def _depth(text: str) -> int:
+    """Return how deep a JSON text is nested; counted, because how deep it can be decoded depends on the stack."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _kind(value: object) -> str:

@@ -8,13 +8,14 @@ The rendering is part of what a recorded request's hash stands for.  `RENDERER` 
 changes.
 """
 
+import copy
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from .calls import Call, calls_of
+from .calls import Call, calls_of, text_of
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, UserMessage
 
 RENDERER = 1
@@ -85,7 +86,7 @@ class _Rendering:
     def earlier(self, message: Mapping[str, Any]) -> None:
         """Take a message from outside: as it is, but for calls and results that do not belong together."""
         role, content = message.get("role"), message.get("content")
-        text = content if isinstance(content, str) else ""
+        text = text_of(message)
         if role == "tool":
             index = self._by_provider_id.get(str(message.get("tool_call_id", "")))
             if index is not None:
@@ -93,7 +94,8 @@ class _Rendering:
         elif role == "assistant":
             self.answer(text, calls_of(message), f"call_0_{len(self.messages)}")
         elif role in ("user", "system", "developer"):
-            self.say({"role": role, "content": text if content is None else content})
+            # parts of a user's message, such as images, go to the model as they are
+            self.say({"role": role, "content": copy.deepcopy(content) if isinstance(content, list | tuple) else text})
 
     def settle(self) -> None:
         """Follow the last answer's calls with a result each; a call that has none is said to have none."""

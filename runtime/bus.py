@@ -80,6 +80,8 @@ class Bus(Protocol):
     async def publish(self, agent: AgentKey, conversation: ConversationId, data: bytes, *, id: str) -> bool:  # noqa: A002
         """Store a command; return True if one of this `id` was stored a short time ago, and this one was not.
 
+        An id counts in its conversation; another conversation may use it too.
+
         Raises:
             TooLarge: the server takes no message of that size.
             Unavailable: it is not known to be stored; publishing it again under the same id is safe.
@@ -186,7 +188,7 @@ class MemoryBus:
 
     def __init__(self) -> None:
         self._partitions: dict[tuple[AgentKey, int], _Partition] = {}
-        self._ids: dict[str, None] = {}
+        self._ids: dict[tuple[AgentKey, ConversationId, str], None] = {}
         self._stored = 0
 
     def _partition(self, agent: AgentKey, partition: int) -> _Partition:
@@ -194,9 +196,10 @@ class MemoryBus:
 
     async def publish(self, agent: AgentKey, conversation: ConversationId, data: bytes, *, id: str) -> bool:  # noqa: A002
         """Store a command; return whether its id was known; see `Bus.publish`."""
-        if id in self._ids:
+        key = (agent, conversation, id)
+        if key in self._ids:
             return True
-        self._ids[id] = None
+        self._ids[key] = None
         if len(self._ids) > REMEMBERED:
             del self._ids[next(iter(self._ids))]
         self._stored += 1

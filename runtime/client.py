@@ -163,7 +163,7 @@ class Client:
         conversation = _conversation(conversation_id)
         say = checked(agent_key, text, metadata or {}, message_id)
         last = await self._log.last(conversation)
-        if last is not None and last.frame.agent != say.agent:
+        if last is not None and last.frame.agent not in ("", say.agent):
             raise Refused(f"conversation {conversation!r} belongs to agent {last.frame.agent!r}, not to {say.agent!r}")
         try:
             async with asyncio.timeout(timeout):
@@ -303,6 +303,10 @@ def checked(agent_key: str, text: str, metadata: Mapping[str, Any], message_id: 
         InvalidInput: an id, the text or the metadata cannot be taken.
 
     """
+    if not isinstance(text, str):
+        raise InvalidInput(f"the message must be a text, not {type(text).__name__}")
+    if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInput("the message is not valid Unicode: it holds half of a surrogate pair")
     if not text.strip():
         raise InvalidInput("the message is empty: say something")
     if json_size(text) > TEXT_LIMIT:

@@ -67,10 +67,10 @@ class MemoryLeases:
     True
     """
 
-    def __init__(self, clock: Clock, *, ttl: float = LEASE_TTL, holder: WriterId = MEMORY) -> None:
+    def __init__(self, clock: Clock, *, ttl: float = LEASE_TTL) -> None:
         self.ttl = ttl
+        self.holder = MEMORY
         self._clock = clock
-        self.holder = holder
         self._epochs = itertools.count(1)
         self._held: dict[tuple[AgentKey, int], tuple[Lease, WriterId, float]] = {}
 

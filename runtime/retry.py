@@ -14,12 +14,14 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         attempts: how often at most, the first time included.
         first: seconds; a first wait is random between 0 and this, and each further one up to twice as long.
         longest: seconds that no wait exceeds, but one that the provider asks for.
+        patience: seconds; a provider that asks for a longer wait is not asked again in this turn.
 
     """
 
     attempts: int = 5
     first: float = 0.5
     longest: float = 20.0
+    patience: float = 120.0
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float | None:
         """Return the seconds to wait after attempt number `attempt` failed, None to give up.
@@ -29,6 +31,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         waits = wait_random_exponential(multiplier=self.first, max=self.longest)
         state = RetryCallState(Retrying(), fn=None, args=(), kwargs={})
         state.attempt_number = attempt
-        if stop_after_attempt(self.attempts)(state):
+        asked = retry_after or 0.0
+        if stop_after_attempt(self.attempts)(state) or asked > self.patience:
             return None
-        return max(float(waits(state)), retry_after or 0.0)
+        return max(float(waits(state)), asked)

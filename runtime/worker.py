@@ -7,7 +7,7 @@ and gets every command that was not acknowledged.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -37,7 +37,7 @@ logger = logging.getLogger("agent_runtime_framework.worker")
 IDLE_MS = 60_000
 """A conversation that nobody has spoken to for so long leaves the memory; its next message folds it anew."""
 
-RETRY_AFTER = 1.0
+RETRY_AFTER = 5.0
 """Seconds after which a command comes again that could not be taken."""
 
 
@@ -50,9 +50,9 @@ class _Holding:
         self._end: asyncio.Task[bool] | None = None
 
     @property
-    def ended(self) -> bool:
-        """Whether nothing more comes, though the lease was not given up: a newer owner consumes."""
-        return self._end is not None and self._end.done()
+    def taken(self) -> bool:
+        """Whether a newer owner consumes."""
+        return self._end is not None and self._end.done() and self._end.result()
 
     def take(self, consumption: Consumption) -> None:
         """Keep the flow, and hear of its end."""
@@ -97,7 +97,7 @@ class Worker:
             )
             for key, journey in self._journeys.items()
         }
-        self._directory = Directory(writer, now=clock.now, owns=self._owns, create=self._create)
+        self._directory = Directory(writer, now=clock.now, sleep=clock.sleep, owns=self._owns, create=self._create)
         self._held: dict[tuple[AgentKey, int], _Holding] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -116,13 +116,19 @@ class Worker:
         """Work until `stop` is called or the task is cancelled; `owning` is set once all free partitions are taken."""
         # finding a client may load a large library: not on the loop
         await asyncio.to_thread(lambda: [journey.client for journey in self._journeys.values()])
+        renewing = asyncio.ensure_future(self._renew())
         try:
             while not self._stopping.is_set():
-                await self._tend()
+                await self._acquire()
                 self.owning.set()
+                self._directory.passivate(IDLE_MS)
                 await self._pause(self._substrate.leases.ttl / 4)
         finally:
-            await self._leave()
+            try:
+                await self._leave()
+            finally:
+                renewing.cancel()
+                await asyncio.wait([renewing])
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -133,25 +139,42 @@ class Worker:
 
     # --- owning
 
-    async def _tend(self) -> None:
-        """Renew what is held, take what is free, and drop conversations that have been idle for long."""
+    async def _acquire(self) -> None:
+        """Take what is free."""
         wanted = [(AgentKey(key), partition) for key in self._journeys for partition in range(PARTITIONS)]
-        results = await asyncio.gather(*(self._tend_one(key) for key in wanted), return_exceptions=True)
+        await self._all("take", (self._acquire_one(key) for key in wanted if key not in self._held))
+
+    async def _renew(self) -> None:
+        """Hold what is held, until this is cancelled: apart from taking, which may be slow, and also while leaving."""
+        while True:
+            await self._all("hold", (self._renew_one(key) for key in tuple(self._held)))
+            await self._clock.sleep(self._substrate.leases.ttl / 4)
+
+    async def _all(self, what: str, works: Iterable[Awaitable[None]]) -> None:
+        results = await asyncio.gather(*works, return_exceptions=True)
         for error in sorted({str(result) for result in results if isinstance(result, FrameworkError)}):
-            logger.warning("cannot hold all partitions now: %s", error)
+            logger.warning("cannot %s all partitions now: %s", what, error)
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, FrameworkError):
                 raise result
-        self._directory.passivate(IDLE_MS)
 
-    async def _tend_one(self, key: tuple[AgentKey, int]) -> None:
-        holding = self._held.get(key)
-        if holding is None:
-            lease = await self._substrate.leases.acquire(*key)
-            if lease is not None:
-                await self._begin(_Holding(lease))
-        elif holding.ended or not await self._substrate.leases.renew(holding.lease):
+    async def _acquire_one(self, key: tuple[AgentKey, int]) -> None:
+        lease = await self._substrate.leases.acquire(*key)
+        if lease is not None:
+            await self._begin(_Holding(lease))
+
+    async def _renew_one(self, key: tuple[AgentKey, int]) -> None:
+        holding = self._held[key]
+        if not holding.taken and await self._substrate.leases.renew(holding.lease):
+            return
+        # it lapsed, perhaps because this process was held up; if nobody took it meanwhile, its conversations stay
+        lease = None if holding.taken else await self._substrate.leases.acquire(*key)
+        if lease is None:
             await self._lose(key)
+        elif not self._stopping.is_set():
+            logger.warning("the lease of partition %d of %s had lapsed; it was taken again", key[1], key[0])
+            await holding.stop()
+            await self._begin(_Holding(lease))
 
     async def _begin(self, holding: "_Holding") -> None:
         """Take the commands of a lease; it counts as held from before the first one comes."""
@@ -196,8 +219,10 @@ class Worker:
     def _deliver(self, delivery: Delivery) -> None:
         try:
             command = decode_command(delivery.data)
-        except InvalidInput:
-            logger.exception("dropped a command for %s that nobody can read", delivery.conversation)
+            check_token(command.id, "command id")
+            check_token(delivery.conversation, "conversation id")
+        except InvalidInput as error:
+            logger.error("dropped a command for %.200s that nobody can take: %s", delivery.conversation, error)  # noqa: TRY400
             self._spawn(delivery.ack())
             return
 
@@ -230,7 +255,8 @@ class Worker:
         await _reported(self._substrate.live.publish(stored.conversation, message))
 
     def _told(self, conversation: ConversationId, request: Request, number: int, text: str) -> None:
-        delta = Delta(request.last_turn, request.version, request.attempt, number, text)
+        sendable = text.encode(errors="replace").decode()
+        delta = Delta(request.last_turn, request.version, request.attempt, number, sendable)
         self._spawn(self._substrate.live.publish(conversation, encode(delta)))
 
 
@@ -251,6 +277,8 @@ def bound(agents: Sequence[JourneyAgent[Any, Any, Any]]) -> dict[str, BoundJourn
     """
     journeys: dict[str, BoundJourney] = {}
     for agent in agents:
+        if not isinstance(agent, JourneyAgent):
+            raise InvalidInput(f"{agent!r} is no journey agent: give an instance, such as MyAgent()")
         key = check_token(agent.key, "agent key")
         if key in journeys:
             raise InvalidInput(f"two agents have the key {key!r}: give each its own")

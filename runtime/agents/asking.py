@@ -1,18 +1,20 @@
 """Asking the model: from a recorded request to the outcome that is recorded of it."""
 
 import asyncio
+import copy
 import itertools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
 
-from ...actors import RecordAnswer, RecordModelFailure
+from ...actors import RecordAnswer, RecordModelFailure, described, shown
 from ...events import ConversationId, ModelError, Usage
 from ...projections import Conversation, Request, render
 from ..clock import Clock
 from ..models import LLMClient, ModelReply, reply_of, streaming
 from ..retry import RetryPolicy
+from .author import author_code
 from .hooks import ExecutorHooks, watched
 
 Told: TypeAlias = Callable[[ConversationId, Request, int, str], None]
@@ -51,7 +53,9 @@ class ModelCaller:
         began = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                reply = await self._generate(conversation, request)
+                with author_code():
+                    reply = await self._generate(conversation, request)
+            usage = msgspec.convert(reply.usage, Usage, strict=False)
         except Exception as error:  # noqa: BLE001  a client may raise anything; it is recorded
             return self._failure(conversation.id, request, error, self._since(began))
         calls = reply.message.get("tool_calls")
@@ -61,7 +65,7 @@ class ModelCaller:
             request=request.version,
             message=reply.message,
             finish_reason=reply.finish_reason,
-            usage=msgspec.convert(reply.usage, Usage, strict=False),
+            usage=usage,
             latency_ms=self._since(began),
             response_id=reply.response_id,
             model=reply.model,
@@ -74,16 +78,16 @@ class ModelCaller:
             rounds = 0 if conversation.turn is None else conversation.turn.rounds
             await watched(self._hooks.on_iteration_start, rounds + 1)
             await watched(self._hooks.on_llm_call, messages, tools)
-        client = self._client()
+        client, parameters = self._client(), copy.deepcopy(request.parameters)
         told, streams = self._told, streaming(client)
         if told is None or streams is None:
-            return reply_of(await client.generate(messages, tools=tools, **request.parameters))
+            return reply_of(await client.generate(messages, tools=tools, **parameters))
         numbers = itertools.count()
 
         def on_delta(text: str) -> None:
             told(conversation.id, request, next(numbers), text)
 
-        return reply_of(await streams.stream(messages, tools=tools, on_delta=on_delta, **request.parameters))
+        return reply_of(await streams.stream(messages, tools=tools, on_delta=on_delta, **parameters))
 
     def _failure(self, id_: ConversationId, request: Request, raised: Exception, latency_ms: int) -> RecordModelFailure:
         error = _as_model_error(raised)
@@ -93,7 +97,7 @@ class ModelCaller:
         return RecordModelFailure(
             request=request.version,
             kind=error.kind,
-            error=str(error),
+            error=shown(error),
             retry_at=None if wait is None else self._clock.now() + round(wait * 1000),
             latency_ms=latency_ms,
         )
@@ -109,4 +113,4 @@ def _as_model_error(error: Exception) -> ModelError:
         return ModelError("the model did not answer in time", kind="timeout", transient=True)
     transient = isinstance(error, OSError)
     kind = "unreachable" if transient else "error"
-    return ModelError(f"{type(error).__name__}: {error}", kind=kind, transient=transient)
+    return ModelError(described(error), kind=kind, transient=transient)

@@ -1,19 +1,51 @@
-"""Calling what an author wrote, which may be `async def` or `def`."""
+"""Where an author's code is called: what it raises is an exception of its own, and never ends more than the call.
+
+An author's code may raise things that mean something else to whoever runs it: `SystemExit` would end the worker, a
+CancelledError of some task of the author's looks like the end of ours, and a StopIteration cannot pass a future at all.
+"""
 
 import asyncio
+import contextlib
 import contextvars
-import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any
 
 
+class AuthorCodeEnded(RuntimeError):
+    """Raised instead of what an author's code raised, where that would end more than the call."""
+
+
+@contextlib.contextmanager
+def author_code() -> Iterator[None]:
+    """Let pass what an author's code raises as an error; turn what would end more than the call into one.
+
+    Our own cancellation passes: a task that is being cancelled says so.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise AuthorCodeEnded("something that it awaited was cancelled") from error
+    except (SystemExit, StopIteration, StopAsyncIteration) as error:
+        raise AuthorCodeEnded(f"it raised {type(error).__name__}({error})") from error
+
+
 async def call_author(author: Callable[..., Any], *args: Any, threads: Executor | None = None) -> Any:
     """Return what author code gives: `async def` runs on the loop, `def` in a thread, so that it blocks nobody."""
-    if inspect.iscoroutinefunction(author):
-        return await author(*args)
-    context = contextvars.copy_context()
-    work = functools.partial(context.run, author, *args)
-    result = await asyncio.get_running_loop().run_in_executor(threads, work)
-    return await result if isinstance(result, Awaitable) else result
+    with author_code():
+        if inspect.iscoroutinefunction(author):
+            return await author(*args)
+        context = contextvars.copy_context()
+        result = await asyncio.get_running_loop().run_in_executor(threads, context.run, _in_thread, author, args)
+        return await result if isinstance(result, Awaitable) else result
+
+
+def _in_thread(author: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    try:
+        return author(*args)
+    except (SystemExit, StopIteration) as error:  # a StopIteration could not even be handed over to the loop
+        raise AuthorCodeEnded(f"it raised {type(error).__name__}({error})") from error

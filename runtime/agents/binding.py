@@ -4,6 +4,7 @@ The author's objects are made anew for each question, from the bytes that the lo
 or changes on the side can reach a conversation.
 """
 
+import copy
 import enum
 import hashlib
 from functools import cached_property
@@ -13,7 +14,7 @@ import msgspec
 
 from ...actors import AskModel, EndTurn, Open, Policy, RunTool, Verdict
 from ...actors.journey import AgentContext, schemas_to_openai_format, state_fields, state_from_fields, step_of
-from ...events import FrameworkError
+from ...events import FrameworkError, InvalidInput
 from ...projections import Call, Conversation, UserMessage, render, tools_text
 from ..models import LLMClient, get_llm_client
 
@@ -60,11 +61,12 @@ class BoundJourney:
     def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
         """Return how a conversation begins: with `state`, or with the agent's initial one."""
         first = state if state is not None else self.agent.get_initial_state()
+        fields, step = state_fields(first), step_of(first)
         return Open(
             agent=self.agent.key,
             journey_hash=self.hash,
-            state=state_fields(first),
-            step=step_of(first),
+            state=fields,
+            step=step,
             history=history,
         )
 
@@ -86,7 +88,7 @@ class BoundJourney:
             tools=tools_text(tools),
             effects={schema.name: schema.effect for schema in schemas if schema.effect is not None},
             model=self._model_name(),
-            parameters=self.agent.config.model_parameters,
+            parameters=_plain(self.agent.config.model_parameters),
             history_turns=self.agent.config.history_turns,
         )
 
@@ -112,7 +114,7 @@ class BoundJourney:
             run_id=f"{conversation.id}-{number}",
             conversation_id=conversation.id,
             input_messages=render("", entries[: spoken + 1]),
-            metadata=dict(metadata),
+            metadata=copy.deepcopy(metadata),
         )
 
     def _steps(self) -> list[Any]:
@@ -121,7 +123,8 @@ class BoundJourney:
         return list(type(first)) if isinstance(first, enum.Enum) else [first]
 
     def _looks(self, step: Any) -> tuple[Any, ...]:
-        state = self.agent.get_initial_state()
+        # a copy, because an author may hand out one object again and again
+        state = state_from_fields(self.state_type, state_fields(self.agent.get_initial_state()))
         if step is not None:
             try:
                 state.step = step
@@ -130,8 +133,17 @@ class BoundJourney:
         try:
             tools = schemas_to_openai_format(self.agent.get_tool_schemas(state))
             return self.agent.get_system_prompt(state), tools
-        except Exception as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
             return (type(error).__name__,)
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters as the log will give them back, so that a live request is the recorded one."""
+    try:
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parameters))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"model_parameters must be JSON: {error}") from error
+    return plain
 
 
 def said(conversation: Conversation) -> str:

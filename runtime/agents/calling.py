@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ...actors import RecordToolFailure, RecordToolReturn
+from ...actors import RecordToolFailure, RecordToolReturn, shown
 from ...actors.journey import ToolResult
 from ...events import ToolFailure
 from ...projections import Conversation, OwedToolCall
@@ -23,11 +23,31 @@ logger = logging.getLogger("agent_runtime_framework.agents")
 
 
 class Ran(Struct, frozen=True):
-    """Is what a tool gave: its content, and the state after it, each top-level field as JSON bytes, with its step."""
+    """Is what a tool gave, all of it plain.
 
-    content: Any
+    Attributes:
+        content: what the model is told.
+        state, step: the state after it, each top-level field as JSON bytes, and its step.
+        failure: the kind of failure, if the tool said itself that it failed.
+        error: what the operator should know beyond the content.
+
+    """
+
+    content: str
     state: dict[str, bytes]
     step: str
+    failure: ToolFailure | None = None
+    error: str | None = None
+
+
+def ran(result: Any, state: dict[str, bytes], step: str) -> Ran:
+    """Return what a tool's result says: a text, a `ToolResult`, or whatever has a text."""
+    if isinstance(result, FailedText):
+        return Ran(str(result), state, step, result.kind)
+    if isinstance(result, ToolResult):
+        error = None if result.error is None else str(result.error)
+        return Ran(str(result.content), state, step, None if result.success else "error", error)
+    return Ran(str(result), state, step)
 
 
 class ToolRun(Protocol):
@@ -66,7 +86,7 @@ class ToolCaller:
         limit = asyncio.timeout(self._timeout)
         try:
             async with limit:
-                ran = await self._run(conversation, owed)
+                done = await self._run(conversation, owed)
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 text = f"Error executing {name}: no result within {self._timeout:g} s; the state is unchanged"
@@ -76,20 +96,17 @@ class ToolCaller:
                 self._raised(conversation.id, error)
             else:
                 logger.warning("%s: tool %r raised", conversation.id, name, exc_info=error)
-            text = f"Error executing {name}: {error}"
+            text = f"Error executing {name}: {shown(error)}"
             return self._failure(owed, began, "error", text, type(error).__name__, fatal=fatal)
-        content = ran.content
-        if isinstance(content, FailedText):
-            return self._failure(owed, began, content.kind, str(content))
-        if isinstance(content, ToolResult) and not content.success:
-            return self._failure(owed, began, "error", str(content.content), content.error)
+        if done.failure is not None:
+            return self._failure(owed, began, done.failure, done.content, done.error)
         return RecordToolReturn(
             answer=owed.answer,
             index=owed.call.index,
             attempt=owed.running.attempt,
-            content=str(content.content if isinstance(content, ToolResult) else content),
-            state=ran.state,
-            step=ran.step,
+            content=done.content,
+            state=done.state,
+            step=done.step,
             latency_ms=self._since(began),
         )
 

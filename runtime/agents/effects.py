@@ -1,19 +1,20 @@
 """Performing what a conversation owes, and telling of what was stored: the world, as an actor needs it."""
 
 import asyncio
+import copy
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any
 
-from ...actors import Open, Outcome
+from ...actors import Open, Outcome, SayToAgent
 from ...actors.journey import AgentContext
 from ...events import ConversationId, Stored
 from ...projections import Conversation, Ended, Owed, OwedModelCall
 from ..clock import Clock
 from ..retry import RetryPolicy
 from .asking import ModelCaller, Told
-from .author import call_author
+from .author import author_code, call_author
 from .binding import BoundJourney
 from .calling import ToolCaller
 from .hooks import ExecutorHooks, watched
@@ -34,7 +35,7 @@ class TurnEffects:
 
     def __init__(
         self,
-        opening: Callable[[ConversationId], Awaitable[Open]],
+        opening: Callable[[ConversationId, SayToAgent], Awaitable[Open]],
         *,
         announce: Callable[[Stored], Awaitable[None]] = _nobody,
         ended: Callable[[Conversation, Ended], Coroutine[Any, Any, None]] | None = None,
@@ -47,9 +48,9 @@ class TurnEffects:
         self.model: ModelCaller
         self.tools: ToolCaller
 
-    async def open(self, conversation: ConversationId) -> Open:
-        """Say how a conversation begins of which nothing is recorded."""
-        return await self._opening(conversation)
+    async def open(self, conversation: ConversationId, command: SayToAgent) -> Open:
+        """Say how a conversation begins with this command."""
+        return await self._opening(conversation, command)
 
     async def perform(self, conversation: Conversation, owed: Owed) -> Outcome:
         """Do what is owed and return what it came to."""
@@ -105,9 +106,13 @@ def agent_effects(
     """
     agent = journey.agent
 
-    async def opening(conversation: ConversationId) -> Open:
-        ctx = AgentContext(run_id=conversation, conversation_id=conversation, input_messages=[], metadata={})
-        return journey.open(await call_author(agent.load_state, ctx, threads=threads))
+    async def opening(conversation: ConversationId, command: SayToAgent) -> Open:
+        said = [{"role": "user", "content": command.text}]
+        ctx = AgentContext(f"{conversation}-1", conversation, said, copy.deepcopy(command.metadata))
+        async with asyncio.timeout(agent.config.tool_timeout):
+            state = await call_author(agent.load_state, ctx, threads=threads)
+        with author_code():
+            return journey.open(state)
 
     async def after_turn(conversation: Conversation, ended: Ended) -> None:
         await completed(agent.hooks, ended)

@@ -1,5 +1,6 @@
 """Running the tools of a journey agent: over a state made for one call, which is read back after it."""
 
+import copy
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from inspect import isawaitable
@@ -10,7 +11,7 @@ from ...events import call_id
 from ...projections import Conversation, OwedToolCall
 from .author import call_author
 from .binding import BoundJourney
-from .calling import Ran
+from .calling import Ran, ran
 
 
 class JourneyToolRun:
@@ -44,18 +45,17 @@ class JourneyToolRun:
         saving = _Saving(lambda changed: self._save(ctx, changed))
         if self._saves and hasattr(tools, "on_state_change"):
             tools.on_state_change = saving.after(tools.on_state_change)
+        done = None
         try:
-            content = await call_author(
-                agent.execute_tool, tools, owed.call.name, dict(owed.call.arguments), threads=self._threads
-            )
+            # a copy, so that what the tool does to its arguments does not reach the transcript
+            arguments = copy.deepcopy(owed.call.arguments)
+            result = await call_author(agent.execute_tool, tools, owed.call.name, arguments, threads=self._threads)
             after = getattr(tools, "state", state)
-            ran = Ran(content, state_fields(after), step_of(after))
-        except BaseException:
-            await saving.undo(self._journey.state(conversation))
-            raise
-        if getattr(content, "success", True) is False:
-            await saving.undo(self._journey.state(conversation))
-        return ran
+            done = ran(result, state_fields(after), step_of(after))
+        finally:
+            if done is None or done.failure is not None:
+                await saving.undo(self._journey.state(conversation))
+        return done
 
     async def _save(self, ctx: AgentContext, state: Any) -> None:
         await call_author(self._journey.agent.save_state, ctx, state, threads=self._threads)

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...actors import ConversationActor, Delivered, Directory, Journey, Life, SayToAgent
+from ...actors import ConversationActor, Delivered, Directory, Journey, Life, Open, SayToAgent
 from ...actors.journey import AgentContext, AgentMessage, AgentResult
 from ...events import ConversationId, EventLog, MemoryLog, NoReply, Refused, Usage, WriterId
-from ...projections import Conversation, Ended, fold, initial, render, state_of
+from ...projections import Conversation, Ended, fold, initial, render, state_of, text_of
 from ..clock import Clock, SystemClock, new_id
 from ..retry import RetryPolicy
 from .asking import ModelCaller
@@ -19,6 +19,10 @@ from .journey_tools import JourneyToolRun
 
 if TYPE_CHECKING:
     from .journey_agent import JourneyAgent
+
+
+SENT = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
+"""What of a message from before a model may be sent."""
 
 
 async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log: EventLog | None = None) -> AgentResult:
@@ -33,7 +37,7 @@ async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log:
     history, text = split(ctx.input_messages)
     first = journey.open(await call_author(agent.load_state, ctx), history)
 
-    async def opening(conversation: ConversationId) -> Any:  # noqa: ARG001  the effects' signature
+    async def opening(_conversation: ConversationId, _command: SayToAgent) -> Open:
         return first
 
     effects = TurnEffects(opening)
@@ -78,13 +82,13 @@ async def converse(
     def create(key: str, id_: ConversationId, life: Life) -> ConversationActor:
         return ConversationActor(key, id_, journey=journey, log=kept, effects=effects, life=life)
 
-    directory = Directory(WriterId(new_id("run")), now=clock.now, owns=lambda _agent, _id: True, create=create)
+    directory = Directory(WriterId(new_id("run")), now=clock.now, sleep=clock.sleep, owns=_always, create=create)
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     directory.deliver(say.agent, conversation, _delivered(say, over))
     try:
         await over
     finally:
-        directory.abandon(lambda _agent, _id: True)
+        directory.abandon(_always)
     after = initial(conversation)
     async for stored in kept.read(conversation):
         after = fold(after, [stored.frame])
@@ -126,18 +130,28 @@ def as_dict(usage: Usage) -> dict[str, int]:
 
 def split(messages: Sequence[AgentMessage | Mapping[str, Any]]) -> tuple[tuple[dict[str, Any], ...], str]:
     """Return what was said before the last user message, and that message's text."""
-    plain = [message.to_dict() if isinstance(message, AgentMessage) else dict(message) for message in messages]
+    plain = [
+        {key: value for key, value in _fields(message).items() if key in SENT and value is not None}
+        for message in messages
+    ]
     for at in range(len(plain) - 1, -1, -1):
-        content = plain[at].get("content")
-        if plain[at].get("role") == "user" and isinstance(content, str):
-            return tuple(plain[:at]), content
+        if plain[at].get("role") == "user" and (text := text_of(plain[at])):
+            return tuple(plain[:at]), text
     return tuple(plain), ""
+
+
+def _fields(message: AgentMessage | Mapping[str, Any]) -> Mapping[str, Any]:
+    return message.to_dict() if isinstance(message, AgentMessage) else message
 
 
 def failure(conversation: str, ended: Ended) -> NoReply:
     """Return the error for a turn that ended without a reply."""
     why = f": {ended.error}" if ended.error else ""
     return NoReply(f"turn {ended.turn} of {conversation!r} {ended.outcome} ({ended.reason}){why}")
+
+
+def _always(_agent: str, _conversation: ConversationId) -> bool:
+    return True
 
 
 def _delivered(say: SayToAgent, over: asyncio.Future[None]) -> Delivered:

@@ -21,6 +21,9 @@ NAME_LIMIT = 200
 
 TEXT_PARTS = ("text", "output_text")
 
+MOST_CALLS = 128
+"""Tool calls that one answer may have; they run one after another."""
+
 
 class Answer(Protocol):
     """Is what a client gives back: the assistant message, and the tokens that it cost."""
@@ -117,6 +120,8 @@ def reply_of(answer: object) -> ModelReply:
         message.pop("tool_calls", None)
     elif not isinstance(calls, list):
         raise invalid_answer(f"its tool_calls are {_kind(calls)}, not a list")
+    elif len(calls) > MOST_CALLS:
+        raise invalid_answer(f"it has {len(calls)} tool calls, at most {MOST_CALLS} are taken")
     size = len(msgspec.json.encode(message))
     if size > TEXT_LIMIT:
         raise too_large(size)

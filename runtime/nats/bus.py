@@ -70,7 +70,9 @@ class NatsBus:
             raise TooLarge(f"command {id!r} for {conversation!r} has {len(data)} bytes; this server takes {limit}")
         subject = self._names.command_subject(agent, conversation)
         try:
-            return (await publish(self._client, subject, data, {"Nats-Msg-Id": id})).duplicate
+            # ids are one set a stream, and a caller may number the messages of each conversation
+            headers = {"Nats-Msg-Id": f"{agent}.{conversation}.{id}"}
+            return (await publish(self._client, subject, data, headers)).duplicate
         except ApiError as error:
             if error.code == MESSAGE_TOO_LARGE:
                 raise TooLarge(f"command {id!r} for {conversation!r} has {len(data)} bytes: {error}") from error

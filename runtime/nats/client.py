@@ -112,9 +112,12 @@ class Connection(Client):
             if refused is not None:
                 # asked again, the server would say the same
                 raise refused from error
-        elif not self.is_connected:
+        elif refused is not None and not self.is_connected:
             self.refused = refused
-            if self.is_reconnecting and self._restore is not None:
+        elif self.is_reconnecting:
+            # there is no server now; one that refuses us may also just hang up, and then the client is connecting
+            self.refused = None
+            if self._restore is not None:
                 await _logged(self._start_again(self._restore))
 
     async def _start_again(self, restore: Callable[[], Awaitable[str]]) -> None:
@@ -223,7 +226,10 @@ class Connection(Client):
         await super()._process_info(info, initial_connection)
 
     async def _connect_to_server(self, s: Any) -> None:
-        if self._transport is None and s.uri.scheme in {"nats", "tls"}:
+        if self._transport is not None:
+            # nats-py leaves a connection open on which it was not let in
+            self._transport.close()  # type: ignore[no-untyped-call]
+        elif s.uri.scheme in {"nats", "tls"}:
             self._transport = Transport()  # type: ignore[no-untyped-call]  # nats-py's
         await super()._connect_to_server(s)
 

@@ -11,8 +11,9 @@ from nats.aio.client import Client
 
 from agent_runtime_framework.events import AgentKey, Unavailable, WriterId
 from agent_runtime_framework.runtime.clock import new_id
-from agent_runtime_framework.runtime.leases import Lease, Leases, MemoryLeases
-from agent_runtime_framework.runtime.nats.connection import connect, publish, request
+from agent_runtime_framework.runtime.leases import MEMORY, Lease, Leases, MemoryLeases
+from agent_runtime_framework.runtime.nats import leases as nats_leases
+from agent_runtime_framework.runtime.nats.connection import api, connect, publish, request
 from agent_runtime_framework.runtime.nats.leases import NatsLeases
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import ensure
@@ -159,6 +160,41 @@ class LeasesContract:
         assert epochs == sorted(set(epochs))
         assert epochs[0] > 0
 
+    async def test_everyone_sees_who_holds_what(self, workers: list[Leases]) -> None:
+        other = AgentKey("other")
+        await taken(workers[4], 7)
+        renewed = await taken(workers[2], 15)
+        await taken(workers[4], 7, other)
+        await workers[2].renew(renewed)
+
+        for worker in workers:
+            assert await worker.holders() == {
+                (AGENT, 7): WriterId("w-4"),
+                (AGENT, 15): WriterId("w-2"),
+                (other, 7): WriterId("w-4"),
+            }
+
+    async def test_nobody_holds_what_was_never_taken_or_given_back_or_expired(
+        self, workers: list[Leases], wait: Pass
+    ) -> None:
+        assert await workers[0].holders() == {}
+
+        kept, released = await taken(workers[0], 0), await taken(workers[0], 1)
+        await taken(workers[1], 2)
+        await workers[0].release(released)
+        for _ in range(3):
+            await wait(TTL / 2)
+            assert await workers[0].renew(kept)
+
+        assert await workers[1].holders() == {(AGENT, 0): WriterId("w-0")}
+
+    async def test_a_lease_that_changed_hands_has_its_new_holder(self, workers: list[Leases], wait: Pass) -> None:
+        await taken(workers[0])
+        await wait(TTL + 0.1)
+        await taken(workers[1])
+
+        assert await workers[0].holders() == {(AGENT, 0): WriterId("w-1")}
+
 
 class TestMemoryLeases(LeasesContract):
     @pytest.fixture
@@ -167,11 +203,18 @@ class TestMemoryLeases(LeasesContract):
 
     @pytest.fixture
     def workers(self, clock: ManualClock) -> list[Leases]:
-        return [MemoryLeases(clock, ttl=TTL)] * 10
+        shared = MemoryLeases(clock, ttl=TTL)
+        return [shared.of(WriterId(f"w-{number}")) for number in range(10)]
 
     @pytest.fixture
     def wait(self, clock: ManualClock) -> Pass:
         return clock.sleep
+
+    async def test_users_that_do_not_tell_each_other_apart_are_one_holder(self, clock: ManualClock) -> None:
+        leases = MemoryLeases(clock)
+        await taken(leases)
+
+        assert await leases.holders() == {(AGENT, 0): MEMORY}
 
 
 class TestNatsLeases(LeasesContract):
@@ -227,6 +270,28 @@ class TestNatsLeases(LeasesContract):
 
         assert not await workers[0].renew(lease)
         assert await workers[1].acquire(AGENT, 0) is None
+
+    async def test_holders_come_in_as_many_answers_as_it_takes(
+        self, workers: list[Leases], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(nats_leases, "BATCH", 3)
+        await asyncio.gather(*(taken(workers[partition % 10], partition) for partition in range(16)))
+
+        assert await workers[0].holders() == {(AGENT, number): WriterId(f"w-{number % 10}") for number in range(16)}
+
+    async def test_what_is_no_lease_has_no_holder(self, client: Client, names: Names, workers: list[Leases]) -> None:
+        for key in ("agent", "agent.x", "agent.1.2"):
+            await publish(client, f"$KV.{names.lease_bucket}.{key}", b"an operator", {})
+
+        assert await workers[0].holders() == {}
+
+    async def test_holders_of_a_bucket_that_is_gone_are_not_there_to_be_known(
+        self, client: Client, names: Names, workers: list[Leases]
+    ) -> None:
+        await api(client, f"STREAM.DELETE.{names.lease_stream}")
+
+        with pytest.raises(Unavailable, match=names.lease_stream):
+            await workers[0].holders()
 
     async def test_a_ttl_that_the_server_cannot_keep_is_refused(self, client: Client, names: Names) -> None:
         with pytest.raises(ValueError, match="1 second or more"):

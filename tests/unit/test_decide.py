@@ -64,6 +64,7 @@ STARTED = ConversationStarted(agent="order", journey_hash="h", state={"lines": R
 SPOKE = UserSpoke(message_id="m-1", text="tea, please")
 TURN = TurnStarted(number=1, cause=2)
 ASKED = ModelRequested(cause=3, prompt="Take it.", effects={"look": "read"}, last_turn=1, request="abc")
+ONE_CALL = ModelAnswered(cause=4, message={"tool_calls": [{"name": "add", "arguments": {}}]})
 ANSWERED = ModelAnswered(cause=4, message=TWO_CALLS, usage=Usage(1, 2, 3))
 RUNNING = ToolStarted(cause=5, index=0, step="order")
 
@@ -217,7 +218,19 @@ def test_a_life_that_goes_on_says_so_and_asks_the_model_again() -> None:
 
     assert resumed == TurnResumed(cause=3, number=1, attempt=2)
     assert isinstance(again, ModelRequested)
-    assert (again.attempt, again.prompt_at, again.request) == (2, 4, "abc")
+    assert (again.attempt, again.prompt_at, again.request) == (1, 4, "abc")
+
+
+def test_a_turn_that_ends_worker_after_worker_fails_at_its_fifth_life() -> None:
+    tried = [TurnResumed(cause=3, number=1, attempt=attempt) for attempt in (2, 3, 4)]
+
+    resumed, closed, failed = decide(given(STARTED, SPOKE, TURN, ASKED, ONE_CALL, RUNNING, *tried), ResumeTurn())
+
+    assert resumed == TurnResumed(cause=3, number=1, attempt=5)
+    assert isinstance(closed, ToolFailed)
+    assert closed.kind == "in_doubt"
+    assert isinstance(failed, TurnFailed)
+    assert failed.reason == "poison"
 
 
 @pytest.mark.parametrize("effect", ["read", "idempotent"])
@@ -248,11 +261,18 @@ def test_a_cancel_records_the_rest_as_not_run() -> None:
     assert cancelled == TurnCancelled(cause=3, command_id="c-9", reason="enough", usage=Usage(1, 2, 3))
 
 
-def test_a_cancel_without_a_turn_is_refused_and_without_a_conversation_nothing() -> None:
+def test_a_cancel_without_a_turn_is_refused() -> None:
     cancel = CancelTurn(id="c-9", agent="order")
 
-    assert decide(IDLE, cancel) == (CommandRefused(command_id="c-9", reason="no turn is in progress"),)
-    assert decide(initial(ConversationId("c-1")), cancel) == ()
+    refused = (CommandRefused(command_id="c-9", reason="no turn is in progress"),)
+    assert decide(IDLE, cancel) == decide(initial(ConversationId("c-1")), cancel) == refused
+
+
+def test_another_agents_cancel_is_refused() -> None:
+    (refused,) = decide(IN_TOOL, CancelTurn(id="c-9", agent="other"))
+
+    assert isinstance(refused, CommandRefused)
+    assert "belongs to agent 'order', not to 'other'" in refused.reason
 
 
 def test_a_turn_ends_with_its_reply_or_without() -> None:
@@ -263,9 +283,15 @@ def test_a_turn_ends_with_its_reply_or_without() -> None:
     assert decide(ANSWER, EndTurn(reason="closing")) == (
         TurnCompleted(cause=3, reason="closing", usage=Usage(1, 2, 3)),
     )
-    assert decide(ANSWER, FailTurn(reason="author_error", error="KeyError: 'x'")) == (
-        TurnFailed(cause=3, reason="author_error", error="KeyError: 'x'", usage=Usage(1, 2, 3)),
-    )
+
+
+def test_a_turn_that_fails_leaves_no_call_without_an_outcome() -> None:
+    running, rest, failed = decide(IN_TOOL, FailTurn(reason="author_error", error="KeyError: 'x'"))
+
+    assert isinstance(running, ToolFailed)
+    assert isinstance(rest, ToolFailed)
+    assert (running.kind, rest.kind) == ("in_doubt", "cancelled")
+    assert (failed,) == (TurnFailed(cause=3, reason="author_error", error="KeyError: 'x'", usage=Usage(1, 2, 3)),)
 
 
 @for_all(st.lists(st.tuples(events, commands), max_size=20))

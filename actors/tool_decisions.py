@@ -1,0 +1,108 @@
+"""What the calls of an answer come to: whether the next one runs, what it changes, how open ones are closed."""
+
+from msgspec import Raw
+
+from ..events import (
+    STATE_LIMIT,
+    KnownEvent,
+    StateChanged,
+    StepEntered,
+    ToolFailed,
+    ToolReturned,
+    ToolStarted,
+)
+from ..projections import Conversation, Turn
+from .commands import RecordToolFailure, RecordToolReturn, RefuseTool, RunTool
+from .journey.difference import difference
+from .sizes import REASON_LIMIT, cut, size_of
+
+_UNKNOWN_OUTCOME = (
+    "Error: '{name}' was started, but its outcome is unknown. It may or may not have taken effect; "
+    "nothing was changed in the state. Do not assume either."
+)
+_NOT_RUN = "Error: this tool was not run, because the turn had ended"
+
+
+def verdict(conversation: Conversation, turn: Turn, command: RunTool | RefuseTool) -> tuple[KnownEvent, ...]:
+    """Return the start of the next call, or its refusal."""
+    answer = turn.answer
+    call = None if answer is None else answer.next_call
+    if answer is None or call is None:
+        return ()
+    if isinstance(command, RunTool):
+        return (ToolStarted(cause=answer.version, index=call.index, effect=command.effect, step=conversation.step),)
+    return (ToolFailed(cause=answer.version, index=call.index, kind=command.kind, content=cut(command.content)),)
+
+
+def tool_outcome(
+    conversation: Conversation, turn: Turn, command: RecordToolReturn | RecordToolFailure
+) -> tuple[KnownEvent, ...]:
+    """Return what the running call came to; nothing if this is the outcome of another call or attempt."""
+    answer = turn.answer
+    if answer is None or answer.running is None or answer.version != command.answer:
+        return ()
+    if (answer.running.index, answer.running.attempt) != (command.index, command.attempt):
+        return ()
+    if isinstance(command, RecordToolReturn):
+        return _returned(conversation, command)
+    failed = ToolFailed(
+        cause=answer.version,
+        index=command.index,
+        kind=command.kind,
+        content=cut(command.content),
+        error=None if command.error is None else cut(command.error, REASON_LIMIT),
+        latency_ms=command.latency_ms,
+    )
+    return (failed,)
+
+
+def _returned(conversation: Conversation, command: RecordToolReturn) -> tuple[KnownEvent, ...]:
+    changed, unset = difference(conversation.state, command.state)
+    if size_of(changed) > STATE_LIMIT:
+        largest = max(changed, key=lambda name: len(changed[name]))
+        text = f"Error: the change of the state is over {STATE_LIMIT} bytes; the largest field is '{largest}'"
+        return (
+            ToolFailed(
+                cause=command.answer,
+                index=command.index,
+                kind="error",
+                content=text,
+                latency_ms=command.latency_ms,
+            ),
+        )
+    events: list[KnownEvent] = [
+        ToolReturned(
+            cause=command.answer, index=command.index, content=cut(command.content), latency_ms=command.latency_ms
+        )
+    ]
+    cause = conversation.version + 1
+    if changed or unset:
+        events.append(StateChanged(cause=cause, set=raw(changed), unset=unset))
+    if command.step != conversation.step:
+        events.append(StepEntered(cause=cause, previous=conversation.step, step=command.step))
+    return tuple(events)
+
+
+def in_doubt(answer: int, index: int, name: str) -> ToolFailed:
+    """Return the outcome of a call of which nobody knows whether it took effect."""
+    content = _UNKNOWN_OUTCOME.format(name=name)
+    return ToolFailed(cause=answer, index=index, kind="in_doubt", content=content)
+
+
+def closed(turn: Turn) -> tuple[KnownEvent, ...]:
+    """Return an outcome for each call that has none: one that runs and hurts when repeated is in doubt."""
+    answer = turn.answer
+    if answer is None:
+        return ()
+    running = answer.running
+    return tuple(
+        in_doubt(answer.version, call.index, call.name)
+        if running is not None and running.index == call.index and running.effect == "once"
+        else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=_NOT_RUN)
+        for call in answer.open_calls
+    )
+
+
+def raw(fields: dict[str, bytes]) -> dict[str, Raw]:
+    """Return fields as an event holds them."""
+    return {name: Raw(value) for name, value in fields.items()}
