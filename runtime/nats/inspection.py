@@ -169,16 +169,16 @@ class Inspection:
 
     def _replicated(self, streams: Mapping[str, _Stream]) -> Finding:
         self.replicas = min((stream.config.get("num_replicas", 1) for stream in streams.values()), default=1)
-        behind = sorted(
-            f"{replica.name} {'is offline' if replica.offline else 'is behind'} for {name}"
-            for name, stream in streams.items()
+        behind = Counter(
+            replica.name
+            for stream in streams.values()
             for replica in (stream.cluster or _Group()).replicas
             if replica.offline or not replica.current
         )
         if behind:
-            return Finding(
-                "replicas", f"{self.replicas}; {_some(behind)}", "warning", "start the server that is missing"
-            )
+            late = [f"{name} is away or behind in {count} of {len(streams)} streams" for name, count in behind.items()]
+            advice = "start the server that is away, and look again"
+            return Finding("replicas", f"{self.replicas}; {_some(sorted(late))}", "warning", advice)
         if self.replicas == 1 and self._connection.server.get("cluster"):
             advice = "keep each stream on three servers: nats stream edit STREAM --replicas 3"
             return Finding("replicas", "1: what one server of the cluster loses is lost", "warning", advice)
@@ -260,7 +260,7 @@ def _compared(names: Names, streams: Mapping[str, _Stream]) -> Finding:
         for name, config in wanted.items()
         for difference in _differences(config, streams[name].config, limited=name == names.lease_stream)
     ]
-    value = f"{names.shards} shards, commands and leases"
+    value = f"{names.shards} shard{'' if names.shards == 1 else 's'}, commands and leases"
     if differences:
         advice = "set that back with `nats stream edit`: events or commands may be refused or lost"
         return Finding("streams", f"{value}; {_some(differences)}", "wrong", advice)

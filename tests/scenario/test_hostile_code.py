@@ -1,6 +1,7 @@
 """Authors, models and senders do their worst: each turn has an outcome, and the neighbours do not notice."""
 
 import asyncio
+import logging
 from typing import Any
 
 import msgspec
@@ -55,7 +56,7 @@ def hurting(how: Any) -> type[OrderTools]:
     """Return tools whose `look` does this."""
 
     class Hurting(OrderTools):
-        async def look(self) -> Any:  # type: ignore[override]
+        async def look(self) -> Any:
             if isinstance(how, BaseException):
                 raise how
             return await how() if asyncio.iscoroutinefunction(how) else how
@@ -76,7 +77,9 @@ def hurting(how: Any) -> type[OrderTools]:
     ],
     ids=lambda how: type(how).__name__,
 )
-async def test_a_tool_may_end_in_any_way_and_the_turn_goes_on(how: Any) -> None:
+async def test_a_tool_may_end_in_any_way_and_the_turn_goes_on(how: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # what is logged of half a surrogate cannot be sent from one test process to another
+    monkeypatch.setattr(logging.getLogger("agent_runtime_framework"), "propagate", False)
     with ScriptedLLM(NAMED, LOOK, "Well.") as llm:
         async with working(order_agent(llm, tools=hurting(how))) as rt:
             reply = await rt.send("order", "c-1", "Ada", timeout=10)

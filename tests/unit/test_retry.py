@@ -1,5 +1,7 @@
 """When a model is asked again, and how long that waits."""
 
+from typing import Any
+
 from agent_runtime_framework.events import ModelError
 from agent_runtime_framework.runtime.retry import RetryPolicy
 
@@ -27,8 +29,7 @@ def test_a_providers_wait_is_honoured_but_not_for_ever() -> None:
 
 
 def test_a_wait_in_words_is_a_number_and_nonsense_is_none() -> None:
-    waits = [
-        ModelError("", kind="busy", transient=True, retry_after=wait).retry_after for wait in ("5", "soon", -1, None)
-    ]  # type: ignore[arg-type]
+    given: list[Any] = ["5", "soon", -1, None]
+    waits = [ModelError("", kind="busy", transient=True, retry_after=wait).retry_after for wait in given]
 
     assert waits == [5.0, None, None, None]
