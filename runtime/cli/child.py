@@ -3,14 +3,17 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeAlias
 
-from ...events import FrameworkError
+import msgspec
+
+from ...events import FrameworkError, InvalidInput
 from ..opening import Place
 from .output import say
-from .worker import READY
+from .ready import Ready
 
 GRACE: Final = 5.0
 """Seconds that the worker gets to finish what runs."""
@@ -18,80 +21,157 @@ GRACE: Final = 5.0
 PATIENCE: Final = 10.0
 """Seconds beyond them after which it is killed."""
 
-LINE: Final = 16 * 1024 * 1024
-"""Bytes that a line of its stderr may have."""
+LINE: Final = 1024 * 1024
+"""Bytes that a line may have which it writes; a longer one is dropped."""
+
+LAST: Final = 3
+"""So many lines are kept of what it said last."""
+
+Tell: TypeAlias = Callable[[str], object]
+"""Hears a line that the worker, or code of its agents, writes."""
+
+
+class WorkerEnded(FrameworkError):
+    """Raised when a worker ended that was not asked to.
+
+    Attributes:
+        code: its exit code.
+        said: the last lines that it wrote.
+
+    """
+
+    def __init__(self, when: str, code: int, said: list[str]) -> None:
+        super().__init__(f"the worker ended{when} with exit code {code}: {' '.join(said) or 'silently'}")
+        self.code = code
+        self.said = said
+
+    def cause(self) -> FrameworkError:
+        """Return the error that it ended by, as far as it said one, with its exit code."""
+        if not (self.said and self.said[-1].startswith("error: ")):
+            return self
+        what = self.said[-1].removeprefix("error: ")
+        return InvalidInput(what) if self.code == InvalidInput.exit_code else FrameworkError(what)
 
 
 class WorkerProcess:
-    """Is a worker that was started."""
+    """Is a worker that was started; `tell` hears what it writes once it is ready."""
 
-    def __init__(self, process: asyncio.subprocess.Process, stderr: asyncio.StreamReader) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        stdout: asyncio.StreamReader,
+        stderr: asyncio.StreamReader,
+        tell: Tell,
+    ) -> None:
         self._process = process
-        self._stderr = stderr
+        self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+        self._said: deque[str] = deque(maxlen=LAST)
+        self._tell = tell
+        self._hearing = asyncio.gather(self._hear(stdout, self._data), self._hear(stderr, self._line))
 
-    async def ready(self) -> None:
-        """Return once it owns its partitions.
+    async def ready(self) -> Ready:
+        """Return what it says once it owns its partitions.
 
         Raises:
-            FrameworkError: it ended before; the message says why.
+            WorkerEnded: it ended before; the message says why.
 
         """
-        said: list[str] = []
-        while line := (await self._stderr.readline()).decode(errors="replace"):
-            if line.startswith(READY):
-                return
-            said.append(line.strip())
-        code = await self._process.wait()
-        raise FrameworkError(
-            f"the worker ended at its start with exit code {code}: {' '.join(said[-3:]) or 'silently'}"
-        )
+        await asyncio.wait([self._ready, self._hearing], return_when=asyncio.FIRST_COMPLETED)
+        if not self._ready.done():
+            raise WorkerEnded(" at its start", await self._process.wait(), list(self._said))
+        return self._ready.result()
 
     async def died(self) -> None:
-        """Repeat what it says on stderr until it ends without having been asked to.
+        """Return never.
 
         Raises:
-            FrameworkError: it ended.
+            WorkerEnded: it ended.
 
         """
-        while line := (await self._stderr.readline()).decode(errors="replace"):
-            say(f"worker: {line}")
-        raise FrameworkError(f"the worker ended with exit code {await self._process.wait()}")
+        code = await self._process.wait()
+        await asyncio.wait([self._hearing])
+        raise WorkerEnded("", code, list(self._said))
+
+    def kill(self) -> None:
+        """End it at once, as a crash would: whoever owns its conversations next goes on."""
+        if self._process.returncode is None:
+            self._process.kill()
 
     async def end(self) -> None:
         """Have it finish what runs and leave; return once it is gone."""
+        self._tell = _nobody
         if self._process.returncode is None:
             self._process.terminate()
         try:
             async with asyncio.timeout(GRACE + PATIENCE):
-                await self._process.communicate()
+                await self._process.wait()
         except TimeoutError:
-            self._process.kill()
-            await self._process.communicate()
+            self.kill()
+            await self._process.wait()
+        # what it started itself may still have its pipes open
+        self._hearing.cancel()
+        await asyncio.wait([self._hearing])
+
+    async def _hear(self, stream: asyncio.StreamReader, heard: Tell) -> None:
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # longer than LINE; it is dropped by now
+                continue
+            if not line:
+                return
+            heard(line.decode(errors="replace").rstrip("\r\n"))
+
+    def _data(self, line: str) -> None:
+        """Take what it says when it is ready; everything else on its stdout is printed by code of its agents."""
+        if not self._ready.done():
+            try:
+                self._ready.set_result(msgspec.json.decode(line, type=Ready))
+            except msgspec.DecodeError:
+                self._line(line)
+            return
+        self._line(line)
+
+    def _line(self, line: str) -> None:
+        if line.strip():
+            self._said.append(line)
+            if self._ready.done():
+                self._tell(line)
+
+
+def _nobody(_line: str) -> None:
+    """Hear nothing."""
+
+
+def _say(line: str) -> None:
+    say(f"worker: {line}")
 
 
 @asynccontextmanager
-async def worker_process(spec: str, place: Place) -> AsyncIterator[WorkerProcess]:
+async def worker_process(spec: str, place: Place, tell: Tell = _say) -> AsyncIterator[WorkerProcess]:
     """Run a worker for the agents that MODULE:ATTR names, in a process session of its own, while the block runs.
 
-    A Ctrl-C in the terminal does not reach it, so that it is ended in good order.
+    A Ctrl-C in the terminal does not reach it, so that it is ended in good order.  Where this process is killed, it
+    leaves by itself.
     """
     # -P: a file in the current directory must not stand in for a library's module
-    arguments = ("-P", "-m", __name__.rpartition(".")[0], "worker", spec, "--grace", str(GRACE))
+    module = __name__.rpartition(".")[0]
+    arguments = ("-P", "-m", module, "worker", spec, "--grace", str(GRACE), "--offline", "--child", "-o", "jsonl")
     # through the environment, where a URL's password is not seen by all
     where = {"ARF_NATS_URL": place.nats or "", "ARF_HOME": str(place.home or ""), "ARF_NAMESPACE": place.namespace}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=LINE,
         start_new_session=True,
-        env=os.environ | where,
+        env={**os.environ, **where, "PYTHONUNBUFFERED": "1"},
     )
-    if process.stderr is None:
-        raise FrameworkError("the worker's stderr cannot be read")
-    worker = WorkerProcess(process, process.stderr)
+    if process.stdout is None or process.stderr is None:
+        raise FrameworkError("what the worker writes cannot be read")
+    worker = WorkerProcess(process, process.stdout, process.stderr, tell)
     try:
         yield worker
     finally:

@@ -5,57 +5,76 @@ import os
 import threading
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from ...events import FrameworkError, InvalidInput
 from ..bus import PARTITIONS
+from ..demo import OfflineModel
 from ..opening import Place
 from ..runtime import Runtime
 from ..worker import Worker, bound
+from .lines import Lines
 from .loading import Agent, load_agents
 from .options import Options
-from .output import say
+from .output import flush, say, write_json
 from .place import place_of
-from .signals import on_signals
+from .ready import Ready
+from .signals import Signals
 from .text import without_password
 
-READY = "ready"
-"""How the first line begins that a worker says; who started it may wait for that."""
-
 LEFT_AT_ONCE = 130
-
-SAME_SIGNAL = 1.0
-"""Seconds in which further signals count as the first: a Ctrl-C also comes through whoever started the worker."""
 
 AUTHOR_THREADS = "arf-author"
 """How the threads are called in which a worker runs plain `def` author code."""
 
 
-def agents_of(specs: Sequence[str]) -> list[Agent]:
+class Loaded(Struct, frozen=True):
+    """Holds agents that can answer, and by key, in words, the model that each talks to."""
+
+    agents: list[Agent]
+    models: dict[str, str]
+
+
+def loaded(specs: Sequence[str], *, offline: bool = False) -> Loaded:
     """Return the agents that these MODULE:ATTR name, each of which has a key of its own and a model.
+
+    With `offline`, agents for which no model is found talk to the offline one.
 
     Raises:
         InvalidInput: one of them cannot be loaded, or two have one key.
         FrameworkError: an agent has no model.
 
     """
-    agents = load_agents(specs)
+    agents, models = load_agents(specs), {}
     for key, journey in bound(agents).items():
         try:
-            _ = journey.client
+            models[key] = _in_words(journey.client)
         except InvalidInput as error:
-            raise FrameworkError(f"agent {key!r} has no model to talk to: {error}") from error
-    return agents
+            if not offline:
+                raise FrameworkError(f"agent {key!r} has no model to talk to: {error}") from error
+            journey.agent.llm_client = OfflineModel()
+            models[key] = _in_words(journey.agent.llm_client)
+    return Loaded(agents, models)
 
 
-async def work(options: Options, agents: Sequence[Agent], *, concurrency: int, grace: float) -> int:
+def _in_words(client: object) -> str:
+    if isinstance(client, OfflineModel):
+        return f"{client.model}, the offline model: a few rules, no network"
+    return f"{getattr(client, 'model', 'a model')} ({type(client).__name__})"
+
+
+async def work(options: Options, found: Loaded, *, concurrency: int, grace: float, child: bool = False) -> int:
     """Answer for the agents until SIGTERM or SIGINT, then finish what runs and leave; return the exit code.
 
-    A second signal ends what runs, too.
+    A second signal ends what runs, too.  A `child` also leaves at the end of stdin: whoever started it is gone.
     """
     place = place_of(options, create=True)
-    asked = asyncio.Event()
-    _ask_to_leave(asked)
+    task, signals = asyncio.current_task(), Signals()
+    if task is not None:
+        signals.again = task.cancel
+    asked = asyncio.ensure_future(_asked(signals, child=child))
     runtime = Runtime(
-        agents,
+        found.agents,
         nats=place.nats,
         home=place.home,
         namespace=place.namespace,
@@ -66,17 +85,21 @@ async def work(options: Options, agents: Sequence[Agent], *, concurrency: int, g
         async with runtime:
             worker = runtime.worker()
             running = asyncio.create_task(worker.run())
-            await _first(running, worker.owning, asked)
+            owning = asyncio.ensure_future(worker.owning.wait())
+            await asyncio.wait({running, owning, asked}, return_when=asyncio.FIRST_COMPLETED)
             if worker.owning.is_set():
-                say(_ready(runtime, worker, place))
-            await _first(running, asked)
-            if asked.is_set():
+                _tell(options, _ready(found, runtime, worker, place))
+            await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
+            owning.cancel()
+            if asked.done():
                 say(f"leaving: what runs is finished first, for {grace:g} s at most")
             worker.stop()
             await running
     except asyncio.CancelledError:
         say("left at once: the next worker goes on with what was running")
         return LEFT_AT_ONCE
+    finally:
+        asked.cancel()
     return 0
 
 
@@ -87,36 +110,32 @@ def end_of_process(code: int) -> int:
     return code
 
 
-def _ask_to_leave(asked: asyncio.Event) -> None:
-    """Let the first signal set `asked`, and a later one cancel the task that calls this."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    since = loop.time()
-
-    def heard(_number: int) -> None:
-        nonlocal since
-        if not asked.is_set():
-            since = loop.time()
-            asked.set()
-        elif task is not None and loop.time() - since > SAME_SIGNAL:
-            task.cancel()
-
-    on_signals(heard)
+async def _asked(signals: Signals, *, child: bool) -> None:
+    """Return once this process is to leave."""
+    await signals.first(*([_end_of_stdin()] if child else []))
 
 
-async def _first(running: asyncio.Task[None], *events: asyncio.Event) -> None:
-    """Return once the task is done or one of the events is set."""
-    waiting = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait({running, *waiting}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in waiting:
-            each.cancel()
+async def _end_of_stdin() -> None:
+    lines = Lines()
+    while await lines.next() is not None:
+        pass
 
 
-def _ready(runtime: Runtime, worker: Worker, place: Place) -> str:
-    opened = runtime.opened
-    keys = [agent.key for agent in runtime.agents]
-    where = f"{without_password(opened.url)}{f' (embedded, {place.home})' if place.nats is None else ''}"
-    owned = f"{worker.partitions} of {PARTITIONS * len(keys)} partitions"
-    there = f"durability {opened.durability}, server {where}, namespace {place.namespace}"
-    return f"{READY}: {there}, agents {', '.join(keys)}, {owned}"
+def _tell(options: Options, ready: Ready) -> None:
+    if options.output == "text":
+        say(ready.line())
+    else:
+        write_json(ready, options.output)
+        flush()
+
+
+def _ready(found: Loaded, runtime: Runtime, worker: Worker, place: Place) -> Ready:
+    return Ready(
+        agents=found.models,
+        partitions=worker.partitions,
+        of=PARTITIONS * len(found.agents),
+        durability=runtime.opened.durability,
+        server=without_password(runtime.opened.url),
+        home=None if place.nats is not None else str(place.home),
+        namespace=place.namespace,
+    )
