@@ -33,7 +33,8 @@ def render(prompt: str, entries: Iterable[Entry]) -> list[dict[str, Any]]:
     for entry in entries:
         match entry:
             case UserMessage(text=text):
-                rendering.say({"role": "user", "content": text})
+                if text:  # a turn may go on with what was said before, without a word of the user's
+                    rendering.say({"role": "user", "content": text})
             case AssistantMessage(version=version, text=text, calls=calls):
                 rendering.answer(text, calls, f"call_{version}")
             case ToolMessage(index=index, text=text):
@@ -95,7 +96,9 @@ class _Rendering:
             self.answer(text, calls_of(message), f"call_0_{len(self.messages)}")
         elif role in ("user", "system", "developer"):
             # parts of a user's message, such as images, go to the model as they are
-            self.say({"role": role, "content": copy.deepcopy(content) if isinstance(content, list | tuple) else text})
+            words = copy.deepcopy(content) if isinstance(content, list | tuple) else text
+            name = message.get("name")
+            self.say({"role": role, "content": words} | ({"name": name} if isinstance(name, str) else {}))
 
     def settle(self) -> None:
         """Follow the last answer's calls with a result each; a call that has none is said to have none."""

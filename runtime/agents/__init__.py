@@ -3,6 +3,7 @@
 from .agent import BaseAgent
 from .binding import BoundJourney
 from .effects import TurnEffects, agent_effects
+from .executor import ExecutionResult, LLMExecutor, LLMExecutorConfig
 from .hooks import CompositeHooks, ExecutorHooks, LoggingHooks
 from .journey_agent import JourneyAgent, JourneyConfig
 from .run import failure, run_turn
@@ -13,9 +14,12 @@ __all__ = [
     "BoundJourney",
     "CallableToolExecutor",
     "CompositeHooks",
+    "ExecutionResult",
     "ExecutorHooks",
     "JourneyAgent",
     "JourneyConfig",
+    "LLMExecutor",
+    "LLMExecutorConfig",
     "LoggingHooks",
     "MethodToolExecutor",
     "ToolExecutor",

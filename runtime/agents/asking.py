@@ -32,7 +32,7 @@ class ModelCaller:
         client: Callable[[], LLMClient],
         *,
         clock: Clock,
-        timeout: float,
+        timeout: float | None,
         retry: RetryPolicy,
         raised: Raised,
         hooks: ExecutorHooks | None = None,

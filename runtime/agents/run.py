@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...actors import ConversationActor, Delivered, Directory, Journey, Life, Open, SayToAgent
 from ...actors.journey import AgentContext, AgentMessage, AgentResult
 from ...events import ConversationId, EventLog, MemoryLog, NoReply, Refused, Usage, WriterId
-from ...projections import Conversation, Ended, fold, initial, render, state_of, text_of
+from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of, text_of
 from ..clock import Clock, SystemClock, new_id
 from ..retry import RetryPolicy
 from .asking import ModelCaller
@@ -116,7 +116,8 @@ def ended_well(conversation: Conversation, effects: TurnEffects) -> Ended:
 
 def said_in(conversation: Conversation, turn: int) -> list[dict[str, Any]]:
     """Return the messages of a turn that followed the user's."""
-    return render("", conversation.transcript.window(turn, turn))[1:]
+    entries = conversation.transcript.window(turn, turn)
+    return render("", (entry for entry in entries if not isinstance(entry, UserMessage)))
 
 
 def as_dict(usage: Usage) -> dict[str, int]:
@@ -130,18 +131,17 @@ def as_dict(usage: Usage) -> dict[str, int]:
 
 def split(messages: Sequence[AgentMessage | Mapping[str, Any]]) -> tuple[tuple[dict[str, Any], ...], str]:
     """Return what was said before the last user message, and that message's text."""
-    plain = [
-        {key: value for key, value in _fields(message).items() if key in SENT and value is not None}
-        for message in messages
-    ]
-    for at in range(len(plain) - 1, -1, -1):
-        if plain[at].get("role") == "user" and (text := text_of(plain[at])):
-            return tuple(plain[:at]), text
-    return tuple(plain), ""
+    given = [plain(message) for message in messages]
+    for at in range(len(given) - 1, -1, -1):
+        if given[at].get("role") == "user" and (text := text_of(given[at])):
+            return tuple(given[:at]), text
+    return tuple(given), ""
 
 
-def _fields(message: AgentMessage | Mapping[str, Any]) -> Mapping[str, Any]:
-    return message.to_dict() if isinstance(message, AgentMessage) else message
+def plain(message: AgentMessage | Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a message from before a model may be sent."""
+    fields: Mapping[str, Any] = message.to_dict() if isinstance(message, AgentMessage) else message
+    return {key: value for key, value in fields.items() if key in SENT and value is not None}
 
 
 def failure(conversation: str, ended: Ended) -> NoReply:

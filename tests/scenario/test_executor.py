@@ -1,0 +1,237 @@
+"""LLMExecutor: the loop on its own, by each sentence of its contract."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from agent_runtime_framework import ToolSchemaBuilder
+from agent_runtime_framework.events import ModelError, NoReply
+from agent_runtime_framework.runtime.agents import (
+    CallableToolExecutor,
+    CompositeHooks,
+    ExecutorHooks,
+    LLMExecutor,
+    LLMExecutorConfig,
+    MethodToolExecutor,
+)
+from agent_runtime_framework.runtime.config import FrameworkConfig, get_config, set_config
+from agent_runtime_framework.testing import ScriptedLLM, calls
+
+ADD = ToolSchemaBuilder("add").param("a", "integer").param("b", "integer").build()
+SUM = calls(("add", {"a": 1, "b": 2}))
+TOOLS = CallableToolExecutor({"add": lambda a, b: a + b, "fail": lambda: 1 / 0})
+ASKED = [{"role": "user", "content": "1 + 2?"}]
+
+
+@pytest.fixture
+def _debug() -> Iterator[None]:
+    before = get_config()
+    set_config(FrameworkConfig(debug=True, swallow_tool_exceptions=False))
+    yield
+    set_config(before)
+
+
+async def test_tools_run_until_the_model_answers_in_words() -> None:
+    given = [{"role": "assistant", "content": "Ask me."}, *ASKED]
+    with ScriptedLLM(SUM, "It is 3.") as llm:
+        result = await LLMExecutor(llm, TOOLS).run(given, [ADD], "Be exact.")
+
+    assert (result.response, result.stopped_reason, result.tool_calls_made) == ("It is 3.", "text_response", 1)
+    assert [message["role"] for message in result.messages] == ["assistant", "user", "assistant", "tool", "assistant"]
+    assert [message["role"] for message in llm.requests[0].messages] == ["system", "assistant", "user"]
+    assert llm.requests[1].messages[-1]["content"] == "3"
+    assert llm.requests[0].tools == [ADD.to_openai_format()]
+    assert result.usage["total_tokens"] > 0
+    assert given == [{"role": "assistant", "content": "Ask me."}, {"role": "user", "content": "1 + 2?"}]
+
+
+async def test_messages_that_do_not_end_with_words_of_the_user_are_sent_as_they_are() -> None:
+    call = {"id": "x", "type": "function", "function": {"name": "add", "arguments": '{"a":1}'}}
+    given: list[dict[str, Any]] = [
+        {"role": "user", "name": "ada", "content": "1 + 2?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "x", "content": "3"},
+    ]
+    with ScriptedLLM("It is 3.") as llm:
+        await LLMExecutor(llm).run(given)
+
+    assert llm.requests[0].messages == given
+
+
+async def test_a_terminal_tool_ends_the_run_with_its_text_if_it_succeeds() -> None:
+    config = LLMExecutorConfig(terminal_tools={"add", "fail"})
+    with ScriptedLLM(SUM) as llm:
+        done = await LLMExecutor(llm, TOOLS, config).run(ASKED, [ADD])
+    with ScriptedLLM(calls(("fail", {})), "Sorry.") as llm:
+        failed = await LLMExecutor(llm, TOOLS, config).run(ASKED, [ADD])
+
+    assert (done.response, done.stopped_reason) == ("3", "terminal_tool:add")
+    assert (failed.response, failed.stopped_reason) == ("Sorry.", "text_response")
+
+
+async def test_the_last_iteration_ends_the_run() -> None:
+    with ScriptedLLM(SUM, SUM) as llm:
+        result = await LLMExecutor(llm, TOOLS, LLMExecutorConfig(max_iterations=2)).run(ASKED, [ADD])
+
+    assert (result.response, result.stopped_reason, result.tool_calls_made) == ("3", "max_iterations", 2)
+
+
+async def test_words_join_the_history_and_the_loop_goes_on_where_wanted() -> None:
+    with ScriptedLLM("Let me think.", SUM) as llm:
+        config = LLMExecutorConfig(stop_on_text=False, terminal_tools={"add"})
+        result = await LLMExecutor(llm, TOOLS, config).run(ASKED, [ADD])
+
+    assert result.response == "3"
+    assert llm.requests[1].messages[-1] == {"role": "assistant", "content": "Let me think."}
+
+
+async def test_a_tool_call_is_required_where_there_are_tools() -> None:
+    config = LLMExecutorConfig(require_tool_call=True)
+    with ScriptedLLM("Well.", "Well.") as llm:
+        await LLMExecutor(llm, TOOLS, config).run(ASKED, [ADD])
+        await LLMExecutor(llm, TOOLS, config).run(ASKED)
+
+    assert [request.kwargs for request in llm.requests] == [{"tool_choice": "required"}, {}]
+
+
+async def test_any_tool_that_the_executor_knows_runs_and_another_is_said_to_be_unknown() -> None:
+    with ScriptedLLM(calls(("add", {"a": 1, "b": 1}), ("drop", {})), "Hm.") as llm:
+        result = await LLMExecutor(llm, TOOLS).run(ASKED)
+
+    assert [message["content"] for message in result.messages if message["role"] == "tool"] == [
+        "2",
+        "Error: Unknown tool 'drop'",
+    ]
+
+
+async def test_without_a_tool_executor_the_model_is_told_so() -> None:
+    with ScriptedLLM(SUM, "Hm.") as llm:
+        result = await LLMExecutor(llm).run(ASKED, [ADD])
+
+    assert result.messages[2]["content"] == "Error: No tool executor configured for 'add'"
+
+
+async def test_in_production_a_tools_error_is_told_to_the_model() -> None:
+    with ScriptedLLM(calls(("fail", {})), "Sorry.") as llm:
+        result = await LLMExecutor(llm, TOOLS).run(ASKED)
+
+    assert result.messages[2]["content"] == "Error executing fail: division by zero"
+
+
+@pytest.mark.usefixtures("_debug")
+async def test_in_debug_a_tools_own_error_reaches_the_caller() -> None:
+    with ScriptedLLM(calls(("fail", {}))) as llm, pytest.raises(ZeroDivisionError) as raised:
+        await LLMExecutor(llm, TOOLS).run(ASKED)
+
+    assert "1 / 0" in str(raised.traceback[-1].statement)
+
+
+async def test_a_model_that_fails_for_good_is_no_reply_with_its_cause() -> None:
+    wrong = ModelError("the key is wrong", kind="refused", transient=False)
+    with pytest.raises(NoReply, match="the key is wrong") as raised:
+        await LLMExecutor(ScriptedLLM(wrong)).run(ASKED)
+
+    assert raised.value.__cause__ is wrong
+
+
+class Watching(ExecutorHooks):
+    """Notes what it sees, and may raise at one point."""
+
+    def __init__(self, raising: str = "") -> None:
+        self.seen: list[Any] = []
+        self.raising = raising
+
+    def _note(self, what: str, *details: Any) -> None:
+        self.seen.append((what, *details))
+        if what == self.raising:
+            raise RuntimeError(what)
+
+    async def on_iteration_start(self, iteration: int) -> None:
+        self._note("iteration", iteration)
+
+    async def on_llm_call(self, messages: Any, tools: Any) -> None:
+        self._note("llm", len(messages))
+
+    async def on_tool_calls(self, tool_calls: Any) -> None:
+        self._note("calls", len(tool_calls))
+
+    async def on_tool_start(self, name: str, arguments: Any) -> None:
+        self._note("start", name, arguments)
+
+    async def on_tool_end(self, name: str, result: str) -> None:
+        self._note("end", name, result)
+
+    async def on_complete(self, response: str, stopped_reason: str) -> None:
+        self._note("complete", response, stopped_reason)
+
+
+SEEN = [
+    ("iteration", 1),
+    ("llm", 1),
+    ("calls", 1),
+    ("start", "add", {"a": 1, "b": 2}),
+    ("end", "add", "3"),
+    ("iteration", 2),
+    ("llm", 3),
+    ("complete", "It is 3.", "text_response"),
+]
+
+
+async def test_hooks_see_each_point_in_order() -> None:
+    hooks = Watching()
+    with ScriptedLLM(SUM, "It is 3.") as llm:
+        await LLMExecutor(llm, TOOLS, hooks=hooks).run(ASKED, [ADD])
+
+    assert hooks.seen == SEEN
+
+
+@pytest.mark.parametrize("point", ["iteration", "llm", "calls", "start", "end", "complete"])
+async def test_a_hook_that_raises_breaks_nothing_in_production(point: str) -> None:
+    raising, other = Watching(point), Watching()
+    with ScriptedLLM(SUM, "It is 3.") as llm:
+        result = await LLMExecutor(llm, TOOLS, hooks=CompositeHooks([raising]).add(other)).run(ASKED, [ADD])
+
+    assert result.response == "It is 3."
+    assert other.seen == raising.seen == SEEN
+
+
+class Methods:
+    """Has methods of every kind."""
+
+    name = "Ada"
+
+    def greet(self, name: str) -> str:
+        return f"Hello {name}"
+
+    async def count(self, *, upto: int) -> list[int]:
+        return list(range(upto))
+
+    def _secret(self) -> str:
+        return "secret"
+
+    @property
+    def costly(self) -> str:
+        raise AssertionError("a property was run")
+
+    @staticmethod
+    def version() -> str:
+        return "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "text"),
+    [
+        ("greet", {"name": "Ada"}, "Hello Ada"),
+        ("count", {"upto": 2}, "[0, 1]"),
+        ("version", {}, "1"),
+        ("_secret", {}, "Error: Unknown tool '_secret'"),
+        ("__class__", {}, "Error: Unknown tool '__class__'"),
+        ("name", {}, "Error: Unknown tool 'name'"),
+        ("costly", {}, "Error: Unknown tool 'costly'"),
+        ("missing", {}, "Error: Unknown tool 'missing'"),
+        ("greet", {}, "Error executing greet: Methods.greet() missing 1 required positional argument: 'name'"),
+    ],
+)
+async def test_a_method_executor_runs_public_methods_only(name: str, arguments: dict[str, Any], text: str) -> None:
+    assert await MethodToolExecutor(Methods()).execute(name, arguments) == text
