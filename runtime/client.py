@@ -34,7 +34,7 @@ from ..events import (
     check_token,
     not_found,
 )
-from ..projections import Conversation, Recorded, evolve, fold, initial, state_of, timeline
+from ..projections import Conversation, Ended, Recorded, evolve, fold, initial, state_of, timeline
 from .agents.run import failure
 from .bus import partition_of
 from .clock import new_id
@@ -184,10 +184,16 @@ class Client:
                 now = evolve(now, event)
                 if isinstance(event, CommandRefused) and event.command_id == say.id:
                     raise Refused(f"message {say.id} was refused in {conversation!r}: {event.reason}")
-                reply = _reply(now, say.id)
-                if reply is not None:
-                    return reply
+                ended = now.ended
+                if ended is not None and ended.message_id == say.id and ended.version == now.version:
+                    if ended.outcome != "completed":
+                        raise self._no_reply(now, ended)
+                    return Reply(ended.text, ended.turn, ended.version, state_of(now))
         raise Unavailable(f"following {conversation!r} ended before the reply came")
+
+    def _no_reply(self, conversation: Conversation, ended: Ended) -> Exception:
+        """Return what is raised to the sender of a message whose turn ended without a reply."""
+        return failure(conversation.id, ended)
 
     async def _publish(self, conversation: ConversationId, say: SayToAgent | CancelTurn) -> None:
         await self.substrate.bus.publish(AgentKey(say.agent), conversation, encode(say), id=say.id)
@@ -327,12 +333,3 @@ def _conversation(value: str | UUID) -> ConversationId:
 
 def _up_to(frame: Frame, at: int | None) -> Frame:
     return frame if at is None else replace(frame, events=frame.events[: max(at - frame.first + 1, 0)])
-
-
-def _reply(now: Conversation, message_id: str) -> Reply | None:
-    ended = now.ended
-    if ended is None or ended.message_id != message_id or ended.version != now.version:
-        return None
-    if ended.outcome != "completed":
-        raise failure(now.id, ended)
-    return Reply(ended.text, ended.turn, ended.version, state_of(now))
