@@ -1,0 +1,144 @@
+"""Loading and saving: what an agent's own `load_state` and `save_state` are told, in a run and in a worker."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from agent_runtime_framework import AgentContext
+from agent_runtime_framework.events import ModelError, NoReply
+from agent_runtime_framework.testing import ScriptedLLM, calls
+from support.journeys import Order, OrderAgent, OrderTools, Step, order_agent, working
+
+NAMED = calls(("save_name", {"name": "Ada"}))
+CTX = AgentContext("r-1", "c-1", [{"role": "user", "content": "I am Ada"}])
+
+
+class Telling(OrderTools):
+    """Announces each change."""
+
+    async def save_name(self, name: str) -> str:
+        told = await super().save_name(name)
+        await self._notify_state_change()
+        return told
+
+    async def fail(self) -> str:
+        self.state.name = "nobody"
+        await self._notify_state_change()
+        raise ValueError("after saving")
+
+
+class Saving(OrderAgent):
+    """Notes in order what it saves and what its callback hears."""
+
+    def __init__(self, llm: Any) -> None:
+        super().__init__(llm)
+        self.tools_type = Telling
+        self.notes: list[tuple[str, str]] = []
+        self.stored: Order | None = None
+        self.callback = False
+
+    async def load_state(self, ctx: AgentContext) -> Order | None:
+        return self.stored
+
+    def save_state(self, ctx: AgentContext, state: Order) -> None:
+        self.notes.append(("saved", state.name))
+        self.stored = state.copy()
+
+    def create_tools(self, state: Order, ctx: AgentContext) -> OrderTools:
+        told = (lambda changed: self.notes.append(("told", changed.name))) if self.callback else None
+        return Telling(state=state, on_state_change=told)
+
+
+async def test_a_run_saves_at_each_announced_change_and_at_its_end() -> None:
+    with ScriptedLLM(NAMED, "Hello.") as llm:
+        agent = Saving(llm)
+        await agent.run(CTX)
+
+    assert agent.notes == [("saved", "Ada"), ("saved", "Ada")]
+
+
+async def test_an_authors_own_callback_is_called_first() -> None:
+    with ScriptedLLM(NAMED, "Hello.") as llm:
+        agent = Saving(llm)
+        agent.callback = True
+        await agent.run(CTX)
+
+    assert agent.notes == [("told", "Ada"), ("saved", "Ada"), ("saved", "Ada")]
+
+
+async def test_a_tool_that_fails_after_saving_is_saved_back() -> None:
+    with ScriptedLLM(NAMED, calls(("fail", {})), "Sorry.") as llm:
+        agent = Saving(llm)
+        result = await agent.run(CTX)
+
+    assert agent.notes == [("saved", "Ada"), ("saved", "nobody"), ("saved", "Ada"), ("saved", "Ada")]
+    assert result.state is not None
+    assert result.state["name"] == "Ada"
+
+
+async def test_a_run_saves_even_if_it_ends_without_a_reply() -> None:
+    agent = Saving(ScriptedLLM(NAMED, ModelError("down", kind="refused", transient=False)))
+    try:
+        await agent.run(CTX)
+    except NoReply:
+        agent.notes.append(("raised", ""))
+
+    assert agent.notes == [("saved", "Ada"), ("saved", "Ada"), ("raised", "")]
+
+
+async def test_the_next_run_goes_on_from_what_was_saved() -> None:
+    with ScriptedLLM(NAMED, "Hello.", calls(("add", {"line": "tea"})), "Tea.") as llm:
+        agent = Saving(llm)
+        await agent.run(CTX)
+        history = [
+            {"role": "user", "content": "I am Ada"},
+            {"role": "assistant", "content": "Hello."},
+            {"role": "user", "content": "tea"},
+        ]
+        result = await agent.run(AgentContext("r-2", "c-1", history))
+
+    assert result.state is not None
+    assert (result.state["name"], result.state["lines"], result.state["step"]) == ("Ada", ["tea"], "order")
+    assert [message["role"] for message in llm.requests[2].messages] == ["system", "user", "assistant", "user"]
+
+
+async def test_what_a_run_gives_has_no_system_message_and_no_input() -> None:
+    with ScriptedLLM(NAMED, "Hello.") as llm:
+        result = await order_agent(llm).run(CTX)
+
+    assert [message.role for message in result.messages] == ["assistant", "tool", "assistant"]
+    assert result.usage is not None
+    assert result.usage["total_tokens"] > 0
+
+
+async def test_one_instance_serves_many_runs_at_once() -> None:
+    class Echo:
+        async def generate(self, messages: Any, tools: Any = None, **parameters: Any) -> Any:
+            await asyncio.sleep(0)
+            if messages[-1]["role"] == "tool":
+                return _reply({"content": messages[-1]["content"]})
+            return _reply({"tool_calls": [{"name": "save_name", "arguments": {"name": messages[-1]["content"]}}]})
+
+    agent = order_agent(Echo())
+    contexts = [AgentContext(f"r-{n}", f"c-{n}", [{"role": "user", "content": f"P{n}"}]) for n in range(20)]
+    results = await asyncio.gather(*(agent.run(ctx) for ctx in contexts))
+
+    assert [result.response for result in results] == [f"Nice to meet you, P{n}." for n in range(20)]
+
+
+def _reply(message: dict[str, Any]) -> Any:
+    return SimpleNamespace(message={"role": "assistant", **message}, usage={"total_tokens": 1, "odd": "ignored"})
+
+
+async def test_in_a_worker_the_log_is_the_state_and_saving_is_told_after_each_turn() -> None:
+    with ScriptedLLM(NAMED, "Hello.", "Yes?") as llm:
+        agent = Saving(llm)
+        agent.stored = Order(step=Step.NAME, lines=["before"])
+        async with working(agent) as rt:
+            first = await rt.send("order", "c-1", "I am Ada", timeout=10)
+            agent.stored = Order(name="of no interest any more")
+            second = await rt.send("order", "c-1", "hi", timeout=10)
+
+    assert first.state["lines"] == second.state["lines"] == ["before"]
+    assert second.state["name"] == "Ada"
+    assert agent.notes == [("saved", "Ada"), ("saved", "Ada")]
