@@ -71,7 +71,7 @@ class ConversationStore(BackedStore[list[dict[str, Any]]]):
     """Keeps the messages of conversations, in memory or in any other store.
 
     Adding is one change of the backend at a time in this store; that those of other stores and processes are not lost
-    is up to the backend's `update`.
+    is up to the backend's `modify`.
 
     >>> import asyncio
     >>> from agent_runtime_framework import ConversationStore, StoredMessage
@@ -119,7 +119,7 @@ class ConversationStore(BackedStore[list[dict[str, Any]]]):
         if added:
             # a lock serves one loop only, and a store may be used from several, each in a thread of its own
             async with self._changing.setdefault((asyncio.get_running_loop(), key), asyncio.Lock()):
-                await self.update(key, lambda stored: [*(stored or []), *added])
+                await self.modify(key, lambda stored: [*(stored or []), *added])
 
     async def clear_conversation(self, conversation_id: str | UUID) -> None:
         """Forget the messages of a conversation; nothing happens if there are none."""

@@ -42,6 +42,5 @@ class StateStore(BackedStore[dict[str, Any]]):
 
 
 def _key(conversation_id: str | UUID, agent_key: str) -> str:
-    # quoted, so that no two pairs of ids share a key, whatever characters are in them
-    conversation = quote(conversation_text(conversation_id), safe="")
-    return f"state/{conversation}/{quote(agent_key, safe='')}"
+    # without a slash in the last part no two pairs of ids share a key
+    return f"state/{conversation_text(conversation_id)}/{quote(agent_key, safe='')}"

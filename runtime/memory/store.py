@@ -53,7 +53,7 @@ class MemoryStore(ABC, Generic[T]):
         """Say whether there is a value."""
         return await self.get(key) is not None
 
-    async def update(self, key: str, change: Callable[[T | None], T]) -> None:
+    async def modify(self, key: str, change: Callable[[T | None], T]) -> None:
         """Store what `change` makes of the value that is there, None if there is none.
 
         A store that several write to at once overrides this, so that no write comes in between; `change` is then called
@@ -117,9 +117,9 @@ class BackedStore(MemoryStore[T]):
         """Say whether the backend has a value."""
         return await self.backend.exists(key)
 
-    async def update(self, key: str, change: Callable[[T | None], T]) -> None:
+    async def modify(self, key: str, change: Callable[[T | None], T]) -> None:
         """Store in the backend what `change` makes of the value that is there."""
-        await self.backend.update(key, change)
+        await self.backend.modify(key, change)
 
 
 def conversation_text(conversation_id: str | UUID) -> str:

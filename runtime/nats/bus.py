@@ -22,6 +22,7 @@ from nats.aio.subscription import Subscription
 from ...events import AgentKey, ConversationId, TooLarge, Unavailable
 from ..bus import Consumption, Deliver
 from ..leases import Lease
+from .client import Forbidden
 from .connection import ApiError, api, publish, request, status
 from .names import Names
 
@@ -265,6 +266,8 @@ class _NatsDelivery:
     async def ack(self) -> None:
         try:
             await request(self._client, self._reply, b"+ACK")
+        except Forbidden as error:
+            logger.warning("command for %s cannot be acknowledged: %s", self.conversation, error)
         except Unavailable as error:
             # the partition has a new owner, or the server is away: the command comes again, and its id is known then
             logger.debug("command for %s stays unacknowledged: %s", self.conversation, error)

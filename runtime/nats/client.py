@@ -189,7 +189,7 @@ class Connection(Client):
         """End the connection; what could not be sent to a lost server is dropped."""
         self.give_up()
         if not self.is_connected:
-            # nats-py would write it to the transport that is lost, which some releases of asyncio answer with a TypeError
+            # nats-py would write it to the lost transport, which some releases of asyncio answer with a TypeError
             self._pending, self._pending_data_size = [], 0
         try:
             await super().close()

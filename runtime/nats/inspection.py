@@ -190,12 +190,14 @@ class Inspection:
         if commands is not None and commands.state.messages:
             listed = await self._info(names.command_stream, {"subjects_filter": f"{names.namespace}.cmdp.>"})
             for subject, count in ({} if listed is None else listed.state.subjects).items():
-                _, _, agent, partition, _ = subject.split(".")
-                waiting[AgentKey(agent), int(partition)] += count
+                tokens = subject.split(".")
+                # the stream also takes what somebody publishes by hand
+                if len(tokens) == 5 and tokens[3].isdecimal():
+                    waiting[AgentKey(tokens[2]), int(tokens[3])] += count
         unanswered = sum(count for key, count in waiting.items() if key not in holders)
         alive = len(set(holders.values()))
         start = "start one: arf worker MODULE:ATTR"
-        found = [_commands(waiting.total(), unanswered)]
+        found = [_commands(0 if commands is None else commands.state.messages, unanswered)]
         found.append(Finding("workers", str(alive)) if alive else Finding("workers", "none", "warning", start))
         agents = sorted({agent for agent, _ in (*holders, *waiting)})
         return [*found, *(_agent(agent, holders, waiting) for agent in agents)]

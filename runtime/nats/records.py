@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 
 from ...events import AckLost, ConversationId, PositionMoved, TooLarge, Unavailable
 from ..clock import new_id
+from .client import Forbidden
 from .connection import ApiError, api, publish, request, request_many, status
 from .names import Names
 
@@ -58,6 +59,8 @@ class JetStreamRecords:
             if error.code in _POSITION_MOVED:
                 raise PositionMoved from error
             raise Unavailable(f"the frame for {conversation!r} was not stored: {error}") from error
+        except Forbidden:
+            raise
         except Unavailable as error:
             raise AckLost from error
         return reply.seq

@@ -110,7 +110,7 @@ class JetStreamStore(MemoryStore[Any]):
         """
         await self._write(key, lambda _: b"")
 
-    async def update(self, key: str, change: Callable[[Any], Any]) -> None:
+    async def modify(self, key: str, change: Callable[[Any], Any]) -> None:
         """Store what `change` makes of the value that is there; it is called again when another write came first.
 
         Raises:

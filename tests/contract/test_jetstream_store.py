@@ -174,7 +174,7 @@ async def test_a_change_that_was_overtaken_is_made_again_of_the_newer_value(clie
         seen.append(value)
         return [value]
 
-    await Overtaken(client, bucket, times=3).update("k", change)
+    await Overtaken(client, bucket, times=3).modify("k", change)
 
     assert seen == [None, 1, 2, 3]
     assert await JetStreamStore(client, bucket).get("k") == [3]
@@ -212,7 +212,7 @@ async def test_a_change_that_is_always_overtaken_is_a_conflict_in_the_end(
 ) -> None:
     monkeypatch.setattr(store, "ATTEMPTS", 3)
     with pytest.raises(Conflict, match=r"key 'k' of bucket .* 3 times in a row"):
-        await Overtaken(client, bucket, times=9).update("k", lambda value: "mine")
+        await Overtaken(client, bucket, times=9).modify("k", lambda value: "mine")
 
     assert await JetStreamStore(client, bucket).get("k") == 3
 
@@ -266,7 +266,7 @@ async def test_an_entry_that_is_not_json_is_an_error_until_it_is_replaced(
         with pytest.raises(FrameworkError, match=r"key 'k' of bucket .* holds what is not JSON"):
             await memory.get("k")
         with pytest.raises(FrameworkError, match="not JSON"):
-            await memory.update("k", lambda value: 1)
+            await memory.modify("k", lambda value: 1)
 
     await memory.set("k", 2)
     assert await memory.get("k") == 2
@@ -282,7 +282,7 @@ async def test_a_server_that_is_gone_is_unavailable(tmp_path: Path, monkeypatch:
         memory = JetStreamStore(client)
         await memory.set("k", 1)
         await asyncio.to_thread(server.kill)
-        for call in (memory.get("k"), memory.set("k", 2), memory.delete("k"), memory.update("k", lambda _: 3)):
+        for call in (memory.get("k"), memory.set("k", 2), memory.delete("k"), memory.modify("k", lambda _: 3)):
             with pytest.raises(Unavailable, match="did not answer"):
                 await call
         await client.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import inspect
 import threading
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from agent_runtime_framework import (
     AgentMessage,
     ConversationStore,
     InMemoryStore,
+    JetStreamStore,
     MemoryContext,
     MemoryManager,
     MemoryStore,
@@ -54,6 +56,18 @@ def test_a_store_that_lacks_one_of_three_methods_cannot_be_made() -> None:
         Half()  # type: ignore[abstract]
 
 
+@pytest.mark.parametrize("kind", [InMemoryStore, StateStore, ConversationStore, JetStreamStore, MemoryManager])
+def test_every_method_is_async_but_that_which_clears_a_store_in_memory(kind: type) -> None:
+    plain = {
+        name
+        for name, method in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_") and not inspect.iscoroutinefunction(method)
+    }
+
+    assert plain == ({"clear"} if kind is InMemoryStore else set())
+    assert inspect.iscoroutinefunction(build_memory_context)
+
+
 async def test_whether_a_value_exists_is_answered_by_get_unless_a_store_knows_better() -> None:
     store = Slow()
     await store.set("k", 0)
@@ -64,8 +78,8 @@ async def test_whether_a_value_exists_is_answered_by_get_unless_a_store_knows_be
 
 async def test_a_change_is_made_of_the_value_that_is_there() -> None:
     store = Slow()
-    await store.update("k", lambda value: [value])
-    await store.update("k", lambda value: [value])
+    await store.modify("k", lambda value: [value])
+    await store.modify("k", lambda value: [value])
 
     assert store.data == {"k": [[None]]}
 
@@ -148,7 +162,7 @@ def test_a_store_may_be_used_from_several_event_loops_at_once() -> None:
     def in_a_loop_of_its_own(text: str) -> None:
         asyncio.run(store.add_message("c-1", StoredMessage("user", text)))
 
-    threads = [threading.Thread(target=in_a_loop_of_its_own, args=(text,)) for text in ("a", "b")]
+    threads = [threading.Thread(target=in_a_loop_of_its_own, args=(text,), daemon=True) for text in ("a", "b")]
     for thread in threads:
         thread.start()
     for thread in threads:
