@@ -46,6 +46,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
     Raises:
         InvalidInput: two ways at once, half of a pair, or a file that cannot be read.
 
+    >>> from agent_runtime_framework import Credentials
     >>> Credentials.from_env({"ARF_NATS_USER": "ada", "ARF_NATS_PASSWORD": "secret"})
     Credentials(user='ada', password='***')
 

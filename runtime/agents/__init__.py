@@ -3,7 +3,7 @@
 from .agent import BaseAgent
 from .binding import BoundJourney
 from .effects import TurnEffects, agent_effects
-from .executor import ExecutionResult, LLMExecutor, LLMExecutorConfig
+from .executor import ExecutionResult, Executor, ExecutorConfig, LLMExecutor, LLMExecutorConfig
 from .hooks import CompositeHooks, ExecutorHooks, LoggingHooks
 from .journey_agent import JourneyAgent, JourneyConfig
 from .run import failure, run_turn
@@ -15,6 +15,8 @@ __all__ = [
     "CallableToolExecutor",
     "CompositeHooks",
     "ExecutionResult",
+    "Executor",
+    "ExecutorConfig",
     "ExecutorHooks",
     "JourneyAgent",
     "JourneyConfig",

@@ -169,3 +169,10 @@ def _ends_with_words(messages: Sequence[Mapping[str, Any]]) -> bool:
 
 def _in_openai_form(tools: Sequence[ToolSchema | Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:
     return [tool.to_openai_format() if isinstance(tool, ToolSchema) else tool for tool in tools or ()]
+
+
+Executor = LLMExecutor
+"""The name that `LLMExecutor` had before."""
+
+ExecutorConfig = LLMExecutorConfig
+"""The name that `LLMExecutorConfig` had before."""

@@ -15,10 +15,11 @@ logger = logging.getLogger("agent_runtime_framework.agents")
 class ExecutorHooks:
     """Does nothing at each point; override what you want to see.
 
-    >>> class Printing(ExecutorHooks):
-    ...     async def on_tool_start(self, name: str, arguments: dict[str, Any]) -> None:
-    ...         print(f"calling {name}")
     >>> import asyncio
+    >>> from agent_runtime_framework import ExecutorHooks
+    >>> class Printing(ExecutorHooks):
+    ...     async def on_tool_start(self, name, arguments):
+    ...         print(f"calling {name}")
     >>> asyncio.run(Printing().on_tool_start("save_name", {}))
     calling save_name
     """

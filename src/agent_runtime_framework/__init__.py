@@ -9,142 +9,104 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .actors.journey import (
-        AgentContext as AgentContext,
+        AgentContext,
+        AgentMessage,
+        AgentResult,
+        BaseJourneyState,
+        BaseJourneyTools,
+        BaseState,
+        BaseTool,
+        IntentDetector,
+        IntentRouter,
+        PromptManager,
+        PromptTemplate,
+        RouteDefinition,
+        RouteResult,
+        StateSerializer,
+        StepPromptMapping,
+        ToolParameter,
+        ToolResult,
+        ToolSchema,
+        ToolSchemaBuilder,
+        create_reroute_tool,
+        preference_enricher,
+        schemas_to_openai_format,
     )
-    from .actors.journey import (
-        AgentMessage as AgentMessage,
+    from .events import (
+        Conflict,
+        CorruptLog,
+        FrameworkError,
+        InvalidInput,
+        ModelError,
+        NewerRelease,
+        NoReply,
+        NotFound,
+        Refused,
+        TooLarge,
+        Unavailable,
     )
-    from .actors.journey import (
-        AgentResult as AgentResult,
-    )
-    from .actors.journey import (
-        BaseJourneyState as BaseJourneyState,
-    )
-    from .actors.journey import (
-        BaseJourneyTools as BaseJourneyTools,
-    )
-    from .actors.journey import (
-        BaseState as BaseState,
-    )
-    from .actors.journey import (
-        BaseTool as BaseTool,
-    )
-    from .actors.journey import (
-        IntentDetector as IntentDetector,
-    )
-    from .actors.journey import (
-        IntentRouter as IntentRouter,
-    )
-    from .actors.journey import (
-        PromptManager as PromptManager,
-    )
-    from .actors.journey import (
-        PromptTemplate as PromptTemplate,
-    )
-    from .actors.journey import (
-        RouteDefinition as RouteDefinition,
-    )
-    from .actors.journey import (
-        RouteResult as RouteResult,
-    )
-    from .actors.journey import (
-        StateSerializer as StateSerializer,
-    )
-    from .actors.journey import (
-        StepPromptMapping as StepPromptMapping,
-    )
-    from .actors.journey import (
-        ToolParameter as ToolParameter,
-    )
-    from .actors.journey import (
-        ToolResult as ToolResult,
-    )
-    from .actors.journey import (
-        ToolSchema as ToolSchema,
-    )
-    from .actors.journey import (
-        ToolSchemaBuilder as ToolSchemaBuilder,
-    )
-    from .actors.journey import (
-        create_reroute_tool as create_reroute_tool,
-    )
-    from .actors.journey import (
-        preference_enricher as preference_enricher,
-    )
-    from .actors.journey import (
-        schemas_to_openai_format as schemas_to_openai_format,
+    from .projections import (
+        Recorded,
     )
     from .runtime.agents import (
-        BaseAgent as BaseAgent,
-    )
-    from .runtime.agents import (
-        JourneyAgent as JourneyAgent,
-    )
-    from .runtime.agents import (
-        JourneyConfig as JourneyConfig,
+        BaseAgent,
+        CallableToolExecutor,
+        CompositeHooks,
+        ExecutionResult,
+        Executor,
+        ExecutorConfig,
+        ExecutorHooks,
+        JourneyAgent,
+        JourneyConfig,
+        LLMExecutor,
+        LLMExecutorConfig,
+        LoggingHooks,
+        MethodToolExecutor,
+        ToolExecutor,
     )
     from .runtime.client import (
-        Client as Client,
-    )
-    from .runtime.client import (
-        Reply as Reply,
-    )
-    from .runtime.config import (
-        FrameworkConfig as FrameworkConfig,
+        Client,
+        Reply,
+        Summary,
     )
     from .runtime.config import (
-        configure as configure,
+        FrameworkConfig,
+        configure,
+        get_config,
+        is_debug,
+        set_config,
+        should_swallow_exceptions,
     )
-    from .runtime.config import (
-        get_config as get_config,
-    )
-    from .runtime.config import (
-        is_debug as is_debug,
-    )
-    from .runtime.config import (
-        set_config as set_config,
-    )
-    from .runtime.config import (
-        should_swallow_exceptions as should_swallow_exceptions,
+    from .runtime.credentials import (
+        Credentials,
     )
     from .runtime.memory import (
-        ConversationStore as ConversationStore,
-    )
-    from .runtime.memory import (
-        InMemoryStore as InMemoryStore,
-    )
-    from .runtime.memory import (
-        MemoryContext as MemoryContext,
-    )
-    from .runtime.memory import (
-        MemoryManager as MemoryManager,
-    )
-    from .runtime.memory import (
-        MemoryStore as MemoryStore,
-    )
-    from .runtime.memory import (
-        StateStore as StateStore,
-    )
-    from .runtime.memory import (
-        StoredMessage as StoredMessage,
-    )
-    from .runtime.memory import (
-        build_memory_context as build_memory_context,
+        ConversationStore,
+        InMemoryStore,
+        MemoryContext,
+        MemoryManager,
+        MemoryStore,
+        StateStore,
+        StoredMessage,
+        build_memory_context,
     )
     from .runtime.models import (
-        LLMClient as LLMClient,
-    )
-    from .runtime.models import (
-        OpenAIClient as OpenAIClient,
-    )
-    from .runtime.models import (
-        get_llm_client as get_llm_client,
+        LLMClient,
+        ModelReply,
+        OpenAIClient,
+        get_llm_client,
     )
     from .runtime.nats.store import (
-        JetStreamStore as JetStreamStore,
+        JetStreamStore,
+    )
+    from .runtime.retry import (
+        RetryPolicy,
     )
     from .runtime.runtime import (
-        Runtime as Runtime,
+        Runtime,
+    )
+    from .runtime.wire import (
+        Delta,
     )
 
 _HOMES = {
@@ -172,14 +134,40 @@ _HOMES = {
         "preference_enricher",
         "schemas_to_openai_format",
     ),
+    ".events": (
+        "Conflict",
+        "CorruptLog",
+        "FrameworkError",
+        "InvalidInput",
+        "ModelError",
+        "NewerRelease",
+        "NoReply",
+        "NotFound",
+        "Refused",
+        "TooLarge",
+        "Unavailable",
+    ),
+    ".projections": ("Recorded",),
     ".runtime.agents": (
         "BaseAgent",
+        "CallableToolExecutor",
+        "CompositeHooks",
+        "ExecutionResult",
+        "Executor",
+        "ExecutorConfig",
+        "ExecutorHooks",
         "JourneyAgent",
         "JourneyConfig",
+        "LLMExecutor",
+        "LLMExecutorConfig",
+        "LoggingHooks",
+        "MethodToolExecutor",
+        "ToolExecutor",
     ),
     ".runtime.client": (
         "Client",
         "Reply",
+        "Summary",
     ),
     ".runtime.config": (
         "FrameworkConfig",
@@ -189,6 +177,7 @@ _HOMES = {
         "set_config",
         "should_swallow_exceptions",
     ),
+    ".runtime.credentials": ("Credentials",),
     ".runtime.memory": (
         "ConversationStore",
         "InMemoryStore",
@@ -201,11 +190,14 @@ _HOMES = {
     ),
     ".runtime.models": (
         "LLMClient",
+        "ModelReply",
         "OpenAIClient",
         "get_llm_client",
     ),
     ".runtime.nats.store": ("JetStreamStore",),
+    ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
+    ".runtime.wire": ("Delta",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -218,23 +210,47 @@ __all__ = [
     "BaseJourneyTools",
     "BaseState",
     "BaseTool",
+    "CallableToolExecutor",
     "Client",
+    "CompositeHooks",
+    "Conflict",
     "ConversationStore",
+    "CorruptLog",
+    "Credentials",
+    "Delta",
+    "ExecutionResult",
+    "Executor",
+    "ExecutorConfig",
+    "ExecutorHooks",
     "FrameworkConfig",
+    "FrameworkError",
     "InMemoryStore",
     "IntentDetector",
     "IntentRouter",
+    "InvalidInput",
     "JetStreamStore",
     "JourneyAgent",
     "JourneyConfig",
     "LLMClient",
+    "LLMExecutor",
+    "LLMExecutorConfig",
+    "LoggingHooks",
     "MemoryContext",
     "MemoryManager",
     "MemoryStore",
+    "MethodToolExecutor",
+    "ModelError",
+    "ModelReply",
+    "NewerRelease",
+    "NoReply",
+    "NotFound",
     "OpenAIClient",
     "PromptManager",
     "PromptTemplate",
+    "Recorded",
+    "Refused",
     "Reply",
+    "RetryPolicy",
     "RouteDefinition",
     "RouteResult",
     "Runtime",
@@ -242,10 +258,14 @@ __all__ = [
     "StateStore",
     "StepPromptMapping",
     "StoredMessage",
+    "Summary",
+    "TooLarge",
+    "ToolExecutor",
     "ToolParameter",
     "ToolResult",
     "ToolSchema",
     "ToolSchemaBuilder",
+    "Unavailable",
     "__version__",
     "build_memory_context",
     "configure",

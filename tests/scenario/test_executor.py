@@ -5,16 +5,16 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import ToolSchemaBuilder
-from agent_runtime_framework.events import ModelError, NoReply
-from agent_runtime_framework.runtime.agents import (
+from agent_runtime_framework import (
     CallableToolExecutor,
     CompositeHooks,
     ExecutorHooks,
     LLMExecutor,
     LLMExecutorConfig,
     MethodToolExecutor,
+    ToolSchemaBuilder,
 )
+from agent_runtime_framework.events import ModelError, NoReply
 from agent_runtime_framework.runtime.config import FrameworkConfig, get_config, set_config
 from agent_runtime_framework.testing import ScriptedLLM, calls
 
