@@ -6,13 +6,14 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from ...events import FrameworkError, InvalidInput
 from ..opening import Place
 from .output import say
+from .place import environment_of
 from .ready import Ready
 
 GRACE: Final = 5.0
@@ -67,7 +68,7 @@ class WorkerProcess:
         self._ready: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self._said: deque[str] = deque(maxlen=LAST)
         self._tell = tell
-        self._hearing = asyncio.gather(self._hear(stdout, self._data), self._hear(stderr, self._line))
+        self._hearing = asyncio.ensure_future(self._hear_all(stdout, stderr))
 
     async def ready(self) -> Ready:
         """Return what it says once it owns its partitions.
@@ -76,7 +77,8 @@ class WorkerProcess:
             WorkerEnded: it ended before; the message says why.
 
         """
-        await asyncio.wait([self._ready, self._hearing], return_when=asyncio.FIRST_COMPLETED)
+        works: list[asyncio.Future[Any]] = [self._ready, self._hearing]
+        await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
         if not self._ready.done():
             raise WorkerEnded(" at its start", await self._process.wait(), list(self._said))
         return self._ready.result()
@@ -99,6 +101,8 @@ class WorkerProcess:
 
     async def end(self) -> None:
         """Have it finish what runs and leave; return once it is gone."""
+        if self._hearing.done() and self._process.returncode is not None:
+            return
         self._tell = _nobody
         if self._process.returncode is None:
             self._process.terminate()
@@ -111,6 +115,9 @@ class WorkerProcess:
         # what it started itself may still have its pipes open
         self._hearing.cancel()
         await asyncio.wait([self._hearing])
+
+    async def _hear_all(self, stdout: asyncio.StreamReader, stderr: asyncio.StreamReader) -> None:
+        await asyncio.gather(self._hear(stdout, self._data), self._hear(stderr, self._line))
 
     async def _hear(self, stream: asyncio.StreamReader, heard: Tell) -> None:
         while True:
@@ -147,18 +154,17 @@ def _say(line: str) -> None:
     say(f"worker: {line}")
 
 
-@asynccontextmanager
-async def worker_process(spec: str, place: Place, tell: Tell = _say) -> AsyncIterator[WorkerProcess]:
-    """Run a worker for the agents that MODULE:ATTR names, in a process session of its own, while the block runs.
+async def start_worker(spec: str, place: Place, tell: Tell, *, keep_bytecode: bool = True) -> WorkerProcess:
+    """Start a worker for the agents that MODULE:ATTR names, in a process session of its own; `end` it.
 
     A Ctrl-C in the terminal does not reach it, so that it is ended in good order.  Where this process is killed, it
-    leaves by itself.
+    leaves by itself.  Without `keep_bytecode` what it compiles is not kept: Python takes a file that was changed twice
+    in a second, and has the length that it had, for the one that it knows.
     """
     # -P: a file in the current directory must not stand in for a library's module
     module = __name__.rpartition(".")[0]
     arguments = ("-P", "-m", module, "worker", spec, "--grace", str(GRACE), "--offline", "--child", "-o", "jsonl")
-    # through the environment, where a URL's password is not seen by all
-    where = {"ARF_NATS_URL": place.nats or "", "ARF_HOME": str(place.home or ""), "ARF_NAMESPACE": place.namespace}
+    bytecode = {} if keep_bytecode else {"PYTHONDONTWRITEBYTECODE": "1"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,
@@ -167,11 +173,17 @@ async def worker_process(spec: str, place: Place, tell: Tell = _say) -> AsyncIte
         stderr=asyncio.subprocess.PIPE,
         limit=LINE,
         start_new_session=True,
-        env={**os.environ, **where, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **environment_of(place), **bytecode, "PYTHONUNBUFFERED": "1"},
     )
     if process.stdout is None or process.stderr is None:
         raise FrameworkError("what the worker writes cannot be read")
-    worker = WorkerProcess(process, process.stdout, process.stderr, tell)
+    return WorkerProcess(process, process.stdout, process.stderr, tell)
+
+
+@asynccontextmanager
+async def worker_process(spec: str, place: Place, tell: Tell = _say) -> AsyncIterator[WorkerProcess]:
+    """Run a worker for the agents that MODULE:ATTR names while the block runs; see `start_worker`."""
+    worker = await start_worker(spec, place, tell)
     try:
         yield worker
     finally:

@@ -13,7 +13,7 @@ PIECE = 65_536
 class Lines:
     """Reads stdin line by line, each only when it is asked for.
 
-    The reading thread is a daemon, so that a terminal at which nobody types holds up no end; and nothing of Python's own
+    The reading thread is a daemon, so that a terminal at which nobody types holds up no end; and none of Python's
     buffers is used, because Python, when it ends, would wait for the lock of a buffer.
     """
 

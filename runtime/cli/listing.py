@@ -1,36 +1,39 @@
 """`arf list`: the conversations of a namespace."""
 
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from ..client import Client, Summary
+from ..client import Summary
 from ..opening import NoNamespace
 from . import output
 from .log import WIDE
 from .options import Options
 from .place import reading
+from .progress import progress
 from .times import iso, local
 
 
 async def show_list(options: Options) -> None:
     """Write the conversations to stdout, the last one active first; as `jsonl` in the order in which they are read."""
     try:
-        async with reading(options) as client:
-            await _show(options, client)
+        quiet = options.output == "jsonl" and sys.stdout.isatty()
+        async with progress("reading conversations", shown=not quiet) as read, reading(options) as client:
+            await _show(options, read.of(client.conversations()))
     except NoNamespace as missing:  # nothing was ever kept in it, so it is as empty as can be
         if options.output == "json":
             output.write_json([], "json")
         output.say(str(missing))
 
 
-async def _show(options: Options, client: Client) -> None:
+async def _show(options: Options, conversations: AsyncIterator[Summary]) -> None:
     if options.output == "jsonl":
-        await output.write_all(_data(client), "jsonl")
+        await output.write_all(_data(conversations), "jsonl")
         return
-    found = sorted([summary async for summary in client.conversations()], key=lambda summary: -summary.time)
+    found = sorted([summary async for summary in conversations], key=lambda summary: -summary.time)
     if options.output == "json":
         output.write_json([as_data(summary) for summary in found], "json")
     elif found:
@@ -40,8 +43,8 @@ async def _show(options: Options, client: Client) -> None:
         output.say("no conversations yet")
 
 
-async def _data(client: Client) -> AsyncIterator[dict[str, Any]]:
-    async for summary in client.conversations():
+async def _data(conversations: AsyncIterator[Summary]) -> AsyncIterator[dict[str, Any]]:
+    async for summary in conversations:
         yield as_data(summary)
 
 

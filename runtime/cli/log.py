@@ -1,5 +1,6 @@
 """`arf log`: what is recorded of a conversation, one event a line."""
 
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from ...projections import Recorded
 from . import output
 from .options import Options
 from .place import reading
+from .progress import progress
 from .summary import Summaries
 from .times import iso, local
 
@@ -45,14 +47,16 @@ def as_data(recorded: Recorded) -> dict[str, Any]:
 async def show_log(options: Options, conversation: str) -> None:
     """Write the events of a conversation to stdout."""
     check_token(conversation, "conversation id")
-    async with reading(options) as client:
-        events = client.events(conversation)
+    # lines that come at a terminal are progress enough
+    quiet = options.output != "json" and sys.stdout.isatty()
+    async with progress("reading events", shown=not quiet) as read, reading(options) as client:
+        events = read.of(client.events(conversation))
         if options.output != "text":
             await output.write_all(_data(events), options.output)
             return
         console, summaries = output.stdout(), Summaries()
         async for recorded in events:
-            _print_cut(console, _line(recorded, summaries.of(recorded), console.width))
+            print_line(console, recorded, summaries.of(recorded))
 
 
 async def _data(events: AsyncIterator[Recorded]) -> AsyncIterator[dict[str, Any]]:
@@ -67,6 +71,11 @@ def print_table(console: Console, events: list[Recorded]) -> None:
     _print_cut(console, Text(f"   # {when}{'event':<{room}} what", "bold"))
     for recorded in events:
         _print_cut(console, _line(recorded, summaries.of(recorded), console.width, room))
+
+
+def print_line(console: Console, recorded: Recorded, summary: str) -> None:
+    """Print one event on one line."""
+    _print_cut(console, _line(recorded, summary, console.width))
 
 
 def _print_cut(console: Console, line: Text) -> None:

@@ -1,12 +1,15 @@
 """The library's log on stderr: a line a record, with a traceback only where it was asked for."""
 
 import logging
+import os
 import traceback
 from pathlib import Path
 
+from ..config import get_config
 from .text import one_line, without_password
 
 LOGGER = "agent_runtime_framework"
+CONFIGURED = frozenset({"AGENT_RUNTIME_DEBUG", "AGENT_RUNTIME_LOG_LEVEL"})
 
 
 class OneLine(logging.Formatter):
@@ -21,12 +24,17 @@ class OneLine(logging.Formatter):
 
 
 def log_to_stderr(level: int, *, debug: bool) -> None:
-    """Show what the library logs at `level` or above; with `debug` everything, with tracebacks."""
+    """Show what the library logs at `level` or above; with `debug` everything, with tracebacks.
+
+    What `AGENT_RUNTIME_DEBUG` or `AGENT_RUNTIME_LOG_LEVEL` say outweighs `level`.
+    """
+    get_config()  # its first use sets the logger's level: now, not later
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s") if debug else OneLine())
     logger = logging.getLogger(LOGGER)
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if debug else level)
+    if debug or not CONFIGURED & os.environ.keys():
+        logger.setLevel(logging.DEBUG if debug else level)
 
 
 def _place(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 Only before the name are they also read from the environment, so that a variable never outweighs what was typed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 import click
@@ -21,6 +21,7 @@ class Options:
         namespace: keeps apart what shares a server.
         output: the form of the data on stdout.
         debug: show tracebacks, and log everything.
+        credentials: what was typed to be shown to the server, by field of `Credentials`.
 
     """
 
@@ -29,7 +30,20 @@ class Options:
     namespace: str = "arf"
     output: Form = "text"
     debug: bool = False
+    credentials: dict[str, str] = field(default_factory=dict)
 
+
+_CREDENTIALS: Final = {
+    "creds": ("FILE", "Credentials file for --nats, with JWT and seed"),
+    "nkey": ("FILE", "File with an nkey seed"),
+    "user": ("NAME", "User name, with --password"),
+    "password": ("TEXT", "Password"),
+    "token": ("TEXT", "Token"),
+    "tls_cert": ("FILE", "Certificate to show, with --tls-key"),
+    "tls_key": ("FILE", "The certificate's key"),
+    "tls_ca": ("FILE", "CAs to check the server's certificate against"),
+}
+"""What a server may be shown; the place reads their variables, because they count only where a server is named."""
 
 _SHARED: Final[tuple[tuple[tuple[str, ...], str | None, dict[str, Any]], ...]] = (
     (
@@ -58,10 +72,27 @@ _SHARED: Final[tuple[tuple[tuple[str, ...], str | None, dict[str, Any]], ...]] =
 
 def shared_options(*, environment: bool) -> list[click.Parameter]:
     """Return these options, for one command; `environment` says whether variables are read, too."""
-    return [
+    shared = [
         click.Option(names, envvar=variable if environment else None, callback=_keep, expose_value=False, **settings)
         for names, variable, settings in _SHARED
     ]
+    credentials = [
+        click.Option(
+            (f"--{name.replace('_', '-')}",),
+            callback=_keep_credential,
+            expose_value=False,
+            metavar=metavar,
+            help=f"{what}, or ARF_NATS_{name.upper()}.",
+            hidden=not environment,  # shown once, by `arf --help`
+        )
+        for name, (metavar, what) in _CREDENTIALS.items()
+    ]
+    return [*shared, *credentials]
+
+
+def _keep_credential(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value:
+        ctx.ensure_object(Options).credentials[str(param.name)] = value
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -4,6 +4,7 @@ Stdout gets data only: text for people through rich, or JSON, which is UTF-8 wha
 Stderr gets everything else, a line at a time.
 """
 
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterable
@@ -35,6 +36,23 @@ def write_text(text: str) -> None:
     """Write text and a newline, whatever its width, with control characters written out."""
     try:
         sys.stdout.write(f"{visible(text)}\n")
+    except BrokenPipeError:
+        raise ClosedPipe from None
+
+
+def write_code(text: str) -> None:
+    """Write text that a program reads as it is."""
+    try:
+        sys.stdout.write(f"{text}\n")
+    except BrokenPipeError:
+        raise ClosedPipe from None
+
+
+def write_piece(text: str) -> None:
+    """Write a piece of text, with control characters written out, so that it is seen now."""
+    try:
+        sys.stdout.write(visible(text))
+        sys.stdout.flush()
     except BrokenPipeError:
         raise ClosedPipe from None
 
@@ -73,8 +91,10 @@ def discard_stdout() -> None:
 
 
 def say(text: str) -> None:
-    """Write one line to stderr, without passwords."""
-    print(one_line(without_password(text)), file=sys.stderr, flush=True)  # noqa: T201  the command line is what prints
+    """Write one line to stderr, without passwords; nothing happens where nobody reads it any more."""
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(f"{one_line(without_password(text))}\n")
+        sys.stderr.flush()
 
 
 def _write(data: bytes) -> None:

@@ -1,27 +1,81 @@
 """`arf send`: a message to an agent, and its reply."""
 
-from ...events import check_token
-from ..client import Client, checked
+import sys
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...events import AgentKey, ConversationId, InvalidInput, Unavailable, check_token
+from ..client import Client, Reply, checked
 from . import output
 from .options import Options
-from .place import place_of
+from .place import check_agent, client_at, place_of
+from .typed import typed
+
+STDIN = "-"
+"""The text that stands for what is on stdin."""
+
+TYPED = 200
+"""So many characters of a text are repeated in a command that is to be typed."""
 
 
-async def send(
-    options: Options, agent: str, conversation: str, text: str, *, id_: str | None, wait: bool, timeout: float
-) -> None:
-    """Send a message and write the reply to stdout; without `wait`, write the command's id once it is stored."""
-    check_token(conversation, "conversation id")
-    say = checked(agent, text, {}, id_)  # before anything is created for a message that cannot be taken
+class Message(Struct, frozen=True):
+    """Is what is to be said, to whom and where; without an id it gets one."""
+
+    agent: str
+    conversation: str
+    text: str
+    id: str | None = None
+    metadata: dict[str, str] = {}
+
+
+async def send(options: Options, message: Message, *, wait: bool, timeout: float) -> None:
+    """Send a message and write the reply to stdout; without `wait`, write the command's id once it is stored.
+
+    Where nobody answers for the agent, that is said at once.
+    """
+    check_token(message.conversation, "conversation id")
+    if message.text == STDIN:
+        message = replace(message, text=_stdin())
+    # before anything is created for a message that cannot be taken
+    say = checked(message.agent, message.text, message.metadata, message.id)
+    message = replace(message, id=say.id)
     place = place_of(options, create=True)
-    async with Client.connect(place.nats, place.home, place.namespace) as client:
+    async with client_at(place) as client:
+        check_agent(await client.substrate.log.last(ConversationId(message.conversation)), say.agent)
+        alone = AgentKey(say.agent) not in await client.workers()
+        if alone:
+            waits = f"waiting for one for {timeout:g} s" if wait else "the message waits for one"
+            output.say(f"no worker answers for agent {say.agent!r} now: start one with `arf worker`; {waits}")
         if not wait:
-            await client.publish(agent, conversation, text, message_id=say.id)
+            await client.publish(message.agent, message.conversation, message.text, message.metadata, say.id)
             _write(options, say.id, {"id": say.id})
             return
-        reply = await client.send(agent, conversation, text, message_id=say.id, timeout=timeout)
+        reply = await _reply(client, options, message, timeout)
     data = {"id": say.id, "text": reply.text, "turn": reply.turn, "version": reply.version, "state": reply.state}
     _write(options, reply.text, data)
+
+
+async def _reply(client: Client, options: Options, message: Message, timeout: float) -> Reply:
+    try:
+        return await client.send(
+            message.agent, message.conversation, message.text, message.metadata, message.id, timeout
+        )
+    except Unavailable as error:
+        raise Unavailable(f"{error}; fetch the reply later with: {_later(options, message)}") from error
+
+
+def _later(options: Options, message: Message) -> str:
+    if len(message.text) > TYPED:
+        return typed(options, "log", message.conversation)
+    return typed(options, "send", message.agent, message.conversation, message.text, "--id", str(message.id))
+
+
+def _stdin() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"what is on stdin is not UTF-8: {error}") from error
 
 
 def _write(options: Options, text: str, data: dict[str, object]) -> None:

@@ -1,8 +1,9 @@
 """The signals by which a process is asked to end."""
 
 import asyncio
+import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 ENDED_BY = 128
@@ -10,6 +11,12 @@ ENDED_BY = 128
 
 SAME_SIGNAL = 1.0
 """Seconds in which further signals count as the first: a Ctrl-C also comes through whoever started this process."""
+
+CANCEL_AGAIN = 0.5
+"""Seconds after which a task that was cancelled, and still runs, is cancelled again.
+
+nats-py loses a cancel that comes while it flushes, and `wait_for`, up to Python 3.11, one that comes with the result.
+"""
 
 
 def on_signals(heard: Callable[[int], None]) -> None:
@@ -24,14 +31,18 @@ def on_signals(heard: Callable[[int], None]) -> None:
 
 async def until_a_signal(work: Coroutine[Any, Any, int | None]) -> int:
     """Return the exit code of the work, which a signal cancels, so that what it has open is closed."""
-    task = asyncio.current_task()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
     came = 0
+
+    def cancel() -> None:
+        if task is not None:
+            task.cancel()
+            loop.call_later(CANCEL_AGAIN, cancel)
 
     def heard(number: int) -> None:
         nonlocal came
-        came = number
-        if task is not None:
-            task.cancel()
+        came = came or number
+        cancel()
 
     on_signals(heard)
     try:
@@ -43,7 +54,9 @@ async def until_a_signal(work: Coroutine[Any, Any, int | None]) -> int:
 
 
 class Signals:
-    """Notes what asks this process to end, so that it ends in good order; a second signal calls `again`.
+    """Notes what asks this process to end, so that it ends in good order.
+
+    A second signal calls `again`; a third ends the process as if nothing were noted.
 
     Attributes:
         came: set by the first signal.
@@ -56,7 +69,8 @@ class Signals:
         self.came = asyncio.Event()
         self.number = 0
         self.again: Callable[[], object] = lambda: None
-        self._since = 0.0
+        self._heard = 0
+        self._since = -SAME_SIGNAL
         on_signals(self._hear)
 
     @property
@@ -66,11 +80,17 @@ class Signals:
 
     def _hear(self, number: int) -> None:
         now = asyncio.get_running_loop().time()
-        if not self.number:
-            self.number, self._since = number, now
+        if now - self._since <= SAME_SIGNAL:
+            return
+        self._since, self._heard = now, self._heard + 1
+        if self._heard == 1:
+            self.number = number
             self.came.set()
-        elif now - self._since > SAME_SIGNAL:
+        elif self._heard == 2:
             self.again()
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     async def first(self, *works: Coroutine[Any, Any, Any]) -> None:
         """Do these works until one of them is done, or until a signal comes; then the others are ended at once.
@@ -81,8 +101,18 @@ class Signals:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancelled(tasks)
         for task in done:
             await task
+
+
+async def _cancelled(tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    """Cancel the tasks, and return once they are done."""
+    running = {task for task in tasks if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # which of them is raised is up to the caller; none is to be reported as lost

@@ -26,6 +26,7 @@ from ...projections import (
 from . import output
 from .options import Options
 from .place import reading
+from .progress import progress
 from .summary import called
 from .text import SHOWN, one_line, visible
 from .times import iso, local
@@ -34,7 +35,7 @@ from .times import iso, local
 async def show_state(options: Options, conversation: str, at: int | None) -> None:
     """Write a conversation to stdout, as it is after version `at` or after all that is recorded."""
     check_token(conversation, "conversation id")
-    async with reading(options) as client:
+    async with progress("reading the conversation"), reading(options) as client:
         now = await client.conversation(conversation, at)
     if options.output == "text":
         output.stdout().print(_table(now))

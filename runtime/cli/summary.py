@@ -63,6 +63,10 @@ class Summaries:
             self._words[recorded.version] = event.content
         return one_line(self._said(event), SHOWN)
 
+    def words(self, version: int | None) -> str:
+        """Return the whole text of an answer or a tool result of the turn in progress."""
+        return self._words.get(version or 0, "")
+
     def _said(self, event: AnyEvent) -> str:
         match event:
             case ConversationStarted():
@@ -70,7 +74,7 @@ class Summaries:
             case UserSpoke():
                 return event.text
             case AgentSpoke():
-                return self._words.get(event.cause or 0, "")
+                return self.words(event.cause)
             case ToolStarted() | ToolReturned() | ToolFailed():
                 return self._tool(event)
             case ModelRequested() | ModelAnswered() | ModelFailed():

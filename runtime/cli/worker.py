@@ -60,7 +60,8 @@ def loaded(specs: Sequence[str], *, offline: bool = False) -> Loaded:
 def _in_words(client: object) -> str:
     if isinstance(client, OfflineModel):
         return f"{client.model}, the offline model: a few rules, no network"
-    return f"{getattr(client, 'model', 'a model')} ({type(client).__name__})"
+    name, kind = getattr(client, "model", None), type(client).__name__
+    return f"{name} ({kind})" if name else kind
 
 
 async def work(options: Options, found: Loaded, *, concurrency: int, grace: float, child: bool = False) -> int:
@@ -78,6 +79,7 @@ async def work(options: Options, found: Loaded, *, concurrency: int, grace: floa
         nats=place.nats,
         home=place.home,
         namespace=place.namespace,
+        credentials=place.credentials,
         concurrency=concurrency,
         grace=grace,
     )

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from nats.aio.msg import Msg
 
 from agent_runtime_framework.events import InvalidInput, WriterId
@@ -185,12 +186,12 @@ class TestFilesThatAreNotWhatTheyShouldBe:
 class TestTls:
     async def test_a_server_whose_ca_is_named_is_trusted(self, serve: Serve, tls: str, authority: Authority) -> None:
         server = serve(f"{ADA_ONLY}\ntls {{ {tls} }}")
-        mine = Credentials(user="ada", password="s3cret", tls_ca=authority.ca)
+        mine = replace(ADA, tls_ca=authority.ca)
 
         await let_in(server.url, mine)
         await let_in(server.url.replace("nats", "tls"), mine)
         with refused("refused the user and password"):
-            await let_in(server.url, Credentials(user="ada", password="s3cret-not", tls_ca=authority.ca))
+            await let_in(server.url, replace(mine, password="s3cret-not"))
 
     async def test_a_server_that_nobody_vouches_for_is_not(
         self, serve: Serve, tls: str, authority: Authority, tmp_path: Path
@@ -232,6 +233,18 @@ class TestTls:
         await client.subscribe("echo", cb=echo)
         for _ in range(5):
             assert (await client.request("echo", data, timeout=10)).data == data
+        await client.close()
+
+    async def test_a_connection_that_was_lost_is_encrypted_again(
+        self, serve: Serve, tls: str, authority: Authority
+    ) -> None:
+        server = serve(f"{ADA_ONLY}\ntls {{ {tls} }}")
+        client = await connect(server.url, credentials=replace(ADA, tls_ca=authority.ca))
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+
+        assert await api(client, "INFO")
+        assert client.stats["reconnects"] == 1
         await client.close()
 
     async def test_a_server_that_offers_tls_but_does_not_ask_for_it_gets_it_where_we_do(

@@ -19,7 +19,7 @@ from agent_runtime_framework.runtime.embedded.process import free_port
 from agent_runtime_framework.runtime.inspection import Finding, filled, inspect
 from agent_runtime_framework.runtime.nats import connection
 from agent_runtime_framework.runtime.nats.client import Connection
-from agent_runtime_framework.runtime.nats.connection import api, connect
+from agent_runtime_framework.runtime.nats.connection import api, connect, publish
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import ensure, event_stream
 from agent_runtime_framework.runtime.opening import Place, opened
@@ -253,10 +253,11 @@ class TestTheWork:
         async with Client.connect(server.url) as sender:
             for number in range(3):
                 await sender.publish(BOT, f"c-{number}", "hello")
+        await publish(client, "arf.cmdp.by.hand", b"no command", {})
         findings = await found(Place(nats=server.url))
 
         assert findings["commands"].status == "warning"
-        assert findings["commands"].value == "3 unacknowledged, 3 of them for partitions that no worker owns"
+        assert findings["commands"].value == "4 unacknowledged, 3 of them for partitions that no worker owns"
         assert findings["workers"].value == "none"
         assert findings["workers"].advice == "start one: arf worker MODULE:ATTR"
         assert findings["agent bot"].value == "0 of 16 partitions owned, workers: 0, commands: 3"

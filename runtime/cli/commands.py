@@ -1,0 +1,207 @@
+"""What `arf` can do: each command with its arguments, its options and its help.
+
+Each imports what it needs when it runs, so that the help is there at once.
+"""
+
+import logging
+
+import click
+
+from .group import arf, command, run
+from .options import Options
+
+_agent = click.argument("agent", metavar="MODULE:ATTR")
+_conversation_option = click.option("--conversation", metavar="ID", help="Go on with this one; otherwise a new one.")
+
+
+@command("demo", "arf demo", r"printf 'hi\nI am Ada\nada@example.org\npro\n' | arf demo")
+def demo(options: Options) -> int:
+    """Talk to an onboarding agent, and see all that happened.
+
+    At a terminal you type; otherwise each line of stdin is a message. The agent talks to OpenAI if OPENAI_API_KEY or
+    OPENAI_BASE_URL is set, else to an offline model.
+    """
+    from .demo import play  # noqa: PLC0415
+
+    return run(play(options))
+
+
+@command("new", "arf new bot && cd bot && arf dev agent.py:agent")
+@click.argument("name")
+def new(options: Options, name: str) -> int:
+    """Make the directory NAME with an agent, a test of it and a README.
+
+    NAME becomes the agent's key, too. The agent talks and the test passes as they are.
+    """
+    from .new import make_new  # noqa: PLC0415
+
+    return run(lambda: make_new(options, name))
+
+
+@command("chat", "arf chat bot.py:agent", "arf chat bot:agent --conversation c-1", "arf chat bot:agent < lines.txt")
+@_agent
+@_conversation_option
+def chat(options: Options, agent: str, conversation: str | None) -> int:
+    """Talk with an agent.
+
+    Server and worker are brought along. At a terminal you type, Ctrl-D or Ctrl-C ends the talk, and what was said is
+    kept; otherwise each line of stdin is a message. An agent for which no model is configured talks to an offline one.
+
+    MODULE is a dotted module or the path of a file; ATTR is as for `arf worker`.
+    """
+    from .chat import chat as talked  # noqa: PLC0415
+
+    return run(talked(options, agent, conversation))
+
+
+@command("dev", "arf dev bot.py:agent", "arf dev bot:agent --conversation c-1")
+@_agent
+@_conversation_option
+def dev(options: Options, agent: str, conversation: str | None) -> int:
+    """Talk with an agent while you write it.
+
+    As `arf chat`; and when a Python file in the module's directory or below changes, the new code answers from the next
+    message on. As long as it cannot be loaded, the old code does.
+    """
+    from .chat import chat as talked  # noqa: PLC0415
+
+    return run(talked(options, agent, conversation, reload=True))
+
+
+@command(
+    "worker",
+    "arf worker bot:agent",
+    "arf worker agents/bot.py:make_agent",
+    "arf worker bot:agent other:Agents",
+    level=logging.INFO,
+)
+@click.argument("agents", metavar="MODULE:ATTR...", nargs=-1, required=True)
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), default=200, show_default=True, help="Plain def tools at once."
+)
+@click.option("--grace", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds to finish in.")
+@click.option("--offline", is_flag=True, help="Where no model is configured, talk to the offline one.")
+@click.option("--child", is_flag=True, hidden=True, help="Leave also at the end of stdin.")
+def worker(
+    options: Options, agents: tuple[str, ...], concurrency: int, grace: float, *, offline: bool, child: bool
+) -> int:
+    """Answer for agents, until SIGTERM or Ctrl-C.
+
+    What runs then is finished first; a second signal ends that, too. With -o jsonl a line on stdout says that it is
+    ready, and where.
+
+    MODULE is a dotted module or the path of a file; the current directory is importable. ATTR is an agent, a class of
+    one, a list of these, or a function without arguments that returns one.
+    """
+    from .worker import end_of_process, loaded, work  # noqa: PLC0415
+
+    found = loaded(agents, offline=offline)
+    code = run(work(options, found, concurrency=concurrency, grace=grace, child=child))
+    return end_of_process(code)
+
+
+@command("send", "arf send bot c-1 'hello'", "arf send bot c-1 'hello' --no-wait", "arf send bot c-1 - < letter.txt")
+@click.argument("agent")
+@click.argument("conversation")
+@click.argument("text")
+@click.option("--wait/--no-wait", default=True, help="Wait for the reply; or print the command's id at once.")
+@click.option("--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds to wait.")
+@click.option("--id", "id_", metavar="ID", help="The message's id; sent again under it, it is not said twice.")
+@click.option("--meta", metavar="KEY=VALUE", multiple=True, help="Recorded with it, and told to the agent; repeatable.")
+def send(
+    options: Options,
+    agent: str,
+    conversation: str,
+    text: str,
+    *,
+    wait: bool,
+    timeout: float,
+    id_: str | None,
+    meta: tuple[str, ...],
+) -> int:
+    """Say TEXT to AGENT in CONVERSATION, and print the reply.
+
+    A conversation begins with its first message. A worker must be running for the agent. TEXT may be - for stdin.
+    """
+    from .send import Message  # noqa: PLC0415
+    from .send import send as sent  # noqa: PLC0415
+
+    message = Message(agent, conversation, text, id_, _pairs(meta))
+    return run(sent(options, message, wait=wait, timeout=timeout))
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not (key and equals):
+            raise click.BadParameter(f"{each!r} is not KEY=VALUE", param_hint="'--meta'")
+        pairs[key] = value
+    return pairs
+
+
+@command("log", "arf log c-1", "arf log c-1 -o jsonl | jq -c .type")
+@click.argument("conversation")
+def log(options: Options, conversation: str) -> int:
+    """Print what is recorded of CONVERSATION, one event a line."""
+    from .log import show_log  # noqa: PLC0415
+
+    return run(show_log(options, conversation))
+
+
+@command("follow", "arf follow c-1", "arf follow c-1 --from 12 --tokens", "arf follow c-1 -o jsonl | jq -c .type")
+@click.argument("conversation")
+@click.option("--from", "start", type=click.IntRange(min=1), default=1, metavar="VERSION", help="The first event.")
+@click.option("--tokens", is_flag=True, help="Print also what the model says, while it says it.")
+def follow(options: Options, conversation: str, start: int, *, tokens: bool) -> int:
+    """Print what is recorded of CONVERSATION, and then what comes, until Ctrl-C."""
+    from .follow import show_follow  # noqa: PLC0415
+
+    return run(show_follow(options, conversation, start, tokens=tokens))
+
+
+@command("state", "arf state c-1", "arf state c-1 --at 9 -o json")
+@click.argument("conversation")
+@click.option("--at", type=click.IntRange(min=1), metavar="VERSION", help="As it was after this event.")
+def state(options: Options, conversation: str, at: int | None) -> int:
+    """Print CONVERSATION as it is, or as it was.
+
+    Its step, its state, what was said, what is owed.
+    """
+    from .state import show_state  # noqa: PLC0415
+
+    return run(show_state(options, conversation, at))
+
+
+@command("list", "arf list", "arf list -o jsonl", "arf list --nats nats://localhost:4222")
+def list_(options: Options) -> int:
+    """Print the conversations, the last one active first."""
+    from .listing import show_list  # noqa: PLC0415
+
+    return run(show_list(options))
+
+
+@command("doctor", "arf doctor", "arf doctor --nats nats://localhost:4222 -o json")
+def doctor(options: Options) -> int:
+    """Look at the server, its streams, its workers, and say what to do.
+
+    Exits with 1 if something is wrong. What cannot be known from here is said to be unknown.
+    """
+    from .doctor import examine  # noqa: PLC0415
+
+    return run(examine(options))
+
+
+@command("completion", 'eval "$(arf completion bash)"', "arf completion fish > ~/.config/fish/completions/arf.fish")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(options: Options, shell: str) -> int:  # noqa: ARG001  every command takes the options
+    """Print what lets SHELL complete the commands and options of arf."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415
+
+    from .output import write_code  # noqa: PLC0415
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"no completion for {shell}")
+    script = found(arf, {}, "arf", "_ARF_COMPLETE").source()
+    return run(lambda: write_code(script))

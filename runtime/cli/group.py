@@ -1,0 +1,84 @@
+"""The command `arf`: the options that all its commands share, and how each becomes one."""
+
+import asyncio
+import functools
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from .options import Options, shared_options
+
+VERSION = "agent-runtime-framework"
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog=_examples(
+        "arf demo", "arf new bot", "arf chat bot.py:agent", "arf worker bot.py:agent", "arf log c-1 -o jsonl"
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name=VERSION, prog_name="arf", message="%(prog)s %(version)s")
+@click.pass_context
+def arf(ctx: click.Context) -> int:
+    """Run journey agents, talk to them, and read what happened.
+
+    Conversations are kept on a NATS server: the one at --nats, else one of arf's own, with its data in .arf/.
+    Data goes to stdout, everything else to stderr.
+
+    Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        return click.UsageError.exit_code
+    return 0
+
+
+arf.params.extend(shared_options(environment=True))
+
+
+def command(name: str, *examples: str, level: int = logging.WARNING) -> Callable[[Callable[..., int]], click.Command]:
+    """Return a decorator that makes a function a command, with the shared options and these examples in its help.
+
+    What the library logs at `level` or above is shown while it runs.
+    """
+
+    def decorate(function: Callable[..., int]) -> click.Command:
+        @functools.wraps(function)
+        def logged(options: Options, **given: Any) -> int:
+            from .logs import log_to_stderr  # noqa: PLC0415  here and below: loaded when a command runs
+
+            log_to_stderr(level, debug=options.debug)
+            return function(options, **given)
+
+        made = arf.command(name, epilog=_examples(*examples))(click.pass_obj(logged))
+        made.params.extend(shared_options(environment=False))
+        return made
+
+    return decorate
+
+
+def run(work: Coroutine[Any, Any, int | None] | Callable[[], None]) -> int:
+    """Do the work, what awaits on a loop of its own, and return the exit code."""
+    from .output import ClosedPipe, discard_stdout, flush  # noqa: PLC0415
+    from .signals import until_a_signal  # noqa: PLC0415
+
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may know few characters
+    try:
+        code = 0
+        if callable(work):
+            work()
+        else:
+            code = asyncio.run(until_a_signal(work))
+        flush()
+    except ClosedPipe:
+        discard_stdout()
+        return 0
+    return code

@@ -1,0 +1,32 @@
+"""What a worker says when it is ready, for whoever started it."""
+
+from msgspec import Struct
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """Says for whom a worker answers, and where.
+
+    Attributes:
+        agents: the agents' keys, each with its model in words.
+        partitions: how many partitions it owns.
+        of: how many there are of these agents.
+        durability: what an acknowledgement means there.
+        server: the server's URL, without secrets.
+        home: the embedded server's directory, or None.
+        namespace: what keeps it apart on that server.
+
+    """
+
+    agents: dict[str, str]
+    partitions: int
+    of: int
+    durability: str
+    server: str
+    home: str | None
+    namespace: str
+
+    def line(self) -> str:
+        """Return all of it on one line, for people."""
+        server = self.server if self.home is None else f"{self.server} (embedded, {self.home})"
+        there = f"durability {self.durability}, server {server}, namespace {self.namespace}"
+        return f"ready: {there}, agents {', '.join(self.agents)}, {self.partitions} of {self.of} partitions"

@@ -1,0 +1,155 @@
+"""Talks at a terminal, and what else is only seen there."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from agent_runtime_framework.runtime.testing.server import NatsServer
+from support.command_line import data, run
+from support.talks import nothing_runs, talk_bots, wait_until
+from support.terminal import Terminal
+
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A directory with agents in `bot.py` and `talks.py`."""
+    return talk_bots(tmp_path)
+
+
+def test_words_appear_as_the_model_says_them(place: Path) -> None:
+    with Terminal("chat talks:Slow --conversation c", place) as terminal:
+        terminal.say("hello")
+        for number, shown in enumerate((r"slow>\S* One $", r"^.*One two $", r"^.*One two \\x1b\[31mthree\.$")):
+            (place / f"word-{number}").touch()
+            terminal.read_until(shown) if number == 0 else terminal.read_until(shown.removeprefix("^.*One "))
+        terminal.read_until("^you> ")
+        assert data("log c", place)[-1]["type"] == "turn.completed"
+        terminal.press("\x04")
+        assert terminal.end() == 0
+    assert ESCAPE.sub("", terminal.shown).count("One two ") == 1
+    assert "it goes on with: " in terminal.shown
+    assert nothing_runs(place)
+
+
+def test_ctrl_c_ends_the_talk_and_not_the_log(place: Path) -> None:
+    with Terminal("chat bot.py:Bot --conversation c", place) as terminal:
+        terminal.say("save_name Ada")
+        terminal.read_until("^you> ")
+        terminal.press("half a line\x03")
+        assert terminal.end() == 128 + signal.SIGINT
+    assert terminal.shown.count("\nyou> ") == 2
+    assert "Traceback" not in terminal.shown
+    assert nothing_runs(place)
+    with Terminal("chat bot.py:Bot --conversation c", place) as terminal:
+        terminal.read_until(r"^conversation: c \(goes on after 1 turn, step done\)$")
+        terminal.say("hello")
+        terminal.read_until("You said: hello")
+        terminal.read_until("^you> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+    assert [event["data"]["text"] for event in data("log c", place) if event["type"] == "user.spoke"] == [
+        "save_name Ada",
+        "hello",
+    ]
+    assert nothing_runs(place)
+
+
+def test_ctrl_c_in_a_turn_lets_it_finish(place: Path) -> None:
+    with Terminal("chat bot.py:Bot --conversation c", place) as terminal:
+        terminal.say("hold")
+        wait_until((place / "held").exists, "the call of the tool")
+        terminal.press("\x03")
+        terminal.read_until("^the turn in progress gets 5 s to finish, ")
+        (place / "let-go").touch()
+        assert terminal.end() == 128 + signal.SIGINT
+    assert data("log c", place)[-1]["type"] == "turn.completed"
+    assert nothing_runs(place)
+
+
+def test_a_tool_that_blocks_holds_up_neither_keys_nor_a_second_ctrl_c(place: Path) -> None:
+    with Terminal("chat talks:Rough --conversation c", place) as terminal:
+        terminal.say("block")
+        wait_until((place / "held").exists, "the call of the tool")
+        terminal.press("typed meanwhile")
+        terminal.read_until("typed meanwhile")
+        terminal.press("\x03")
+        terminal.read_until("Ctrl-C again ends it now")
+        while terminal.process.poll() is None:  # what follows the first at once counts as the first
+            terminal.press("\x03")
+            terminal.read_for(0.1)
+        assert terminal.end() == 128 + signal.SIGINT
+    assert data("log c", place)[-1]["type"] == "tool.started"
+    assert nothing_runs(place)
+
+
+def test_what_others_say_meanwhile_is_told_above_the_prompt(place: Path) -> None:
+    with Terminal("chat bot.py:Bot --conversation c", place) as terminal:
+        terminal.say("hello")
+        terminal.read_until("^you> ")
+        terminal.press("a line that ")
+        terminal.read_until("a line that ")
+        assert run("send bot c 'save_name Bob'", place).returncode == 0
+        terminal.read_until(
+            r"^\S*you> \S*save_name Bob\n\S*  save_name\(name=\"Bob\"\) \[once\]\S*\n\S*  step: name -> "
+        )
+        terminal.read_until("Saved Bob\nyou> ")
+        terminal.press("is typed\n")
+        terminal.read_until("You said: a line that is typed")
+        terminal.read_until("^you> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+    assert nothing_runs(place)
+
+
+@pytest.mark.parametrize(("variable", "escapes"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_colours_can_be_turned_off(place: Path, variable: dict[str, str], *, escapes: bool) -> None:
+    with Terminal("chat bot.py:Bot", place, env=variable) as terminal:
+        terminal.say("save_name Ada")
+        terminal.read_until("^you> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+    assert ("\x1b" in terminal.shown) == escapes
+
+
+def test_a_narrow_terminal_cuts_what_is_told_aside_and_nothing_that_is_said(place: Path) -> None:
+    words = " ".join(["many"] * 30)
+    with Terminal("chat bot.py:Bot --conversation c", place, columns=40) as terminal:
+        terminal.say(f"save_name {words}")
+        terminal.read_until("^you> ")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+    lines = ESCAPE.sub("", terminal.shown).splitlines()
+    assert f"bot> You said: Saved {words}" in lines
+    (call,) = [line for line in lines if line.startswith("  save_name(")]
+    assert (len(call), call[-1]) == (40, "…")
+
+
+def test_a_follower_at_a_terminal_is_cut_to_it_and_ends_with_ctrl_c(place: Path) -> None:
+    assert run("chat bot.py:Bot --conversation c", place, stdin="save_name Ada\n").returncode == 0
+    with Terminal("follow c", place, columns=50) as terminal:
+        terminal.read_until("turn.completed")
+        terminal.press("\x03")
+        assert terminal.end() == 128 + signal.SIGINT
+    lines = [line for line in ESCAPE.sub("", terminal.shown).splitlines() if line != "^C"]
+    assert len(lines) == len(data("log c", place))
+    assert max(map(len, lines)) <= 50
+    assert nothing_runs(place)
+
+
+def test_reading_that_takes_long_says_so_at_a_terminal_and_wipes_it_away(tmp_path: Path) -> None:
+    with NatsServer(tmp_path) as server, (tmp_path / "listed").open("w") as listed:
+        assert run(f"send bot c hello --no-wait --nats {server.url}", tmp_path).returncode == 0
+        os.kill(server.pid or 0, signal.SIGSTOP)
+        with Terminal(f"list -o json --nats {server.url}", tmp_path, stdout=listed.fileno()) as terminal:
+            terminal.read_until(r"^reading conversations: 1 s")
+            os.kill(server.pid or 0, signal.SIGCONT)
+            assert terminal.end() == 0
+    assert (tmp_path / "listed").read_text() == "[]\n"
+    assert terminal.shown.rpartition("\r")[2] == ""
+    assert "\x1b" not in terminal.shown
+    assert not (tmp_path / ".arf").exists()
