@@ -33,6 +33,26 @@ async def python(*arguments: str, cwd: Path, env: dict[str, str]) -> tuple[int, 
     return process.returncode or 0, printed.decode()
 
 
+async def first_lines_of(*arguments: str, count: int, cwd: Path, env: dict[str, str]) -> list[str]:
+    """Return the first lines that `arf` prints, and end it."""
+    async with arf(*arguments, cwd=cwd, env=env) as running:
+        stream = running.process.stdout
+        assert stream is not None
+        return [(await stream.readline()).decode() for _ in range(count)]
+
+
+async def test_an_agent_of_ones_own_is_made_and_talked_to(tmp_path: Path) -> None:
+    made = await output_of(*typed("new hello"), cwd=tmp_path, env=environment())
+    assert "cd hello" in COMMANDS
+    hello = tmp_path / "hello"
+    talked = await output_of(*typed("dev agent.py:agent"), cwd=hello, env=environment(), stdin="hi\nI am Ada\n")
+    chatted = await output_of("chat", "agent.py:agent", cwd=hello, env=environment(), stdin="I am Bob\n")
+
+    assert made[0] == 0
+    assert (talked[0], "Ada" in talked[1]) == (0, True), talked
+    assert (chatted[0], "Bob" in chatted[1]) == (0, True), chatted
+
+
 async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path) -> None:
     (tmp_path / "greeter.py").write_text(GREETER)
     async with server_process(tmp_path, SCRIPT) as models:
@@ -41,12 +61,18 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
             await worker.line_with("ready")
             sent = await output_of(*typed('send greeter c-1 "I am Ada"'), cwd=tmp_path, env=env)
             log = await output_of(*typed("log c-1"), cwd=tmp_path, env=env)
-            state = await output_of(*typed("state c-1"), cwd=tmp_path, env=env)
+            state = await output_of(*typed("state c-1 --at 4"), cwd=tmp_path, env=env)
+            after = await output_of("state", "c-1", cwd=tmp_path, env=env)
+            followed = await first_lines_of(*typed("follow c-1"), count=3, cwd=tmp_path, env=env)
+            doctor = await output_of(*typed("doctor"), cwd=tmp_path, env=env)
             listed = await output_of(*typed("list"), cwd=tmp_path, env=env)
 
     assert sent[:2] == (0, "Good-bye, Ada!\n")
     assert (log[0], "turn.completed" in log[1]) == (0, True)
-    assert (state[0], "done" in state[1], "Ada" in state[1]) == (0, True, True)
+    assert (state[0], "Ada" in state[1], "name" in state[1]) == (0, True, True)
+    assert (after[0], "done" in after[1]) == (0, True)
+    assert ["conversation.started" in followed[0], "turn.started" in followed[2]] == [True, True]
+    assert (doctor[0], "durability" in doctor[1]) == (0, True), doctor[1]
     assert (listed[0], "greeter" in listed[1]) == (0, True)
 
 

@@ -61,10 +61,11 @@ async def arf(*arguments: str, cwd: Path, env: Mapping[str, str]) -> AsyncIterat
         await process.communicate()
 
 
-async def output_of(*arguments: str, cwd: Path, env: Mapping[str, str]) -> tuple[int, str, str]:
+async def output_of(*arguments: str, cwd: Path, env: Mapping[str, str], stdin: str = "") -> tuple[int, str, str]:
     """Run `arf` to its end; return its exit code, standard output and standard error."""
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *ARF, *arguments, cwd=cwd, env=dict(env), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *ARF, *arguments, cwd=cwd, env=dict(env), stdin=pipe, stdout=pipe, stderr=pipe
     )
-    out, err = await process.communicate()
+    out, err = await process.communicate(stdin.encode())
     return process.returncode or 0, out.decode(), err.decode()
