@@ -128,6 +128,8 @@ class Worker:
                 self.owning.set()
                 self._directory.passivate(IDLE_MS)
                 await self._pause(self._substrate.leases.ttl / 4)
+                if renewing.done():
+                    renewing.result()  # it never ends by itself: raise what ended it
         finally:
             try:
                 await self._leave()

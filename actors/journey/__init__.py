@@ -1,8 +1,9 @@
 """What an author writes with: state, messages, tool schemas, tools, prompts and routes, all of it pure."""
 
+from .declared import DeclaredTool, declared_tools, step_text, tool, type_arguments
 from .difference import difference
 from .messages import AgentContext, AgentMessage, AgentResult
-from .prompts import PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
+from .prompts import Prompt, PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
 from .routing import IntentDetector, IntentRouter, RouteDefinition, RouteResult, create_reroute_tool
 from .schemas import ToolParameter, ToolSchema, ToolSchemaBuilder, schemas_to_openai_format
 from .serializer import StateSerializer
@@ -29,8 +30,10 @@ __all__ = [
     "BaseJourneyTools",
     "BaseState",
     "BaseTool",
+    "DeclaredTool",
     "IntentDetector",
     "IntentRouter",
+    "Prompt",
     "PromptManager",
     "PromptTemplate",
     "RouteDefinition",
@@ -44,6 +47,7 @@ __all__ = [
     "ToolSchema",
     "ToolSchemaBuilder",
     "create_reroute_tool",
+    "declared_tools",
     "difference",
     "is_complete",
     "is_terminal",
@@ -54,4 +58,7 @@ __all__ = [
     "state_from_fields",
     "state_to_dict",
     "step_of",
+    "step_text",
+    "tool",
+    "type_arguments",
 ]

@@ -16,6 +16,8 @@ Choices: TypeAlias = Sequence[Any] | type[Enum]
 class ToolParameter:
     """Is one parameter of a tool; `type` is a JSON Schema type, `items` the schema of an array's items.
 
+    What these cannot say, `schema` does: the whole JSON Schema of the values, in which `type` need not be repeated.
+
     >>> from agent_runtime_framework import ToolParameter
     >>> ToolParameter("size", "string", "The size", enum=["S", "L"], default="L").to_schema()
     {'type': 'string', 'description': 'The size', 'enum': ['S', 'L'], 'default': 'L'}
@@ -28,10 +30,11 @@ class ToolParameter:
     enum: Choices | None = None
     items: dict[str, Any] | None = None
     default: Any = None
+    schema: dict[str, Any] | None = field(default=None, kw_only=True)
 
     def to_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the parameter: its type, and what was set; Enum members give their values."""
-        schema: dict[str, Any] = {"type": self.type}
+        schema: dict[str, Any] = {"type": self.type} if self.schema is None else dict(self.schema)
         if self.description:
             schema["description"] = self.description
         if self.enum is not None:
@@ -63,7 +66,7 @@ class ToolSchema:
 
     def __post_init__(self) -> None:
         if self.effect is not None:
-            _check_effect(self.effect)
+            check_effect(self.effect)
 
     def to_openai_format(self) -> dict[str, Any]:
         """Return the tool in the form that OpenAI's API takes."""
@@ -128,7 +131,7 @@ class ToolSchemaBuilder:
             ValueError: it is another word.
 
         """
-        self._effect = _check_effect(effect)
+        self._effect = check_effect(effect)
         return self
 
     def build(self) -> ToolSchema:
@@ -145,7 +148,13 @@ def schemas_to_openai_format(schemas: Iterable[ToolSchema]) -> list[dict[str, An
     return [schema.to_openai_format() for schema in schemas]
 
 
-def _check_effect(effect: str) -> Effect:
+def check_effect(effect: str) -> Effect:
+    """Return the effect class.
+
+    Raises:
+        ValueError: it is no effect class.
+
+    """
     words = get_args(Effect)
     if effect not in words:
         raise ValueError(f"{effect!r} is no effect of a tool; use one of {', '.join(words)}")

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...actors import AskModel, EndTurn, Open, Policy, RunTool, Verdict
+from ...actors import AskModel, EndTurn, Open, Policy, RefuseTool, RunTool, Verdict
 from ...actors.journey import AgentContext, schemas_to_openai_format, state_fields, state_from_fields, step_of
+from ...actors.settle import NOT_AVAILABLE
 from ...events import FrameworkError, InvalidInput
 from ...projections import Call, Conversation, UserMessage, render, tools_text
 from ..models import LLMClient, get_llm_client
@@ -99,7 +100,19 @@ class BoundJourney:
             return ""
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
-        """Let the call run, in the effect class that its tool was declared with; an undeclared one is `once`."""
+        """Let the call run, in the effect class that its tool was offered with; an undeclared one is `once`.
+
+        A tool that is declared with `@tool` is refused in a step that it is not for, which the state may have reached
+        since it was offered, and with arguments that do not fit.
+        """
+        declared = self.agent.declared_tools.get(call.name)
+        if declared is not None:
+            if not declared.offered_in(step_of(self.state(conversation))):
+                return RefuseTool(kind="not_offered", content=NOT_AVAILABLE.format(name=call.name))
+            try:
+                declared.convert(call.arguments)
+            except InvalidInput as error:
+                return RefuseTool(kind="invalid", content=str(error))
         request = None if conversation.turn is None else conversation.turn.request
         effects = {} if request is None else request.effects
         return RunTool(effect=effects.get(call.name, "once"))

@@ -1,14 +1,26 @@
 """The agent that leads a person through steps: what an author subclasses."""
 
 import re
-from abc import abstractmethod
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from ...actors.journey import AgentContext, AgentResult, ToolSchema, is_terminal
+from ...actors.journey import (
+    AgentContext,
+    AgentResult,
+    DeclaredTool,
+    Prompt,
+    StepPromptMapping,
+    ToolSchema,
+    declared_tools,
+    is_terminal,
+    step_of,
+    type_arguments,
+)
 from ..models import LLMClient
 from .agent import BaseAgent
+from .defaults import missing_pieces, plain_or_async, prompt_of, run_method
 from .hooks import ExecutorHooks
 from .run import run_turn
 
@@ -46,7 +58,35 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
     """Leads a person through steps, each with its own prompt and tools.
 
     One instance serves any number of conversations at once: it keeps nothing between calls, the log does.
+
+    The shortest agent names the classes of its state, tools and steps, and has `key` and `prompts`; every method that
+    is written stands for itself.  An agent that lacks something cannot be made: a TypeError says what to write.
+
+    Attributes:
+        prompts: the prompt of each step; a `PromptTemplate` gets the state's fields as variables.
+        tools_class: the class of the tools, where it is not the one in `JourneyAgent[State, Tools, Step]`.
+
     """
+
+    prompts: ClassVar[Mapping[Any, Prompt] | StepPromptMapping[Any] | None] = None
+    tools_class: ClassVar[type[Any] | None] = None
+
+    def __new__(cls, *_args: Any, **_options: Any) -> Self:
+        """Make an agent that has all it needs.
+
+        Raises:
+            TypeError: something is missing; the message says what to write.
+
+        """
+        made = super().__new__(cls)
+
+        def written(method: str) -> bool:
+            return getattr(cls, method) is not getattr(JourneyAgent, method)
+
+        missing = missing_pieces(written, state_class_of(cls), tools_class_of(cls), cls.prompts)
+        if missing:
+            raise TypeError(f"{cls.__name__} is still abstract: {'; '.join(missing)}")
+        return made
 
     def __init__(
         self,
@@ -58,25 +98,39 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
         self.config = config if config is not None else JourneyConfig()
         self.hooks = hooks
 
-    @abstractmethod
     def get_initial_state(self) -> StateT:
-        """Return the state of a conversation that begins."""
+        """Return the state of a conversation that begins; unless written, the state class's own defaults."""
+        state: StateT = state_class_of(type(self))()  # type: ignore[misc]  # it was found when the agent was made
+        return state
 
-    @abstractmethod
     def get_system_prompt(self, state: StateT) -> str:
-        """Return the system prompt for this state."""
+        """Return the system prompt for this state; unless written, that of its step in `prompts`."""
+        return prompt_of(self.prompts or {}, state)
 
-    @abstractmethod
     def get_tool_schemas(self, state: StateT) -> list[ToolSchema]:
-        """Return the tools that the model is offered in this state."""
+        """Return the tools that the model is offered in this state; unless written, those declared for its step."""
+        step = step_of(state)
+        return [one.schema for one in self.declared_tools.values() if one.offered_in(step)]
 
-    @abstractmethod
-    def create_tools(self, state: StateT, ctx: AgentContext) -> ToolsT:
+    def create_tools(self, state: StateT, ctx: AgentContext) -> ToolsT:  # noqa: ARG002  for overriding
         """Return the tools for one call, over a state made for it alone."""
+        tools: ToolsT = tools_class_of(type(self))(state=state)  # type: ignore[misc]  # it was found as above
+        return tools
 
-    @abstractmethod
-    def execute_tool(self, tools: ToolsT, name: str, arguments: dict[str, Any]) -> Awaitable[str] | str:
-        """Run one tool and return what the model is told; it may be `async def` or `def`, which runs in a thread."""
+    @plain_or_async
+    async def execute_tool(self, tools: ToolsT, name: str, arguments: dict[str, Any]) -> str:
+        """Run one tool and return what the model is told; it may be `async def` or `def`, which runs in a thread.
+
+        Unless written, the method that has the tool's name is called; `def` runs in a thread there too.
+        """
+        result: str = await run_method(tools, name, arguments)
+        return result
+
+    @property
+    def declared_tools(self) -> Mapping[str, DeclaredTool]:
+        """The tools that are declared with `@tool` in the class of the agent's tools, by name."""
+        found = tools_class_of(type(self))
+        return {} if found is None else declared_tools(found)
 
     def load_state(self, ctx: AgentContext) -> Awaitable[StateT | None] | StateT | None:  # noqa: ARG002  for overriding
         """Return the state to begin with, None for the initial one; it may be `async def` or `def`."""
@@ -106,3 +160,21 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
 
         """
         return await run_turn(self, ctx)
+
+
+def state_class_of(agent: type[JourneyAgent[Any, Any, Any]]) -> type[Any] | None:
+    """Return the class of an agent's state, where `JourneyAgent[State, Tools, Step]` names it."""
+    return _class_argument(agent, 0)
+
+
+def tools_class_of(agent: type[JourneyAgent[Any, Any, Any]]) -> type[Any] | None:
+    """Return the class of an agent's tools: its `tools_class`, else the one in `JourneyAgent[State, Tools, Step]`."""
+    return agent.tools_class if agent.tools_class is not None else _class_argument(agent, 1)
+
+
+@cache
+def _class_argument(agent: type[JourneyAgent[Any, Any, Any]], at: int) -> type[Any] | None:
+    given = type_arguments(agent, JourneyAgent)
+    found = given[at] if at < len(given) else None
+    # in Python 3.11 Any is a class
+    return found if isinstance(found, type) and found is not Any else None

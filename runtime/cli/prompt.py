@@ -21,10 +21,19 @@ class Prompt:
         self._asking = True
         self.come_back()
 
-    def answered(self, *, with_newline: bool = True) -> None:
-        """Ask no more; `with_newline` says whether Enter was pressed, and the terminal is at the start of a line."""
-        if not with_newline:
-            self.step_aside()
+    def answered(self) -> None:
+        """Ask no more: Enter was pressed, so the terminal is at the start of a line."""
+        self._asking = self._written = False
+
+    def over(self) -> None:
+        """Ask no more: Ctrl-D was pressed, or nothing."""
+        self.step_aside()
+        self._asking = False
+
+    def interrupted(self) -> None:
+        """Ask no more, and leave the line on which the terminal shows the `^C`."""
+        if self._typed:
+            self._write("\n")
         self._asking = self._written = False
 
     def step_aside(self) -> None:

@@ -90,7 +90,8 @@ async def hold(
 
     """
     await signals.first(talk.hold(until), talk.follow(), worker.died())
-    terminal.prompt.answered(with_newline=False)
+    if signals.number:
+        terminal.prompt.interrupted()
     if talk.waits:
         terminal.teller.notice(
             f"the turn in progress gets {GRACE:g} s to finish, later the next worker goes on; Ctrl-C again ends it now"

@@ -123,9 +123,10 @@ class Talk:
         while True:
             self._terminal.prompt.ask()
             line = await self._terminal.lines.next()
-            self._terminal.prompt.answered(with_newline=line is not None)
             if line is None:
+                self._terminal.prompt.over()
                 return
+            self._terminal.prompt.answered()
             if line.strip() and await self._say(line) and until is not None and until(self.now):
                 return
 

@@ -39,6 +39,8 @@ _ASIDE: Final = {
 }
 """What is told on one line of its own, and what that begins with."""
 
+_Over = TurnCompleted | TurnFailed | TurnCancelled
+
 
 class Teller(Protocol):
     """Tells what is recorded of a conversation, one event after another from the first, and pieces of answers."""
@@ -125,6 +127,7 @@ class TextTeller:
         self._speech = _Speech()
         self._speaking = False
         self._told: set[int] = set()
+        self._answering = False
 
     def begin(self, agent: str, *lines: str) -> None:
         """Say what the talk is, above it, and call the agent by its key."""
@@ -135,10 +138,10 @@ class TextTeller:
 
     def heard(self, recorded: Recorded, *, news: bool) -> None:
         """Take the next event, and tell what people want to know of it."""
-        said = self._summaries.of(recorded)
+        said, event = self._summaries.of(recorded), recorded.event
+        self._answering = (self._answering or isinstance(event, UserSpoke)) and not isinstance(event, _Over)
         if not news:
             return
-        event = recorded.event
         self._settle(recorded.version, event)
         before = _ASIDE.get(type(event))
         if before is not None:
@@ -147,7 +150,7 @@ class TextTeller:
             self._says("you", event.text)
         elif isinstance(event, AgentSpoke) and event.cause not in self._told:
             self._says(self._agent, self._summaries.words(event.cause))
-        if not self._speaking:
+        if not self._answering:
             self._prompt.come_back()
 
     def piece(self, delta: Delta) -> None:
@@ -166,7 +169,8 @@ class TextTeller:
         self._break()
         self._prompt.step_aside()
         output.say(text)
-        self._prompt.come_back()
+        if not self._answering:
+            self._prompt.come_back()
 
     def _settle(self, version: int, event: AnyEvent) -> None:
         """End what is being said, when it is known what that is."""

@@ -82,8 +82,10 @@ class Terminal:
         return found
 
     def read_for(self, seconds: float) -> None:
-        """Read for so long at most."""
-        self._more(seconds)
+        """Read for so long."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._more(left)
 
     def say(self, words: str) -> None:
         """Type words at the prompt."""
