@@ -306,3 +306,16 @@ def _timeless(events: tuple[Any, ...]) -> list[Any]:
     import msgspec.structs
 
     return [msgspec.structs.replace(event, latency_ms=0) if hasattr(event, "latency_ms") else event for event in events]
+
+
+async def test_an_author_chooses_how_many_turns_of_history_a_model_is_given() -> None:
+    with ScriptedLLM(NAMED, "one", "two", "three", calls(("look", {})), "four") as llm:
+        async with working(order_agent(llm, history_turns=1)) as rt:
+            for said in ("Ada", "2", "3", "4"):
+                await rt.send("order", "c-1", said, timeout=10)
+
+    roles = [[message["role"] for message in request.messages] for request in llm.requests]
+    assert roles[2] == ["system", "user", "assistant", "tool", "assistant", "user"]
+    assert roles[3] == ["system", "user", "assistant", "user"]
+    assert roles[-1] == ["system", "user", "assistant", "user", "assistant", "tool"]
+    assert [message["content"] for message in llm.requests[3].messages[1:]] == ["2", "two", "3"]
