@@ -85,7 +85,8 @@ class Terminal:
         """Read for so long."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._more(left)
+            if not self._more(left) and self.process.poll() is not None:
+                return
 
     def say(self, words: str) -> None:
         """Type words at the prompt."""

@@ -1,0 +1,96 @@
+"""What a journey agent does where its author wrote no method for it: by its state class, its tools and its prompts."""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from ...actors.journey import (
+    DeclaredTool,
+    StepPromptMapping,
+    declared_tools,
+    state_to_dict,
+    step_of,
+    step_text,
+)
+from ...events import InvalidInput
+from .author import call_author
+from .tool_executors import FailedText
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def plain_or_async(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T] | T]:
+    """Return an async method as one that an author may override with `async def` or `def`."""
+    return method
+
+
+def missing_pieces(
+    written: Callable[[str], bool], state_class: type[Any] | None, tools_class: type[Any] | None, prompts: object
+) -> list[str]:
+    """Return what an author has still to write, as commands; `written` says whether a method is the author's own.
+
+    Raises:
+        TypeError: a declared tool has no schema.
+
+    """
+    missing = []
+    if not written("get_initial_state"):
+        missing += _unmade(state_class)
+    if not written("get_system_prompt") and prompts is None:
+        missing.append("set `prompts` to a dict from step to prompt, or write get_system_prompt")
+    if not written("get_tool_schemas") or not written("create_tools"):
+        missing += _toolless(tools_class, schemas=not written("get_tool_schemas"))
+    if tools_class is not None:
+        declared_tools(tools_class)  # what cannot be declared is said now
+    return missing
+
+
+def _unmade(state_class: type[Any] | None) -> list[str]:
+    if state_class is None:
+        return ["name the state's class, JourneyAgent[State, Tools, Step], or write get_initial_state"]
+    try:
+        state_class()
+    except TypeError as error:
+        return [f"give each field of {state_class.__name__} a default, or write get_initial_state ({error})"]
+    return []
+
+
+def _toolless(tools_class: type[Any] | None, *, schemas: bool) -> list[str]:
+    if tools_class is None:
+        methods = "get_tool_schemas and create_tools" if schemas else "create_tools"
+        return [f"name the tools' class, JourneyAgent[State, Tools, Step] or `tools_class`, or write {methods}"]
+    if schemas and not declared_tools(tools_class):
+        return [f"put @tool on the methods of {tools_class.__name__} that are tools, or write get_tool_schemas"]
+    return []
+
+
+def prompt_of(prompts: Mapping[Any, Any] | StepPromptMapping[Any], state: Any) -> str:
+    """Return the prompt of the state's step; a template gets the state's fields as variables.
+
+    Raises:
+        InvalidInput: a dict has no prompt for the step.
+
+    """
+    mapping = prompts if isinstance(prompts, StepPromptMapping) else StepPromptMapping(dict(prompts))
+    by_text = {step_text(step): step for step in mapping.prompts}
+    step = step_of(state)
+    if step not in by_text and mapping is not prompts:
+        raise InvalidInput(f"there is no prompt for step {step!r}: add it to `prompts`, or write get_system_prompt")
+    return mapping.get(by_text.get(step, step), **state_to_dict(state))
+
+
+async def run_method(tools: Any, name: str, arguments: dict[str, Any]) -> Any:
+    """Run the method that a tool's name stands for, a declared one with checked and converted arguments."""
+    declared: DeclaredTool | None = declared_tools(type(tools)).get(name)
+    if declared is not None:
+        try:
+            arguments = declared.convert(arguments)
+        except InvalidInput as error:
+            return FailedText(str(error), "invalid")
+    attribute = name if declared is None else declared.method
+    # looked up on the class, so that neither a property is run nor an attribute taken for a tool
+    if declared is None and (name.startswith("_") or not inspect.isroutine(getattr(type(tools), name, None))):
+        return FailedText(f"Error: Unknown tool '{name}'", "unknown")
+    return await call_author(functools.partial(getattr(tools, attribute), **arguments))

@@ -1,0 +1,232 @@
+"""Declared tools in conversations: what is offered, checked, refused and run."""
+
+import asyncio
+import threading
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, ClassVar
+
+import pytest
+
+from agent_runtime_framework import (
+    AgentContext,
+    BaseJourneyState,
+    BaseJourneyTools,
+    JourneyAgent,
+    ToolResult,
+    ToolSchema,
+    ToolSchemaBuilder,
+)
+from agent_runtime_framework.actors.journey import tool
+from agent_runtime_framework.events import ToolFailed, ToolReturned, ToolStarted
+from agent_runtime_framework.testing import ScriptedLLM, calls
+from support.journeys import recorded, types, working
+
+
+class Step(StrEnum):
+    SHOP = "shop"
+    DONE = "done"
+
+
+class Size(Enum):
+    SMALL = "S"
+    LARGE = "L"
+
+
+@dataclass
+class Cart(BaseJourneyState[Step]):
+    step: Step = Step.SHOP
+    lines: list[str] = field(default_factory=list)
+
+    def is_complete(self) -> bool:
+        return self.step == Step.DONE
+
+
+@dataclass
+class Line:
+    name: str
+    size: Size = Size.SMALL
+
+
+class CartTools(BaseJourneyTools[Cart]):
+    ran: ClassVar[list[str]] = []
+
+    @tool(steps=Step.SHOP, effect="idempotent")
+    async def add(self, line: Line, amount: int = 1) -> str:
+        """Add a line."""
+        assert isinstance(line.size, Size)
+        self.state.lines.append(f"{amount} {line.name} {line.size.name}")
+        return f"Added {line.name}."
+
+    @tool(steps=[Step.SHOP])
+    def pay(self) -> ToolResult:
+        """Pay, in a thread since it would block."""
+        CartTools.ran.append("thread" if threading.current_thread() is not threading.main_thread() else "loop")
+        self.state.step = Step.DONE
+        return ToolResult.ok("Paid.")
+
+    @tool(name="where-am-i")
+    async def where(self) -> str:
+        CartTools.ran.append("thread" if threading.current_thread() is not threading.main_thread() else "loop")
+        return self.state.step
+
+    async def undeclared(self, text: str) -> str:
+        return text.upper()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ran() -> None:
+    CartTools.ran.clear()
+
+
+class CartAgent(JourneyAgent[Cart, CartTools, Step]):
+    key = "cart"
+    prompts: ClassVar = {Step.SHOP: "Sell.", Step.DONE: "Say good-bye."}
+
+
+async def said_to(agent: CartAgent, text: str = "hi") -> tuple[Any, list[Any]]:
+    """Return the reply of a runtime and all events."""
+    async with working(agent) as rt:
+        reply = await rt.send(agent.key, "c-1", text)
+        return reply, [one.event for one in await recorded(rt, "c-1")]
+
+
+def failures(events: list[Any]) -> list[tuple[str, str]]:
+    return [(event.kind, event.content) for event in events if isinstance(event, ToolFailed)]
+
+
+async def test_a_declared_tool_gets_converted_arguments_and_its_own_defaults() -> None:
+    with ScriptedLLM(
+        calls(("add", {"line": {"name": "tea", "size": "L"}}), ("add", {"line": {"name": "jam"}})), "."
+    ) as llm:
+        reply, events = await said_to(CartAgent(llm))
+
+    assert reply.state == {"step": "shop", "lines": ["1 tea LARGE", "1 jam SMALL"]}
+    assert [event.effect for event in events if isinstance(event, ToolStarted)] == ["idempotent", "idempotent"]
+
+
+async def test_the_model_is_offered_the_tools_of_the_step() -> None:
+    with ScriptedLLM(calls(("pay", {})), "Bye.") as llm:
+        await said_to(CartAgent(llm))
+
+    offered = [[made["function"]["name"] for made in request.tools or []] for request in llm.requests]
+    assert offered == [["add", "pay", "where-am-i"], ["where-am-i"]]
+    assert [request.messages[0]["content"] for request in llm.requests] == ["Sell.", "Say good-bye."]
+
+
+async def test_wrong_arguments_are_told_to_the_model_and_nothing_runs() -> None:
+    with ScriptedLLM(calls(("add", {"line": {"name": "tea"}, "amount": "2"})), "Sorry.") as llm:
+        reply, events = await said_to(CartAgent(llm))
+
+    told = "Error: the arguments of 'add' do not fit: `amount`: Expected `int`, got `str`"
+    assert failures(events) == [("invalid", told)]
+    assert llm.requests[1].messages[-1]["content"] == told
+    assert not [event for event in events if isinstance(event, ToolStarted)]
+    assert reply.state["lines"] == []
+
+
+async def test_a_tool_is_refused_once_the_state_has_left_its_steps() -> None:
+    with ScriptedLLM(calls(("pay", {}), ("add", {"line": {"name": "tea"}}), ("where-am-i", {})), "Bye.") as llm:
+        reply, events = await said_to(CartAgent(llm))
+
+    assert failures(events) == [("not_offered", "Error: Tool 'add' is not available now")]
+    assert [event.content for event in events if isinstance(event, ToolReturned)] == ["Paid.", "done"]
+    assert reply.state == {"step": "done", "lines": []}
+
+
+async def test_a_plain_method_runs_in_a_thread_and_an_async_one_on_the_loop() -> None:
+    with ScriptedLLM(calls(("pay", {}), ("where-am-i", {})), "Bye.") as llm:
+        await said_to(CartAgent(llm))
+
+    assert CartTools.ran == ["thread", "loop"]
+
+
+async def test_a_run_without_a_server_refuses_as_a_worker_does() -> None:
+    with ScriptedLLM(calls(("pay", {}), ("add", {"line": {}})), calls(("where-am-i", {"x": 1})), "Bye.") as llm:
+        result = await CartAgent(llm).run(AgentContext("r-1", "c-1", [{"role": "user", "content": "hi"}]))
+
+    told = [message.content for message in result.messages if message.role == "tool"]
+    assert told == [
+        "Paid.",
+        "Error: Tool 'add' is not available now",
+        "Error: the arguments of 'where-am-i' do not fit: there is no `x`; it takes nothing",
+    ]
+
+
+class ByHand(CartAgent):
+    """Writes the schemas and the execution of its tools itself."""
+
+    key = "by_hand"
+    got: ClassVar[list[Any]] = []
+
+    def get_tool_schemas(self, state: Cart) -> list[ToolSchema]:
+        names = ("undeclared", "_require_backend", "on_state_change", "missing", "pay")
+        return [*super().get_tool_schemas(state), *(ToolSchemaBuilder(name).build() for name in names)][-6:]
+
+    async def execute_tool(self, tools: CartTools, name: str, arguments: dict[str, Any]) -> str:
+        ByHand.got.append(arguments)
+        await asyncio.sleep(0)
+        made = super().execute_tool(tools, name, arguments)
+        assert not isinstance(made, str)
+        return await made
+
+
+async def test_without_schemas_of_their_own_methods_are_called_by_name_and_nothing_else_is() -> None:
+    listed = calls(("undeclared", {"text": "a"}), ("_require_backend", {}), ("on_state_change", {}), ("missing", {}))
+    with ScriptedLLM(listed, "Bye.") as llm:
+        _, events = await said_to(ByHand(llm))
+
+    assert [event.content for event in events if isinstance(event, ToolReturned)] == ["A"]
+    assert failures(events) == [
+        ("unknown", f"Error: Unknown tool '{name}'") for name in ("_require_backend", "on_state_change", "missing")
+    ]
+
+
+async def test_a_hand_written_execute_tool_gets_what_the_model_sent_once_that_is_right() -> None:
+    ByHand.got.clear()
+    with ScriptedLLM(calls(("where-am-i", {"x": 1}), ("where-am-i", {}), ("undeclared", {"text": "b"})), "Bye.") as llm:
+        _, events = await said_to(ByHand(llm))
+
+    assert ByHand.got == [{}, {"text": "b"}]
+    assert [kind for kind, _ in failures(events)] == ["invalid"]
+
+
+async def test_tools_of_a_class_that_only_create_tools_knows_are_checked_too() -> None:
+    class Loose(JourneyAgent[Any, Any, Any]):
+        key = "loose"
+        prompts: ClassVar = {"shop": "Sell.", "done": "Bye."}
+
+        def get_initial_state(self) -> Cart:
+            return Cart()
+
+        def get_tool_schemas(self, state: Cart) -> list[ToolSchema]:
+            return [ToolSchemaBuilder("add").build()]
+
+        def create_tools(self, state: Cart, ctx: AgentContext) -> CartTools:
+            return CartTools(state)
+
+    with ScriptedLLM(calls(("add", {"line": 1}), ("add", {"line": {"name": "tea"}})), ".") as llm:
+        async with working(Loose(llm)) as rt:
+            reply = await rt.send("loose", "c-1", "hi")
+            events = [one.event for one in await recorded(rt, "c-1")]
+            every = await types(rt, "c-1")
+
+    assert failures(events) == [
+        ("invalid", "Error: the arguments of 'add' do not fit: `line`: Expected `object`, got `int`")
+    ]
+    assert every.count("tool.started") == 2
+    assert reply.state["lines"] == ["1 tea SMALL"]
+
+
+async def test_a_tool_that_raises_is_told_as_any_other() -> None:
+    class Broken(CartTools):
+        async def where(self) -> str:
+            raise ValueError("lost")
+
+    class BrokenAgent(CartAgent):
+        tools_class = Broken
+
+    with ScriptedLLM(calls(("where-am-i", {})), "Sorry.") as llm:
+        _, events = await said_to(BrokenAgent(llm))
+
+    assert failures(events) == [("error", "Error executing where-am-i: lost")]
