@@ -1,6 +1,7 @@
 """What an author writes with: state, messages, tool schemas, tools, prompts and routes, all of it pure."""
 
 from .declared import DeclaredTool, declared_tools, step_text, tool, type_arguments
+from .diagram import check_journey, diagram
 from .difference import difference
 from .messages import AgentContext, AgentMessage, AgentResult
 from .prompts import Prompt, PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
@@ -46,8 +47,10 @@ __all__ = [
     "ToolResult",
     "ToolSchema",
     "ToolSchemaBuilder",
+    "check_journey",
     "create_reroute_tool",
     "declared_tools",
+    "diagram",
     "difference",
     "is_complete",
     "is_terminal",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from ...actors.journey import (
     AgentContext,
@@ -66,27 +66,39 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
         prompts: the prompt of each step; a `PromptTemplate` gets the state's fields as variables.
         tools_class: the class of the tools, where it is not the one in `JourneyAgent[State, Tools, Step]`.
 
+    >>> import asyncio
+    >>> from dataclasses import dataclass
+    >>> from enum import Enum
+    >>> from agent_runtime_framework import AgentContext, BaseJourneyState, BaseJourneyTools, JourneyAgent, tool
+    >>> from agent_runtime_framework.testing import ScriptedLLM, calls
+    >>> class Step(str, Enum):
+    ...     NAME = "name"
+    ...     DONE = "done"
+    >>> @dataclass
+    ... class State(BaseJourneyState[Step]):
+    ...     step: Step = Step.NAME
+    ...     name: str = ""
+    ...     def is_complete(self):
+    ...         return self.step == Step.DONE
+    >>> class Tools(BaseJourneyTools[State]):
+    ...     @tool(steps=Step.NAME)
+    ...     async def save_name(self, name: str) -> str:
+    ...         '''Save the user's name.'''
+    ...         self.state.name, self.state.step = name, Step.DONE
+    ...         return "Saved."
+    >>> class Agent(JourneyAgent[State, Tools, Step]):
+    ...     key = "greeter"
+    ...     prompts = {Step.NAME: "Ask for the name, then call save_name.", Step.DONE: "Say good-bye."}
+    >>> with ScriptedLLM(calls(("save_name", {"name": "Ada"})), "Good-bye, Ada!") as llm:
+    ...     said = [{"role": "user", "content": "I am Ada"}]
+    ...     result = asyncio.run(Agent(llm).run(AgentContext("run-1", "c-1", said)))
+    >>> result.response, result.state
+    ('Good-bye, Ada!', {'step': 'done', 'name': 'Ada'})
+
     """
 
     prompts: ClassVar[Mapping[Any, Prompt] | StepPromptMapping[Any] | None] = None
     tools_class: ClassVar[type[Any] | None] = None
-
-    def __new__(cls, *_args: Any, **_options: Any) -> Self:
-        """Make an agent that has all it needs.
-
-        Raises:
-            TypeError: something is missing; the message says what to write.
-
-        """
-        made = super().__new__(cls)
-
-        def written(method: str) -> bool:
-            return getattr(cls, method) is not getattr(JourneyAgent, method)
-
-        missing = missing_pieces(written, state_class_of(cls), tools_class_of(cls), cls.prompts)
-        if missing:
-            raise TypeError(f"{cls.__name__} is still abstract: {'; '.join(missing)}")
-        return made
 
     def __init__(
         self,
@@ -94,6 +106,7 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
         config: JourneyConfig | None = None,
         hooks: ExecutorHooks | None = None,
     ) -> None:
+        self._require_all()
         self.llm_client = llm_client
         self.config = config if config is not None else JourneyConfig()
         self.hooks = hooks
@@ -131,6 +144,16 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
         """The tools that are declared with `@tool` in the class of the agent's tools, by name."""
         found = tools_class_of(type(self))
         return {} if found is None else declared_tools(found)
+
+    def _require_all(self) -> None:
+        cls = type(self)
+
+        def written(method: str) -> bool:
+            return getattr(cls, method) is not getattr(JourneyAgent, method)
+
+        missing = missing_pieces(written, state_class_of(cls), tools_class_of(cls), cls.prompts)
+        if missing:
+            raise TypeError(f"{cls.__name__} is still abstract: {'; '.join(missing)}")
 
     def load_state(self, ctx: AgentContext) -> Awaitable[StateT | None] | StateT | None:  # noqa: ARG002  for overriding
         """Return the state to begin with, None for the initial one; it may be `async def` or `def`."""

@@ -31,7 +31,7 @@ async def chat(options: Options, spec: str, conversation: str | None, *, reload:
     terminal, signals = Terminal(options), Signals()
     failed = False
     async with (
-        _worker(spec, place, terminal.teller.notice, reload=reload) as worker,
+        _worker(spec, place, terminal.hear, reload=reload) as worker,
         talking(worker, place, id_, terminal, signals) as talk,
     ):
         if talk is not None:

@@ -67,8 +67,8 @@ async def talking(
             await talk.open()
             if ready.partitions < ready.of:
                 terminal.teller.notice(
-                    f"{ready.of - ready.partitions} of {ready.of} partitions of agent {agent!r} are another worker's: "
-                    "there it answers, with the code that it has"
+                    f"another worker holds {ready.of - ready.partitions} of {ready.of} partitions of agent {agent!r}: "
+                    "as long as it lives it answers there, with the code that it has"
                 )
             yield talk
         finally:

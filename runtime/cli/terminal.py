@@ -1,11 +1,17 @@
 """Where a talk is held: what is said comes from it, and what is told goes to it."""
 
 import sys
+import time
+from typing import Final
 
 from .lines import Lines
+from .logs import log_through
 from .options import Options
 from .prompt import Prompt
 from .teller import EventTeller, Teller, TextTeller
+
+TWICE: Final = 2.0
+"""Seconds in which the same is not said again: several connections, of two processes, notice the same."""
 
 
 class Terminal:
@@ -27,3 +33,13 @@ class Terminal:
         self.echoed = self.typed and text and sys.stdout.isatty()
         self.prompt = Prompt(typed=self.typed)
         self.teller: Teller = TextTeller(self.prompt) if text else EventTeller(options.output)
+        self._said: dict[str, float] = {}
+        log_through(self.hear)
+
+    def hear(self, line: str) -> None:
+        """Say a line of a log, of this process's or of a worker's, or one that a worker's code wrote."""
+        now = time.monotonic()
+        self._said = {said: since for said, since in self._said.items() if now - since < TWICE}
+        if line not in self._said:
+            self._said[line] = now
+            self.teller.notice(line)

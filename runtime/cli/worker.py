@@ -15,6 +15,7 @@ from ..runtime import Runtime
 from ..worker import Worker, bound
 from .lines import Lines
 from .loading import Agent, load_agents
+from .logs import log_through
 from .options import Options
 from .output import flush, say, write_json
 from .place import place_of
@@ -69,6 +70,8 @@ async def work(options: Options, found: Loaded, *, concurrency: int, grace: floa
 
     A second signal ends what runs, too.  A `child` also leaves at the end of stdin: whoever started it is gone.
     """
+    if child:
+        log_through(say)  # who hears it says when
     place = place_of(options, create=True)
     task, signals = asyncio.current_task(), Signals()
     if task is not None:

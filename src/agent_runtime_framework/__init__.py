@@ -28,9 +28,12 @@ if TYPE_CHECKING:
         ToolResult,
         ToolSchema,
         ToolSchemaBuilder,
+        check_journey,
         create_reroute_tool,
+        diagram,
         preference_enricher,
         schemas_to_openai_format,
+        tool,
     )
     from .events import (
         Conflict,
@@ -130,9 +133,12 @@ _HOMES = {
         "ToolResult",
         "ToolSchema",
         "ToolSchemaBuilder",
+        "check_journey",
         "create_reroute_tool",
+        "diagram",
         "preference_enricher",
         "schemas_to_openai_format",
+        "tool",
     ),
     ".events": (
         "Conflict",
@@ -268,8 +274,10 @@ __all__ = [
     "Unavailable",
     "__version__",
     "build_memory_context",
+    "check_journey",
     "configure",
     "create_reroute_tool",
+    "diagram",
     "get_config",
     "get_llm_client",
     "is_debug",
@@ -277,6 +285,7 @@ __all__ = [
     "schemas_to_openai_format",
     "set_config",
     "should_swallow_exceptions",
+    "tool",
 ]
 
 

@@ -74,4 +74,4 @@ def test_a_name_that_cannot_be_an_agents_key_is_a_wrong_use(tmp_path: Path) -> N
 async def test_of_many_who_make_the_same_directory_one_does(tmp_path: Path) -> None:
     done = await asyncio.gather(*(asyncio.to_thread(run, "new same", tmp_path) for _ in range(3)))
     assert sorted(one.returncode for one in done) == [0, 4, 4]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["same"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["same"]  # noqa: ASYNC240  nothing else runs here

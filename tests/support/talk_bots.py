@@ -5,13 +5,16 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
-
-from bot import Bot, Greeting, Model, Tools
+from typing import TYPE_CHECKING, Any
 
 from agent_runtime_framework import AgentContext, ToolSchema, ToolSchemaBuilder
 from agent_runtime_framework.runtime.models import ModelReply
 from agent_runtime_framework.testing import ScriptedLLM, calls
+
+if TYPE_CHECKING:
+    from support.cli_bots import Bot, Greeting, Model, Tools
+else:
+    from bot import Bot, Greeting, Model, Tools
 
 WORDS = ("One ", "two ", "\x1b[31mthree.")
 
@@ -67,13 +70,15 @@ class Rough(Bot):
     async def execute_tool(self, tools: Tools, name: str, arguments: dict[str, Any]) -> str:
         match name:
             case "block":  # nothing else runs in the worker meanwhile
-                Path("held").touch()
-                time.sleep(60)
+                Path("held").touch()  # noqa: ASYNC240  blocking is the point
+                time.sleep(60)  # noqa: ASYNC251  likewise
             case "exit":
-                print("good-bye")
+                print("good-bye")  # noqa: T201  a tool may print
                 os._exit(7)
             case "chat":
-                print("printed by a tool")
+                print("printed by a tool")  # noqa: T201  likewise
             case "meta":
                 return json.dumps(self.ctx.metadata)
+            case _:
+                pass
         return name

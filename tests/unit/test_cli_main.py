@@ -10,7 +10,8 @@ import pytest
 
 from agent_runtime_framework.events import Conflict, FrameworkError, InvalidInput, NotFound
 from agent_runtime_framework.runtime.cli import main as main_module_function
-from agent_runtime_framework.runtime.cli.main import arf, main
+from agent_runtime_framework.runtime.cli.group import arf
+from agent_runtime_framework.runtime.cli.main import main
 from agent_runtime_framework.runtime.cli.options import Options
 
 Probe = Callable[..., Options]

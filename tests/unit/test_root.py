@@ -81,8 +81,10 @@ PUBLIC = [
     "Unavailable",
     "__version__",
     "build_memory_context",
+    "check_journey",
     "configure",
     "create_reroute_tool",
+    "diagram",
     "get_config",
     "get_llm_client",
     "is_debug",
@@ -90,6 +92,7 @@ PUBLIC = [
     "schemas_to_openai_format",
     "set_config",
     "should_swallow_exceptions",
+    "tool",
 ]
 
 ALIASES = {"Executor": "LLMExecutor", "ExecutorConfig": "LLMExecutorConfig"}
@@ -105,7 +108,6 @@ WITHOUT_EXAMPLE = {
     "ExecutorConfig",
     "FrameworkError",
     "InvalidInput",
-    "JourneyAgent",
     "JourneyConfig",
     "LLMExecutorConfig",
     "LoggingHooks",
@@ -123,6 +125,8 @@ WITHOUT_EXAMPLE = {
     "TooLarge",
     "ToolExecutor",
     "Unavailable",
+    "check_journey",
+    "diagram",
     "get_llm_client",
     "schemas_to_openai_format",
 }

@@ -1,0 +1,144 @@
+"""A journey as a drawing, and what can be seen in it that cannot work.
+
+Both ask the agent what it shows in each step, with its initial state moved there, and call no tool.  Where a tool leads
+is known only if it was declared, `@tool(to=...)`; of any other it is taken that it may lead anywhere.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from .declared import DeclaredTool, step_text
+from .schemas import ToolSchema
+from .state import state_from_dict, state_to_dict, step_of
+
+
+class Shown(Protocol):
+    """Is what a journey agent shows of itself."""
+
+    @property
+    def declared_tools(self) -> Mapping[str, DeclaredTool]:
+        """The tools that are declared with `@tool`, by name."""
+
+    def get_initial_state(self) -> Any:
+        """Return the state of a conversation that begins."""
+
+    def get_system_prompt(self, state: Any, /) -> str:
+        """Return the system prompt for a state."""
+
+    def get_tool_schemas(self, state: Any, /) -> list[ToolSchema]:
+        """Return the tools that are offered in a state."""
+
+    def is_terminal_state(self, state: Any, /) -> bool:
+        """Say whether the journey is over in a state."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    name: str
+    prompt: str
+    tools: list[str]
+    end: bool
+    raised: dict[str, str]
+
+
+def diagram(agent: Shown) -> str:
+    """Return the journey as a Mermaid state diagram: its steps, their tools, and where tools are declared to lead."""
+    declared, steps = agent.declared_tools, _steps(agent)
+    ids = {step.name: f"s{at}" for at, step in enumerate(steps)}
+    lines = ["stateDiagram-v2"]
+    lines += [f'    state "{_plain(name)}" as {id_}' for name, id_ in ids.items()]
+    lines.append(f"    [*] --> {ids[step_of(agent.get_initial_state())]}")
+    for step in steps:
+        for tool in step.tools:
+            to = [ids[name] for name in _leads_to(tool, declared) or () if name in ids]
+            lines += [f"    {ids[step.name]} --> {id_} : {_plain(tool)}" for id_ in to]
+            if not to:
+                lines.append(f"    {ids[step.name]} : {_plain(tool)}")
+        if step.end:
+            lines.append(f"    {ids[step.name]} --> [*]")
+    return "\n".join(lines) + "\n"
+
+
+def check_journey(agent: Shown) -> list[str]:
+    """Return what in the journey cannot work, a sentence each; an empty list where nothing is to be seen."""
+    declared, steps = agent.declared_tools, _steps(agent)
+    found = [problem for step in steps for problem in _problems(step, declared)]
+    if isinstance(getattr(agent.get_initial_state(), "step", None), Enum):
+        known = [step.name for step in steps]
+        for name, tool in declared.items():
+            for verb, named in (("is for", tool.steps), ("leads to", tool.to)):
+                found += [
+                    f"tool {name!r} {verb} step {step!r}, which does not exist; there are {', '.join(known)}"
+                    for step in named or ()
+                    if step not in known
+                ]
+    return found
+
+
+def _problems(step: _Step, declared: Mapping[str, DeclaredTool]) -> Iterator[str]:
+    where = f"step {step.name!r}"
+    for asked, error in step.raised.items():
+        yield f"{where}: {asked} raised {error}"
+    if not step.prompt and "get_system_prompt" not in step.raised:
+        yield f"{where} has no prompt"
+    for tool, times in Counter(step.tools).items():
+        if times > 1:
+            yield f"{where} has {times} tools named {tool!r}"
+    if step.end or "get_tool_schemas" in step.raised or "is_terminal_state" in step.raised:
+        return
+    if not step.tools:
+        yield f"{where} has no way out: it is not the end, and no tool is offered there"
+    elif all(_leads_to(tool, declared) == (step.name,) for tool in step.tools):
+        yield f"{where} has no way out: it is not the end, and each of its tools leads back to it"
+
+
+def _leads_to(tool: str, declared: Mapping[str, DeclaredTool]) -> tuple[str, ...] | None:
+    known = declared.get(tool)
+    return None if known is None else known.to
+
+
+def _steps(agent: Shown) -> list[_Step]:
+    """Return the journey's steps: all of an Enum; else the first one, and those that tools are declared with."""
+    first = getattr(agent.get_initial_state(), "step", None)
+    if isinstance(first, Enum):
+        return [_look(agent, member) for member in type(first)]
+    named = [step_text("" if first is None else first)]
+    for tool in agent.declared_tools.values():
+        named += [*(tool.steps or ()), *(tool.to or ())]
+    return [_look(agent, name) for name in dict.fromkeys(named)]
+
+
+def _look(agent: Shown, step: Any) -> _Step:
+    raised: dict[str, str] = {}
+
+    def ask(asked: Callable[[Any], Any], otherwise: Any) -> Any:
+        try:
+            return asked(_moved(agent, step))
+        except Exception as error:  # noqa: BLE001  author code may raise anything, in a step that it never meets like this
+            raised[asked.__name__] = f"{type(error).__name__}: {error}"
+            return otherwise
+
+    prompt = ask(agent.get_system_prompt, "")
+    tools = [schema.name for schema in ask(agent.get_tool_schemas, [])]
+    end = bool(ask(agent.is_terminal_state, False))  # noqa: FBT003
+    return _Step(step_text(step), prompt, tools, end, raised)
+
+
+def _moved(agent: Shown, step: Any) -> Any:
+    """Return the initial state, moved to a step; a new one each time, since author code may change it."""
+    state = agent.get_initial_state()
+    if step_of(state) == step_text(step):
+        return state
+    try:
+        state.step = step
+    except (AttributeError, TypeError):  # it is frozen
+        return state_from_dict(type(state), {**state_to_dict(state), "step": getattr(step, "value", step)})
+    return state
+
+
+def _plain(text: str) -> str:
+    """Return a text that Mermaid takes as it stands."""
+    return " ".join(text.replace('"', "'").replace(":", " ").split()) or "(none)"
