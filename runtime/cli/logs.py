@@ -56,7 +56,7 @@ class _Teller(logging.Handler):
 
 
 def log_through(tell: Callable[[str], object]) -> None:
-    """Hand each line of the log to `tell` instead, without its time; of everything, as `debug` has it, nothing."""
+    """Hand each line of the log to `tell` instead, without its time; what `debug` shows stays as it is."""
     logger = logging.getLogger(LOGGER)
     if logger.level == logging.DEBUG:
         return

@@ -29,6 +29,9 @@ PATIENCE: Final = 60.0
 
 PAUSE: Final = 0.5
 
+TAKEN: Final = 60.0
+"""Seconds in which a message must have been taken up, unless another turn is in progress."""
+
 
 class _Awaited(Struct, frozen=True):
     """Is a message whose reply is awaited."""
@@ -117,7 +120,7 @@ class Talk:
         """Say each line of stdin, and wait for the reply; end with stdin, or when `until` says so after a reply.
 
         Raises:
-            Unavailable: the server did not come back.
+            Unavailable: the server did not come back, or nobody takes a message up.
 
         """
         while True:
@@ -136,12 +139,28 @@ class Talk:
             say = checked(self.agent, line, {}, None)
             self._awaited = _Awaited(say.id, asyncio.get_running_loop().create_future())
             await self._publish(say)
-            await self._awaited.over
+            await self._reply(self._awaited)
         except (InvalidInput, NoReply, Refused) as error:
             self._fail(error)
             return False
         self._awaited = None
         return True
+
+    async def _reply(self, awaited: _Awaited) -> None:
+        """Return when the reply was told.
+
+        Raises:
+            NoReply, Refused: there is none.
+            Unavailable: nobody takes the message up.
+
+        """
+        while not (await asyncio.wait([awaited.over], timeout=TAKEN))[0]:
+            if self.now.turn is None:
+                raise Unavailable(
+                    f"message {awaited.id} was not taken up within {TAKEN:g} s; it is kept, and answered once a worker "
+                    "can go on with the conversation"
+                )
+        await awaited.over
 
     def _fail(self, error: FrameworkError) -> None:
         self.failed, self._awaited = True, None

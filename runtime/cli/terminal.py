@@ -11,7 +11,10 @@ from .prompt import Prompt
 from .teller import EventTeller, Teller, TextTeller
 
 TWICE: Final = 2.0
-"""Seconds in which the same is not said again: several connections, of two processes, notice the same."""
+"""Seconds in which a warning is not said again: several connections, of two processes, notice the same."""
+
+WARNING: Final = "WARNING "
+"""How a warning begins."""
 
 
 class Terminal:
@@ -38,8 +41,10 @@ class Terminal:
 
     def hear(self, line: str) -> None:
         """Say a line of a log, of this process's or of a worker's, or one that a worker's code wrote."""
-        now = time.monotonic()
-        self._said = {said: since for said, since in self._said.items() if now - since < TWICE}
-        if line not in self._said:
+        if line.startswith(WARNING):
+            now = time.monotonic()
+            self._said = {said: since for said, since in self._said.items() if now - since < TWICE}
+            if line in self._said:
+                return
             self._said[line] = now
-            self.teller.notice(line)
+        self.teller.notice(line)

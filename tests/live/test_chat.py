@@ -4,24 +4,32 @@ import json
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.command_line import data, error, run, worker
+from support.command_line import error, run, worker
 from support.processes import ARF, environment
-from support.talks import nothing_runs, talk_bots, wait_until
+from support.talks import log_of, nothing_runs, served, talk_bots, wait_until
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def bare(tmp_path: Path) -> Path:
     """A directory with agents in `bot.py` and `talks.py`."""
     return talk_bots(tmp_path)
 
 
+@pytest.fixture
+def place(bare: Path) -> Iterator[Path]:
+    """The same, with its server running."""
+    with served(bare):
+        yield bare
+
+
 def test_each_line_of_stdin_is_a_message_and_an_existing_conversation_goes_on(place: Path) -> None:
     first = run("chat bot.py:Bot --conversation c", place, stdin="hello\n\nsave_name Ada")
-    before = data("log c", place)
+    before = log_of(place, "c")
     second = run("chat bot:Bot --conversation c -o jsonl", place, stdin="and again\n")
 
     assert (first.returncode, first.stderr) == (0, "")
@@ -31,16 +39,10 @@ def test_each_line_of_stdin_is_a_message_and_an_existing_conversation_goes_on(pl
         'you> save_name Ada\n  save_name(name="Ada") [once]\n  step: name -> done\nbot> You said: Saved Ada\n'
     )
     assert (second.returncode, second.stderr) == (0, "")
-    after = data("log c", place)
+    after = log_of(place, "c")
     assert after[: len(before)] == before
     assert [json.loads(line) for line in second.stdout.splitlines()] == after[len(before) :]
     assert [event["data"]["text"] for event in after if event["type"] == "user.spoke"][2:] == ["and again"]
-    third = run("chat bot:Bot --conversation c", place, stdin="")
-    assert (third.returncode, third.stdout) == (
-        0,
-        "model: Model\nconversation: c (goes on after 3 turns, step done)\n\n",
-    )
-    assert nothing_runs(place)
 
 
 def test_a_talk_as_one_document_is_the_log_of_its_conversation(place: Path) -> None:
@@ -49,7 +51,7 @@ def test_a_talk_as_one_document_is_the_log_of_its_conversation(place: Path) -> N
     events = json.loads(done.stdout)
     conversation = events[0]["id"].partition("@")[0]
     assert re.fullmatch(r"chat-[0-9a-f]{8}", conversation)
-    assert events == data(f"log {conversation}", place)
+    assert events == log_of(place, conversation)
 
 
 def test_a_message_without_a_reply_is_told_and_the_talk_goes_on(place: Path) -> None:
@@ -74,22 +76,21 @@ def test_an_agent_without_a_model_talks_to_the_offline_one(place: Path) -> None:
     ("spec", "says"),
     [
         ("nowhere:bot", "cannot load 'nowhere' of 'nowhere:bot': ModuleNotFoundError: No module named 'nowhere'"),
-        ("bot", "'bot' names no agent: use MODULE:ATTR, such as bot:agent or agents/bot.py:agent"),
         ("broken.py:agent", "cannot load 'broken.py' of 'broken.py:agent': SyntaxError: '(' was never closed"),
     ],
 )
-def test_an_agent_that_cannot_be_loaded_is_a_wrong_use_and_creates_nothing(place: Path, spec: str, says: str) -> None:
-    (place / "broken.py").write_text("agent = (\n")
-    code, message = error(f"chat {spec}", place)
+def test_an_agent_that_cannot_be_loaded_is_a_wrong_use_and_creates_nothing(bare: Path, spec: str, says: str) -> None:
+    (bare / "broken.py").write_text("agent = (\n")
+    code, message = error(f"chat {spec}", bare)
     assert (code, message[: len(says)]) == (2, says)
-    assert not (place / ".arf").exists()
+    assert not (bare / ".arf").exists()
 
 
-def test_a_talk_is_with_one_agent(place: Path) -> None:
-    (place / "both.py").write_text("from bot import Bot, Other\nagents = [Bot, Other]\n")
-    code, message = error("chat both:agents", place)
+def test_a_talk_is_with_one_agent(bare: Path) -> None:
+    (bare / "both.py").write_text("from bot import Bot, Other\nagents = [Bot, Other]\n")
+    code, message = error("chat both:agents", bare)
     assert (code, message) == (2, "that is 2 agents (bot, other), and a talk is with one: name the one")
-    assert nothing_runs(place)
+    assert nothing_runs(bare)
 
 
 def test_what_a_tool_prints_is_told_and_disturbs_nothing(place: Path) -> None:
@@ -98,31 +99,31 @@ def test_what_a_tool_prints_is_told_and_disturbs_nothing(place: Path) -> None:
     assert done.stdout.endswith("you> chat\n  chat() [idempotent]\nrough> It said: chat\n")
 
 
-def test_a_worker_that_dies_ends_the_talk_and_the_next_talk_goes_on(place: Path) -> None:
-    died = run("chat talks:Rough --conversation c", place, stdin="exit\nhello\n")
+def test_a_worker_that_dies_ends_the_talk_and_the_next_talk_goes_on(bare: Path) -> None:
+    died = run("chat talks:Rough --conversation c", bare, stdin="exit\nhello\n")
     assert died.returncode == 1
     assert died.stderr.splitlines() == ["good-bye", "error: the worker ended with exit code 7: good-bye"]
-    assert nothing_runs(place)
-    (place / "talks.py").write_text((place / "talks.py").read_text().replace("os._exit(7)", 'return "back"'))
-    again = run("chat talks:Rough --conversation c", place, stdin="hello\n")
+    assert nothing_runs(bare)
+    (bare / "talks.py").write_text((bare / "talks.py").read_text().replace("os._exit(7)", 'return "back"'))
+    again = run("chat talks:Rough --conversation c", bare, stdin="hello\n")
     assert again.returncode == 0
     assert "  turn 1, attempt 2\n  exit() [idempotent, attempt 2]\nrough> It said: back\n" in again.stdout
     assert again.stdout.endswith("rough> It said: hello\n")
 
 
-def test_a_talk_that_is_killed_leaves_nothing_running(place: Path) -> None:
+def test_a_talk_that_is_killed_leaves_nothing_running(bare: Path) -> None:
     with subprocess.Popen(
-        [*ARF, "chat", "talks:Slow", "--conversation", "c"], cwd=place, env=environment(), stdin=subprocess.PIPE
+        [*ARF, "chat", "talks:Slow", "--conversation", "c"], cwd=bare, env=environment(), stdin=subprocess.PIPE
     ) as talk:
         assert talk.stdin is not None
         talk.stdin.write(b"hello\n")
         talk.stdin.flush()
-        wait_until(lambda: run("log c", place).returncode == 0, "the first message")
+        wait_until(lambda: run("log c", bare).returncode == 0, "the first message")
         for number in range(3):
-            (place / f"word-{number}").touch()  # the worker finishes its turn before it leaves
+            (bare / f"word-{number}").touch()  # the worker finishes its turn before it leaves
         talk.send_signal(signal.SIGKILL)
-    wait_until(lambda: nothing_runs(place), "the end of worker and server")
-    assert data("log c", place)[-1]["type"] == "turn.completed"
+    wait_until(lambda: nothing_runs(bare), "the end of worker and server")
+    assert log_of(bare, "c")[-1]["type"] == "turn.completed"
 
 
 def test_another_worker_of_the_agent_is_said_to_answer_with_its_own_code(place: Path) -> None:

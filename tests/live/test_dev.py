@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.command_line import data, error
-from support.talks import nothing_runs, talk_bots, wait_until
+from support.command_line import error
+from support.talks import log_of, nothing_runs, talk_bots, wait_until
 from support.terminal import Terminal
 
 AGENT = """
@@ -39,20 +39,23 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_the_next_message_is_answered_by_the_code_that_is_there_then(place: Path) -> None:
+    wording = place / "wording.py"
     with Terminal("dev agent.py:agent --conversation c", place) as terminal:
         terminal.say("hello")
         terminal.read_until("^parrot> FIRST hello$")
-        for word in ("AFTER", "LATER"):  # of the same length, within one second
-            (place / "wording.py").write_text(WORDING.replace("FIRST", word))
-            terminal.read_until("^wording.py changed: the new code answers now$")
-            terminal.say("and now")
-            terminal.read_until(f"^parrot> {word} and now$")
+        before = wording.stat()
+        wording.write_text(WORDING.replace("FIRST", "AFTER"))
+        os.utime(wording, ns=(before.st_atime_ns, before.st_mtime_ns))  # as fast as a file can change
+        assert wording.stat().st_size == before.st_size
+        terminal.read_until("^wording.py changed: the new code answers now$")
+        terminal.say("and now")
+        terminal.read_until("^parrot> AFTER and now$")
         terminal.read_until("^you> ")
         terminal.press("\x04")
         assert terminal.end() == 0
     assert nothing_runs(place)
-    writers = [event["data"]["text"] for event in data("log c", place) if event["type"] == "user.spoke"]
-    assert writers == ["hello", "and now", "and now"]
+    said = [event["data"]["text"] for event in log_of(place, "c") if event["type"] == "user.spoke"]
+    assert said == ["hello", "and now"]
 
 
 def test_code_that_is_not_right_is_one_line_and_the_old_code_answers_until_it_is(place: Path) -> None:
@@ -94,7 +97,7 @@ def test_a_turn_that_runs_is_finished_by_the_code_that_began_it(place: Path) -> 
         terminal.read_until("^bot.py changed: the new code answers now$")
         terminal.press("\x04")
         assert terminal.end() == 0
-    assert "turn.resumed" not in [event["type"] for event in data("log c", place)]
+    assert "turn.resumed" not in [event["type"] for event in log_of(place, "c")]
     assert nothing_runs(place)
 
 
@@ -108,7 +111,7 @@ def test_a_worker_that_dies_ends_the_talk(place: Path) -> None:
 
 def test_what_cannot_be_loaded_at_the_start_is_a_wrong_use(place: Path) -> None:
     (place / "agent.py").write_text("agent = (")
-    for spec in ("agent.py:agent", "agent:agent", "nowhere/agent.py:agent", "no.module:agent", ":agent", "agent"):
+    for spec in ("agent:agent", "nowhere/agent.py:agent"):
         code, message = error(f"dev {spec}", place)
         assert (code, spec in message) == (2, True)
     assert not (place / ".arf").exists()

@@ -10,7 +10,7 @@ import pytest
 from agent_runtime_framework.runtime.testing.server import NatsServer
 from support.command_line import data, error, run, worker
 from support.followers import Follower
-from support.talks import nothing_runs, talk_bots, wait_until
+from support.talks import log_of, nothing_runs, talk_bots, wait_until
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -33,13 +33,13 @@ def test_a_follower_tells_what_is_recorded_and_then_what_comes_as_the_log_does(p
         for follower in (text, objects):
             follower.read_until("turn.completed")
         assert text.interrupt() == objects.interrupt() == (INTERRUPTED, "")
-    assert objects.objects() == data("log c", place)
+    assert objects.objects() == log_of(place, "c")
     assert text.text == run("log c", place, env={"COLUMNS": "200"}).stdout
 
 
 def test_a_follower_begins_at_any_version_and_knows_what_was_before(place: Path) -> None:
     assert run("send bot c 'save_name Ada'", place).returncode == 0
-    events = data("log c", place)
+    events = log_of(place, "c")
     start = next(event["version"] for event in events if event["type"] == "tool.started")
     with (
         Follower(f"follow c --from {start}", place) as text,
@@ -67,12 +67,12 @@ def test_tokens_are_told_as_they_come_and_are_no_events(place: Path) -> None:
             for follower in (objects, text):
                 follower.read_until("turn.completed")
     tokens = [heard for heard in objects.objects() if heard["type"] == "token"]
-    asked = next(event["version"] for event in data("log s", place) if event["type"] == "model.requested")
+    asked = next(event["version"] for event in log_of(place, "s") if event["type"] == "model.requested")
     where = {"type": "token", "turn": 1, "request": asked, "attempt": 1}
     assert tokens == [
         {**where, "number": number, "text": word} for number, word in enumerate(("One ", "two ", "\x1b[31mthree."))
     ]
-    assert [heard for heard in objects.objects() if heard["type"] != "token"] == data("log s", place)
+    assert [heard for heard in objects.objects() if heard["type"] != "token"] == log_of(place, "s")
     assert "\nOne two \\x1b[31mthree.\n" in text.text
 
 
@@ -84,7 +84,7 @@ def test_a_follower_goes_on_when_its_embedded_server_was_killed(place: Path) -> 
         follower.read_until("turn.completed")
         code, said = follower.interrupt()
     assert (code, "Traceback" in said) == (INTERRUPTED, False)
-    assert follower.objects() == data("log c", place)
+    assert follower.objects() == log_of(place, "c")
 
 
 def test_a_follower_goes_on_when_a_server_elsewhere_comes_back(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""What is said of work that takes long."""
+
+import asyncio
+import io
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agent_runtime_framework.runtime.cli import progress as progress_module
+from agent_runtime_framework.runtime.cli.progress import progress
+
+
+class Screen(io.StringIO):
+    """Is a terminal, 30 columns wide."""
+
+    tty = True
+
+    def isatty(self) -> bool:
+        return self.tty
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    """What stderr shows, where a second passes fast."""
+    made = Screen()
+    monkeypatch.setattr(sys, "stderr", made)
+    monkeypatch.setattr(progress_module, "PATIENCE", 0.01)
+    monkeypatch.setattr(progress_module, "PACE", 0.01)
+    monkeypatch.setattr(progress_module, "_columns", lambda: 30)
+    return made
+
+
+async def _numbers() -> AsyncIterator[int]:
+    for number in range(12_345):
+        yield number
+    await asyncio.sleep(0.1)
+
+
+async def test_work_that_takes_long_is_counted_and_the_count_wiped_away(screen: Screen) -> None:
+    async with progress("reading events") as read:
+        assert len([number async for number in read.of(_numbers())]) == 12_345
+    shown = screen.getvalue()
+    assert "\rreading events: 12,345 in 0 s" in shown
+    assert all(len(line) < 30 for line in shown.split("\r"))
+    assert "\n" not in shown
+    assert shown.endswith(f"\r{' ' * 29}\r")
+
+
+async def test_nothing_is_said_of_work_that_is_fast(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "PATIENCE", 60.0)
+    async with progress("reading"):
+        await asyncio.sleep(0)
+    assert screen.getvalue() == ""
+
+
+async def test_nothing_is_said_where_nobody_sits_or_it_is_not_wanted(screen: Screen) -> None:
+    async with progress("reading", shown=False):
+        await asyncio.sleep(0.05)
+    screen.tty = False
+    async with progress("reading"):
+        await asyncio.sleep(0.05)
+    assert screen.getvalue() == ""

@@ -1,0 +1,102 @@
+"""A talk over a place in memory: what is said when nobody, or nothing, answers."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from agent_runtime_framework.events import Unavailable
+from agent_runtime_framework.runtime.cli import talk as talk_module
+from agent_runtime_framework.runtime.cli import terminal as terminal_module
+from agent_runtime_framework.runtime.cli.options import Options
+from agent_runtime_framework.runtime.cli.talk import Talk
+from agent_runtime_framework.runtime.cli.terminal import Terminal
+from agent_runtime_framework.runtime.client import Client
+from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.demo import OnboardingAgent
+from agent_runtime_framework.runtime.runtime import Runtime
+from agent_runtime_framework.runtime.substrate import in_memory
+from agent_runtime_framework.testing import ScriptedLLM
+
+
+class Typed:
+    """Is lines that are there already."""
+
+    typed = False
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+
+    async def next(self) -> str | None:
+        return next(self._lines, None)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:  # noqa: ARG001
+    """A terminal at which one line is said; what it tells is captured."""
+    monkeypatch.setattr(terminal_module, "log_through", lambda _tell: None)
+    made = Terminal(Options())
+    made.lines = Typed(["hello"])  # type: ignore[assignment]  # all that a talk needs of them
+    return made
+
+
+async def test_a_message_that_nobody_takes_up_ends_the_talk_and_says_so(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(talk_module, "TAKEN", 0.05)
+    talk = Talk(Client(in_memory(SystemClock())), "bot", "a model", "c", terminal)
+    with pytest.raises(Unavailable, match=r"message m-\w+ was not taken up within 0.05 s; it is kept"):
+        await talk.hold()
+
+
+async def test_a_turn_that_takes_long_is_waited_for(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(talk_module, "TAKEN", 0.05)
+    go = asyncio.Event()
+
+    async def slow(*_: object) -> str:
+        await go.wait()
+        return "Here I am"
+
+    with ScriptedLLM(slow) as llm:
+        async with Runtime([OnboardingAgent(llm)], substrate=in_memory(SystemClock())) as runtime:
+            working = asyncio.create_task(runtime.run_worker())
+            talk = Talk(runtime, "onboarding", "a model", "c", terminal)
+            following, holding = asyncio.create_task(talk.follow()), asyncio.create_task(talk.hold())
+            await asyncio.wait([holding], timeout=0.3)
+            assert not holding.done()
+            go.set()
+            await holding
+            for task in (following, working):
+                task.cancel()
+            await asyncio.wait([following, working])
+    assert capsys.readouterr().out.endswith("> Here I am\n")
+    assert not talk.failed
+
+
+async def test_a_message_is_published_until_the_server_takes_it(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(talk_module, "PAUSE", 0.0)
+    client = Client(in_memory(SystemClock()))
+    published: list[str] = []
+
+    async def publish(_agent: str, _conversation: str, text: str, *, message_id: str) -> str:
+        published.append(f"{text} {message_id}")
+        if len(published) < 3:
+            raise Unavailable("away")
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(client, "publish", publish)
+    with pytest.raises(asyncio.CancelledError):
+        await Talk(client, "bot", "a model", "c", terminal).hold()
+    assert len(published) == 3
+    assert len(set(published)) == 1
+    assert capsys.readouterr().err == "away; trying again for 60 s\n"
+
+    monkeypatch.setattr(talk_module, "PATIENCE", -1.0)
+    published.clear()
+    terminal.lines = Typed(["hello"])  # type: ignore[assignment]
+    with pytest.raises(Unavailable, match="away"):
+        await Talk(client, "bot", "a model", "c", terminal).hold()
