@@ -70,6 +70,8 @@ async def progress(what: str, *, shown: bool = True) -> AsyncIterator[Progress]:
     finally:
         showing.cancel()
         await asyncio.wait([showing])
+        if not showing.cancelled():
+            showing.result()  # it only ends by an error
         counted.wipe()
 
 

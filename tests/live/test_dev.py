@@ -58,6 +58,19 @@ def test_the_next_message_is_answered_by_the_code_that_is_there_then(place: Path
     assert said == ["hello", "and now"]
 
 
+def test_change_after_change_is_followed(place: Path) -> None:
+    with Terminal("dev agent.py:agent", place) as terminal:
+        terminal.say("hello")
+        terminal.read_until("^parrot> FIRST hello$")
+        for word in ("AFTER", "LATER"):
+            (place / "wording.py").write_text(WORDING.replace("FIRST", word))
+            terminal.read_until("^wording.py changed: the new code answers now$")
+            terminal.say("and now")
+            terminal.read_until(f"^parrot> {word} and now$")
+        terminal.press("\x04")
+        assert terminal.end() == 0
+
+
 def test_code_that_is_not_right_is_one_line_and_the_old_code_answers_until_it_is(place: Path) -> None:
     with Terminal("dev agent:agent", place, columns=400) as terminal:
         terminal.say("hello")

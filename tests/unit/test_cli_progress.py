@@ -20,9 +20,8 @@ class Screen(io.StringIO):
         return self.tty
 
 
-@pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
-    """What stderr shows, where a second passes fast."""
+    """Return what stderr shows from now on, where a second passes fast; no fixture: pytest sets stderr after it."""
     made = Screen()
     monkeypatch.setattr(sys, "stderr", made)
     monkeypatch.setattr(progress_module, "PATIENCE", 0.01)
@@ -37,27 +36,30 @@ async def _numbers() -> AsyncIterator[int]:
     await asyncio.sleep(0.1)
 
 
-async def test_work_that_takes_long_is_counted_and_the_count_wiped_away(screen: Screen) -> None:
+async def test_work_that_takes_long_is_counted_and_the_count_wiped_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = screen(monkeypatch)
     async with progress("reading events") as read:
         assert len([number async for number in read.of(_numbers())]) == 12_345
-    shown = screen.getvalue()
+    shown = seen.getvalue()
     assert "\rreading events: 12,345 in 0 s" in shown
     assert all(len(line) < 30 for line in shown.split("\r"))
     assert "\n" not in shown
     assert shown.endswith(f"\r{' ' * 29}\r")
 
 
-async def test_nothing_is_said_of_work_that_is_fast(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_said_of_work_that_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = screen(monkeypatch)
     monkeypatch.setattr(progress_module, "PATIENCE", 60.0)
     async with progress("reading"):
         await asyncio.sleep(0)
-    assert screen.getvalue() == ""
+    assert seen.getvalue() == ""
 
 
-async def test_nothing_is_said_where_nobody_sits_or_it_is_not_wanted(screen: Screen) -> None:
+async def test_nothing_is_said_where_nobody_sits_or_it_is_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = screen(monkeypatch)
     async with progress("reading", shown=False):
         await asyncio.sleep(0.05)
-    screen.tty = False
+    seen.tty = False
     async with progress("reading"):
         await asyncio.sleep(0.05)
-    assert screen.getvalue() == ""
+    assert seen.getvalue() == ""

@@ -32,7 +32,7 @@ class Typed:
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:  # noqa: ARG001
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
     """A terminal at which one line is said; what it tells is captured."""
     monkeypatch.setattr(terminal_module, "log_through", lambda _tell: None)
     made = Terminal(Options())
