@@ -10,25 +10,16 @@ from ...events import Conflict, FrameworkError, check_token
 from . import output
 from .options import Options
 
-AGENT = Template("""\
+AGENT = Template('''\
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
-from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, ToolSchemaBuilder
+from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, PromptTemplate, tool
 
 
-class Step(str, Enum):
+class Step(StrEnum):
     NAME = "name"
     DONE = "done"
-
-
-PROMPTS = {
-    Step.NAME: "Ask for the user's name. When you know it, call `save_name`.",
-    Step.DONE: "The user's name is {name}. Wish the user a good day.",
-}
-
-SAVE_NAME = ToolSchemaBuilder("save_name").description("Save the user's name").effect("idempotent")
-TOOLS = {Step.NAME: [SAVE_NAME.param("name", "string", "The user's name", required=True).build()]}
 
 
 @dataclass
@@ -36,12 +27,14 @@ class State(BaseJourneyState[Step]):
     step: Step = Step.NAME
     name: str = ""
 
-    def is_complete(self):
+    def is_complete(self) -> bool:
         return self.step == Step.DONE
 
 
 class Tools(BaseJourneyTools[State]):
+    @tool(steps=Step.NAME, to=Step.DONE, effect="idempotent")
     async def save_name(self, name: str) -> str:
+        """Save the user's name."""
         self.state.name = name
         self.state.step = Step.DONE
         return f"Nice to meet you, {name}."
@@ -49,25 +42,14 @@ class Tools(BaseJourneyTools[State]):
 
 class Agent(JourneyAgent[State, Tools, Step]):
     key = "$name"
-
-    def get_initial_state(self):
-        return State()
-
-    def get_system_prompt(self, state):
-        return PROMPTS[state.step].format(name=state.name)
-
-    def get_tool_schemas(self, state):
-        return TOOLS.get(state.step, [])
-
-    def create_tools(self, state, ctx):
-        return Tools(state)
-
-    async def execute_tool(self, tools, name, arguments):
-        return await getattr(tools, name)(**arguments)
+    prompts = {
+        Step.NAME: "Ask for the user's name. When you know it, call `save_name`.",
+        Step.DONE: PromptTemplate("The user's name is $$name. Wish the user a good day."),
+    }
 
 
 agent = Agent()
-""")
+''')
 
 TEST = """\
 import asyncio

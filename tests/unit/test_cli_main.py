@@ -1,8 +1,11 @@
 """What the command line takes, and what an error comes to."""
 
+import ast
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,9 +13,11 @@ import pytest
 
 from agent_runtime_framework.events import Conflict, FrameworkError, InvalidInput, NotFound
 from agent_runtime_framework.runtime.cli import main as main_module_function
+from agent_runtime_framework.runtime.cli.commands import _pairs
 from agent_runtime_framework.runtime.cli.group import arf
 from agent_runtime_framework.runtime.cli.main import main
 from agent_runtime_framework.runtime.cli.options import Options
+from support.processes import environment
 
 Probe = Callable[..., Options]
 
@@ -127,7 +132,7 @@ def test_a_wrong_use_says_where_the_right_one_stands(words: str, capsys: pytest.
     assert err.count("\n") == 1 or not words
 
 
-@pytest.mark.parametrize("command", ["", "demo", "worker", "send", "log", "state", "list"])
+@pytest.mark.parametrize("command", ["", *sorted(arf.commands)])
 def test_each_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command.split(), "--help"]) == 0
     out, err = capsys.readouterr()
@@ -135,14 +140,57 @@ def test_each_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]
     assert err == ""
 
 
-def test_the_help_loads_nothing_but_click() -> None:
+def test_the_help_loads_click_and_nothing_else_that_is_large() -> None:
     program = (
         "import sys; from agent_runtime_framework.runtime.cli import main; main(['--help']); "
-        "print(sorted({'rich', 'nats', 'msgspec', 'openai', 'pykka'} & set(sys.modules)), file=sys.stderr)"
+        "loaded = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names); "
+        "print(sorted(loaded), file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stderr == "[]\n"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True, env=_path()
+    )
+    assert ast.literal_eval(done.stderr) == ["__main__", "agent_runtime_framework", "click"]
     assert "Examples:" in done.stdout
+
+
+def _path() -> dict[str, str]:
+    """Return an environment in which Python finds what it would find with its site, whose own imports do not count."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+@pytest.mark.parametrize(
+    ("shell", "holds"), [("bash", "complete -o nosort -F"), ("zsh", "compdef"), ("fish", "complete ")]
+)
+def test_a_shell_is_told_how_to_complete(shell: str, holds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script, said = capsys.readouterr()
+    assert (holds in script, f"_ARF_COMPLETE={shell}_complete" in script, said) == (True, True, "")
+
+
+def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
+    arf_program = tmp_path / "arf"
+    arf_program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m agent_runtime_framework.runtime.cli "$@"\n')
+    arf_program.chmod(0o755)
+    script = """
+        eval "$(arf completion bash)"
+        ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _arf_completion arf; echo "${COMPREPLY[*]}"; }
+        ask arf fol; ask arf follow --to; ask arf completion z
+    """
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env=environment(PATH=f"{tmp_path}:{os.environ['PATH']}"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout.splitlines(), done.stderr) == (["follow", "--tokens", "zsh"], "")
+
+
+@pytest.mark.parametrize("given", ["channel", "=web", ""])
+def test_metadata_that_is_no_pair_is_a_wrong_use(given: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not KEY=VALUE"):
+        _pairs(("a=b", given))
+    assert _pairs(("a=b", "c==d=", "a=e", "f=")) == {"a": "e", "c": "=d=", "f": ""}
 
 
 def _raising(error: BaseException) -> Callable[..., Any]:

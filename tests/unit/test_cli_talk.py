@@ -31,28 +31,25 @@ class Typed:
         return next(self._lines, None)
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
-    """A terminal at which one line is said; what it tells is captured."""
+def one_line(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Return a terminal at which one line is said; no fixture: pytest sets stdout after it."""
     monkeypatch.setattr(terminal_module, "log_through", lambda _tell: None)
     made = Terminal(Options())
     made.lines = Typed(["hello"])  # type: ignore[assignment]  # all that a talk needs of them
     return made
 
 
-async def test_a_message_that_nobody_takes_up_ends_the_talk_and_says_so(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_message_that_nobody_takes_up_ends_the_talk_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk_module, "TAKEN", 0.05)
-    talk = Talk(Client(in_memory(SystemClock())), "bot", "a model", "c", terminal)
+    talk = Talk(Client(in_memory(SystemClock())), "bot", "a model", "c", one_line(monkeypatch))
     with pytest.raises(Unavailable, match=r"message m-\w+ was not taken up within 0.05 s; it is kept"):
         await talk.hold()
 
 
 async def test_a_turn_that_takes_long_is_waited_for(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(talk_module, "TAKEN", 0.05)
+    monkeypatch.setattr(talk_module, "TAKEN", 1.0)
     go = asyncio.Event()
 
     async def slow(*_: object) -> str:
@@ -61,10 +58,12 @@ async def test_a_turn_that_takes_long_is_waited_for(
 
     with ScriptedLLM(slow) as llm:
         async with Runtime([OnboardingAgent(llm)], substrate=in_memory(SystemClock())) as runtime:
-            working = asyncio.create_task(runtime.run_worker())
-            talk = Talk(runtime, "onboarding", "a model", "c", terminal)
+            worker = runtime.worker()
+            working = asyncio.create_task(worker.run())
+            await worker.owning.wait()
+            talk = Talk(runtime, "onboarding", "a model", "c", one_line(monkeypatch))
             following, holding = asyncio.create_task(talk.follow()), asyncio.create_task(talk.hold())
-            await asyncio.wait([holding], timeout=0.3)
+            await asyncio.wait([holding], timeout=1.5)
             assert not holding.done()
             go.set()
             await holding
@@ -76,7 +75,7 @@ async def test_a_turn_that_takes_long_is_waited_for(
 
 
 async def test_a_message_is_published_until_the_server_takes_it(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(talk_module, "PAUSE", 0.0)
     client = Client(in_memory(SystemClock()))
@@ -90,13 +89,12 @@ async def test_a_message_is_published_until_the_server_takes_it(
 
     monkeypatch.setattr(client, "publish", publish)
     with pytest.raises(asyncio.CancelledError):
-        await Talk(client, "bot", "a model", "c", terminal).hold()
+        await Talk(client, "bot", "a model", "c", one_line(monkeypatch)).hold()
     assert len(published) == 3
     assert len(set(published)) == 1
     assert capsys.readouterr().err == "away; trying again for 60 s\n"
 
     monkeypatch.setattr(talk_module, "PATIENCE", -1.0)
     published.clear()
-    terminal.lines = Typed(["hello"])  # type: ignore[assignment]
     with pytest.raises(Unavailable, match="away"):
-        await Talk(client, "bot", "a model", "c", terminal).hold()
+        await Talk(client, "bot", "a model", "c", one_line(monkeypatch)).hold()
