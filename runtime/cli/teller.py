@@ -128,6 +128,7 @@ class TextTeller:
         self._speaking = False
         self._told: set[int] = set()
         self._answering = False
+        self._silent = True
 
     def begin(self, agent: str, *lines: str) -> None:
         """Say what the talk is, above it, and call the agent by its key."""
@@ -149,7 +150,9 @@ class TextTeller:
         elif isinstance(event, UserSpoke):
             self._says("you", event.text)
         elif isinstance(event, AgentSpoke) and event.cause not in self._told:
-            self._says(self._agent, self._summaries.words(event.cause))
+            self._speaks(self._summaries.words(event.cause))
+        elif isinstance(event, TurnCompleted) and self._silent:
+            self._line(Text(f"  no reply ({event.reason})", "dim"), cut=True)
         if not self._answering:
             self._prompt.come_back()
 
@@ -161,7 +164,7 @@ class TextTeller:
         if begins:
             self._prompt.step_aside()
             self._console.print(Text(f"{self._agent}> ", "bold"), end="", soft_wrap=True)
-            self._speaking = True
+            self._speaking, self._silent = True, False
         output.write_piece(delta.text)
 
     def notice(self, text: str) -> None:
@@ -181,16 +184,21 @@ class TextTeller:
                     output.write_piece(words[len(self._speech.told) :])
                     self._break()
                 elif words:
-                    self._says(self._agent, words)
+                    self._speaks(words)
                 self._told.add(version)
             case TurnStarted():
                 self._told.clear()
+                self._silent = True
             case ModelFailed() | TurnCompleted() | TurnFailed() | TurnCancelled():
                 self._break()
             case _:
                 return
         if isinstance(event, ModelAnswered | ModelFailed):
             self._speech.end(event.cause or 0)
+
+    def _speaks(self, words: str) -> None:
+        self._silent = False
+        self._says(self._agent, words)
 
     def _says(self, who: str, words: str) -> None:
         self._line(Text.assemble((f"{who}> ", "bold"), visible(words)))

@@ -40,7 +40,7 @@ def place(tmp_path: Path) -> Path:
 
 def test_the_next_message_is_answered_by_the_code_that_is_there_then(place: Path) -> None:
     wording = place / "wording.py"
-    with Terminal("dev agent.py:agent --conversation c", place) as terminal:
+    with Terminal("dev agent.py:agent --conversation c", place, env={"PYTHONDONTWRITEBYTECODE": ""}) as terminal:
         terminal.say("hello")
         terminal.read_until("^parrot> FIRST hello$")
         before = wording.stat()

@@ -93,9 +93,9 @@ class Terminal:
         self.read_until("^you> ")
         self.press(f"{words}\n")
 
-    def end(self) -> int:
+    def end(self, within: float = PATIENCE) -> int:
         """Read until the process has ended; return its exit code, and check that the terminal is as it was."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + within
         while self.process.poll() is None:
             assert time.monotonic() < until, f"it does not end:\n{self.shown}"
             self._more(0.05)

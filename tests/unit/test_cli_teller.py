@@ -131,6 +131,13 @@ def test_tools_and_steps_are_one_line_each_and_a_result_can_be_the_reply(capsys:
     )
 
 
+def test_a_turn_without_a_reply_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    told = Told(capsys).events(TurnStarted(number=1), TurnCompleted(reason="closing"))
+    assert told.text() == "  no reply (closing)\n"
+    told.events(TurnStarted(number=2), answer("Bye"), AgentSpoke(cause=4), TurnCompleted(reason="text_response"))
+    assert told.text() == "bot> Bye\n"
+
+
 def test_what_is_not_news_is_known_and_not_told(capsys: pytest.CaptureFixture[str]) -> None:
     told = Told(capsys).events(TurnStarted(number=1), answer("Wait", "save"), news=False)
     assert told.text() == ""
@@ -153,6 +160,14 @@ def test_the_prompt_steps_aside_for_a_turn_of_others_and_comes_back_after_it(
     assert told.text() == "you> "
     told.teller.notice("by the way")
     assert told.text() == "\nby the way\nyou> "
+
+
+def test_words_that_come_under_the_prompt_begin_a_line_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    told = Told(capsys, typed=True)
+    told.prompt.ask()
+    assert told.text() == "you> "
+    told.pieces((1, 0, "Hi"))
+    assert capsys.readouterr() == ("bot> Hi", "\n")
 
 
 def test_a_warning_that_several_notice_is_said_once_and_what_code_prints_each_time(
