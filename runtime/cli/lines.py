@@ -11,20 +11,21 @@ PIECE = 65_536
 
 
 class Lines:
-    """Reads stdin line by line, each only when it is asked for.
+    """Reads stdin, or another open file, line by line, each only when it is asked for.
 
     The reading thread is a daemon, so that a terminal at which nobody types holds up no end; and none of Python's
     buffers is used, because Python, when it ends, would wait for the lock of a buffer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int | None = None) -> None:
+        self._descriptor = STDIN if descriptor is None else descriptor
         self._read = bytearray()
         self._ended = False
 
     @property
     def typed(self) -> bool:
         """Whether they come from a person at a terminal."""
-        return os.isatty(STDIN)
+        return os.isatty(self._descriptor)
 
     async def next(self) -> str | None:
         """Return the next line without its end, or None if there is none."""
@@ -49,7 +50,7 @@ class Lines:
         while not (end := self._read.find(b"\n", looked) + 1) and not self._ended:
             looked = len(self._read)
             try:
-                piece = os.read(STDIN, PIECE)
+                piece = os.read(self._descriptor, PIECE)
             except OSError:  # closed by who started us, or a terminal that is gone
                 piece = b""
             self._read += piece

@@ -4,6 +4,8 @@ import asyncio
 import os
 import threading
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -13,7 +15,7 @@ from ..demo import OfflineModel
 from ..opening import Place
 from ..runtime import Runtime
 from ..worker import Worker, bound
-from .lines import Lines
+from .lines import STDIN, Lines
 from .loading import Agent, load_agents
 from .logs import log_through
 from .options import Options
@@ -90,12 +92,9 @@ async def work(options: Options, found: Loaded, *, concurrency: int, grace: floa
         async with runtime:
             worker = runtime.worker()
             running = asyncio.create_task(worker.run())
-            owning = asyncio.ensure_future(worker.owning.wait())
-            await asyncio.wait({running, owning, asked}, return_when=asyncio.FIRST_COMPLETED)
-            if worker.owning.is_set():
+            if await _owns(worker, running, asked):
                 _tell(options, _ready(found, runtime, worker, place))
             await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
-            owning.cancel()
             if asked.done():
                 say(f"leaving: what runs is finished first, for {grace:g} s at most")
             worker.stop()
@@ -106,6 +105,15 @@ async def work(options: Options, found: Loaded, *, concurrency: int, grace: floa
     finally:
         asked.cancel()
     return 0
+
+
+async def _owns(worker: Worker, *ends: "asyncio.Future[None]") -> bool:
+    """Return whether the worker came to own its partitions before one of `ends` was done."""
+    owning = asyncio.ensure_future(worker.owning.wait())
+    waited: set[asyncio.Future[Any]] = {owning, *ends}
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    owning.cancel()
+    return worker.owning.is_set()
 
 
 def end_of_process(code: int) -> int:
@@ -121,9 +129,17 @@ async def _asked(signals: Signals, *, child: bool) -> None:
 
 
 async def _end_of_stdin() -> None:
-    lines = Lines()
+    lines = Lines(_taken_stdin())
     while await lines.next() is not None:
         pass
+
+
+def _taken_stdin() -> int:
+    """Return stdin as an open file of our own; what a tool starts then reads nothing, and waits for nothing there."""
+    ours = os.dup(STDIN)
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), STDIN)
+    return ours
 
 
 def _tell(options: Options, ready: Ready) -> None:

@@ -93,10 +93,13 @@ def test_a_talk_is_with_one_agent(bare: Path) -> None:
     assert nothing_runs(bare)
 
 
-def test_what_a_tool_prints_is_told_and_disturbs_nothing(place: Path) -> None:
-    done = run("chat talks:Rough", place, stdin="chat\n")
+def test_what_a_tool_prints_is_told_and_what_it_starts_has_nothing_to_read(place: Path) -> None:
+    done = run("chat talks:Rough", place, stdin="chat\nread\n")
     assert (done.returncode, done.stderr) == (0, "printed by a tool\n")
-    assert done.stdout.endswith("you> chat\n  chat() [idempotent]\nrough> It said: chat\n")
+    assert done.stdout.endswith(
+        "you> chat\n  chat() [idempotent]\nrough> It said: chat\n"
+        "you> read\n  read() [idempotent]\nrough> It said: nothing\n"
+    )
 
 
 def test_a_worker_that_dies_ends_the_talk_and_the_next_talk_goes_on(bare: Path) -> None:

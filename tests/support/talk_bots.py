@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,9 @@ class Rough(Bot):
         self.llm_client = ToolCaller()
 
     def get_tool_schemas(self, state: Greeting) -> list[ToolSchema]:
-        return [ToolSchemaBuilder(name).effect("idempotent").build() for name in ("block", "exit", "chat", "meta")]
+        return [
+            ToolSchemaBuilder(name).effect("idempotent").build() for name in ("block", "exit", "chat", "meta", "read")
+        ]
 
     def create_tools(self, state: Greeting, ctx: AgentContext) -> Tools:
         self.ctx = ctx
@@ -77,6 +80,9 @@ class Rough(Bot):
                 os._exit(7)
             case "chat":
                 print("printed by a tool")  # noqa: T201  likewise
+            case "read":
+                said = subprocess.run(["cat"], capture_output=True, text=True, timeout=5, check=True)  # noqa: ASYNC221
+                return said.stdout or "nothing"
             case "meta":
                 return json.dumps(self.ctx.metadata)
             case _:
