@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from ...actors.journey import (
+    BaseJourneyTools,
     DeclaredTool,
     StepPromptMapping,
     declared_tools,
@@ -27,9 +28,16 @@ def plain_or_async(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T
 
 
 def missing_pieces(
-    written: Callable[[str], bool], state_class: type[Any] | None, tools_class: type[Any] | None, prompts: object
+    written: Callable[[str], bool],
+    state_class: type[Any] | None,
+    tools_class: type[Any] | None,
+    prompts: object,
+    *,
+    routes: bool = False,
 ) -> list[str]:
     """Return what an author has still to write, as commands; `written` says whether a method is the author's own.
+
+    An agent that `routes` needs no tools of its own.
 
     Raises:
         TypeError: a declared tool has no schema.
@@ -41,7 +49,7 @@ def missing_pieces(
     if not written("get_system_prompt") and prompts is None:
         missing.append("set `prompts` to a dict from step to prompt, or write get_system_prompt")
     if not written("get_tool_schemas") or not written("create_tools"):
-        missing += _toolless(tools_class, schemas=not written("get_tool_schemas"))
+        missing += _toolless(tools_class, schemas=not written("get_tool_schemas") and not routes)
     if tools_class is not None:
         declared_tools(tools_class)  # what cannot be declared is said now
     return missing
@@ -58,7 +66,7 @@ def _unmade(state_class: type[Any] | None) -> list[str]:
 
 
 def _toolless(tools_class: type[Any] | None, *, schemas: bool) -> list[str]:
-    if tools_class is None:
+    if tools_class is None or (schemas and tools_class is BaseJourneyTools):
         methods = "get_tool_schemas and create_tools" if schemas else "create_tools"
         return [f"name the tools' class, JourneyAgent[State, Tools, Step] or `tools_class`, or write {methods}"]
     if schemas and not declared_tools(tools_class):

@@ -4,12 +4,14 @@ import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, TypeVar, get_origin
 
 from ...actors.journey import (
     AgentContext,
     AgentResult,
     DeclaredTool,
+    IntentRouter,
     Prompt,
     StepPromptMapping,
     ToolSchema,
@@ -65,6 +67,10 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
     Attributes:
         prompts: the prompt of each step; a `PromptTemplate` gets the state's fields as variables.
         tools_class: the class of the tools, where it is not the one in `JourneyAgent[State, Tools, Step]`.
+        router: leads to other journeys in the same conversation, by tools that are offered beside the agent's own;
+            in each of them `reroute_conversation` leads back.
+        journeys: the agent of each journey that a route of `router` leads to; its key is the journey's name in the
+            log.  One without a model client or hooks of its own uses this agent's.
 
     >>> import asyncio
     >>> from dataclasses import dataclass
@@ -99,6 +105,9 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
 
     prompts: ClassVar[Mapping[Any, Prompt] | StepPromptMapping[Any] | None] = None
     tools_class: ClassVar[type[Any] | None] = None
+    # not ClassVar: an agent may also be given them when it is made
+    router: IntentRouter[Any] | None = None
+    journeys: Mapping[Any, "JourneyAgent[Any, Any, Any]"] = MappingProxyType({})
 
     def __init__(
         self,
@@ -121,9 +130,13 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
         return prompt_of(self.prompts or {}, state)
 
     def get_tool_schemas(self, state: StateT) -> list[ToolSchema]:
-        """Return the tools that the model is offered in this state; unless written, those declared for its step."""
+        """Return the tools that the model is offered in this state.
+
+        Unless written, these are the tools that are declared for its step, and those of the router.
+        """
         step = step_of(state)
-        return [one.schema for one in self.declared_tools.values() if one.offered_in(step)]
+        own = [one.schema for one in self.declared_tools.values() if one.offered_in(step)]
+        return [*own, *(self.router.get_tool_schemas() if self.router is not None else ())]
 
     def create_tools(self, state: StateT, ctx: AgentContext) -> ToolsT:  # noqa: ARG002  for overriding
         """Return the tools for one call, over a state made for it alone."""
@@ -151,7 +164,8 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
         def written(method: str) -> bool:
             return getattr(cls, method) is not getattr(JourneyAgent, method)
 
-        missing = missing_pieces(written, state_class_of(cls), tools_class_of(cls), cls.prompts)
+        routes = cls.router is not None
+        missing = missing_pieces(written, state_class_of(cls), tools_class_of(cls), cls.prompts, routes=routes)
         if missing:
             raise TypeError(f"{cls.__name__} is still abstract: {'; '.join(missing)}")
 
@@ -161,6 +175,15 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
 
     def save_state(self, ctx: AgentContext, state: StateT) -> Awaitable[None] | None:
         """Keep the state elsewhere too; it may be `async def` or `def`."""
+
+    def enter_journey(self, journey: Any, state: Any, ctx: AgentContext) -> Awaitable[Any] | Any:  # noqa: ARG002  for overriding
+        """Return the state that another journey begins with, so that it knows what is known already.
+
+        It is asked when the router leads to `journey` for the first time, or anew after that was over; `state` is that
+        of the journey which is left.  For None it is the other agent's `load_state`, else its initial state.  It may be
+        `async def` or `def`.
+        """
+        return None
 
     def is_terminal_state(self, state: StateT) -> bool:
         """Say whether the journey is over in this state."""
@@ -199,5 +222,6 @@ def tools_class_of(agent: type[JourneyAgent[Any, Any, Any]]) -> type[Any] | None
 def _class_argument(agent: type[JourneyAgent[Any, Any, Any]], at: int) -> type[Any] | None:
     given = type_arguments(agent, JourneyAgent)
     found = given[at] if at < len(given) else None
+    found = get_origin(found) or found
     # in Python 3.11 Any is a class
     return found if isinstance(found, type) and found is not Any else None

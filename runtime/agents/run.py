@@ -10,12 +10,11 @@ from ...events import ConversationId, EventLog, MemoryLog, NoReply, Refused, Usa
 from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of, text_of
 from ..clock import Clock, SystemClock, new_id
 from ..retry import RetryPolicy
-from .asking import ModelCaller
+from .asking import Raised
 from .author import call_author
-from .binding import BoundJourney
-from .calling import ToolCaller
-from .effects import TurnEffects, completed
+from .effects import Performing, TurnEffects, completed, performing_by_journey
 from .journey_tools import JourneyToolRun
+from .journeys import Journeys
 
 if TYPE_CHECKING:
     from .journey_agent import JourneyAgent
@@ -33,37 +32,31 @@ async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log:
         Exception: in debug, what a tool raised, as it was raised.
 
     """
-    journey, clock = BoundJourney(agent), SystemClock()
+    journeys, clock = Journeys(agent), SystemClock()
     history, text = split(ctx.input_messages)
-    first = journey.open(await call_author(agent.load_state, ctx), history)
+    first = journeys.open(await call_author(agent.load_state, ctx), history)
 
     async def opening(_conversation: ConversationId, _command: SayToAgent) -> Open:
         return first
 
-    effects = TurnEffects(opening)
-    config, hooks, raised = agent.config, agent.hooks, effects.raised
-    effects.model = ModelCaller(
-        lambda: journey.client,
-        clock=clock,
-        timeout=config.model_timeout,
-        retry=RetryPolicy(),
-        raised=raised,
-        hooks=hooks,
-    )
-    run = JourneyToolRun(journey, context=ctx, saves=True)
-    effects.tools = ToolCaller(run, clock=clock, timeout=config.tool_timeout, raised=raised, hooks=hooks)
+    def performing(raised: Raised) -> Performing:
+        run = JourneyToolRun(journeys, context=ctx, saves=True)
+        return performing_by_journey(journeys, run, clock=clock, retry=RetryPolicy(), raised=raised)
+
+    effects = TurnEffects(opening, performing)
     conversation = ConversationId(str(ctx.conversation_id or ctx.run_id))
     say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=dict(ctx.metadata))
-    after = await converse(conversation, say, journey, effects, clock=clock, log=log)
-    await call_author(agent.save_state, ctx, journey.state(after))
+    after = await converse(conversation, say, journeys, effects, clock=clock, log=log)
+    journey = journeys.on(after)
+    await call_author(journey.agent.save_state, ctx, journey.state(after))
     ended = ended_well(after, effects)
-    await completed(hooks, ended)
+    await completed(journey.hooks, ended)
     return AgentResult(
         response=ended.text,
         messages=[AgentMessage.from_dict(message) for message in said_in(after, ended.turn)],
         state=state_of(after),
         usage=as_dict(ended.usage),
-        metadata={"reason": ended.reason},
+        metadata={"reason": ended.reason, "journey": journey.name},
     )
 
 
