@@ -33,11 +33,12 @@ def missing_pieces(
     tools_class: type[Any] | None,
     prompts: object,
     *,
-    routes: bool = False,
+    base: str,
+    routes: bool,
 ) -> list[str]:
     """Return what an author has still to write, as commands; `written` says whether a method is the author's own.
 
-    An agent that `routes` needs no tools of its own.
+    `base` is the class that an author subclasses; an agent that `routes` needs no tools of its own.
 
     Raises:
         TypeError: a declared tool has no schema.
@@ -45,19 +46,19 @@ def missing_pieces(
     """
     missing = []
     if not written("get_initial_state"):
-        missing += _unmade(state_class)
+        missing += _unmade(state_class, base)
     if not written("get_system_prompt") and prompts is None:
         missing.append("set `prompts` to a dict from step to prompt, or write get_system_prompt")
     if not written("get_tool_schemas") or not written("create_tools"):
-        missing += _toolless(tools_class, schemas=not written("get_tool_schemas") and not routes)
+        missing += _toolless(tools_class, base, schemas=not written("get_tool_schemas") and not routes)
     if tools_class is not None:
         declared_tools(tools_class)  # what cannot be declared is said now
     return missing
 
 
-def _unmade(state_class: type[Any] | None) -> list[str]:
+def _unmade(state_class: type[Any] | None, base: str) -> list[str]:
     if state_class is None:
-        return ["name the state's class, JourneyAgent[State, Tools, Step], or write get_initial_state"]
+        return [f"name the state's class, {base}[State, Tools, Step], or write get_initial_state"]
     try:
         state_class()
     except TypeError as error:
@@ -65,10 +66,10 @@ def _unmade(state_class: type[Any] | None) -> list[str]:
     return []
 
 
-def _toolless(tools_class: type[Any] | None, *, schemas: bool) -> list[str]:
+def _toolless(tools_class: type[Any] | None, base: str, *, schemas: bool) -> list[str]:
     if tools_class is None or (schemas and tools_class is BaseJourneyTools):
         methods = "get_tool_schemas and create_tools" if schemas else "create_tools"
-        return [f"name the tools' class, JourneyAgent[State, Tools, Step] or `tools_class`, or write {methods}"]
+        return [f"name the tools' class, {base}[State, Tools, Step] or `tools_class`, or write {methods}"]
     if schemas and not declared_tools(tools_class):
         return [f"put @tool on the methods of {tools_class.__name__} that are tools, or write get_tool_schemas"]
     return []
