@@ -26,9 +26,11 @@ from .decide import METADATA_LIMIT, decide
 from .directory import Directory
 from .settle import Journey, Policy, Settled, Verdict, settle
 from .sizes import cut, described, json_size, shown
+from .tool_decisions import NOT_RUN
 
 __all__ = [
     "METADATA_LIMIT",
+    "NOT_RUN",
     "AskModel",
     "AsyncioActor",
     "AsyncioFuture",

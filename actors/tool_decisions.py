@@ -21,7 +21,7 @@ _UNKNOWN_OUTCOME = (
     "Error: '{name}' was started, but its outcome is unknown. It may or may not have taken effect; "
     "nothing was changed in the state. Do not assume either."
 )
-_NOT_RUN = "Error: this tool was not run, because the turn had ended"
+NOT_RUN = "Error: this tool was not run, because the turn had ended"
 
 
 def verdict(conversation: Conversation, turn: Turn, command: RunTool | RefuseTool) -> tuple[KnownEvent, ...]:
@@ -124,7 +124,7 @@ def closed(turn: Turn) -> tuple[KnownEvent, ...]:
     return tuple(
         in_doubt(answer.version, call.index, call.name)
         if running is not None and running.index == call.index and running.effect == "once"
-        else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=_NOT_RUN)
+        else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=NOT_RUN)
         for call in answer.open_calls
     )
 

@@ -23,7 +23,7 @@ from ..events import (
     WriterId,
     check_token,
 )
-from ..projections import Request
+from ..projections import Conversation, Request
 from .agents import JourneyAgent, Journeys, agent_effects
 from .bus import PARTITIONS, Consumption, Delivery, partition_of
 from .clock import Clock
@@ -259,7 +259,7 @@ class Worker:
 
     # --- telling followers
 
-    async def _announce(self, stored: Stored) -> None:
+    async def _announce(self, stored: Stored, conversation: Conversation) -> None:  # noqa: ARG002  a follower folds it
         message = encode(LiveFrame(stored.head.position, Raw(stored.data)))
         await _reported(self._substrate.live.publish(stored.conversation, message))
 

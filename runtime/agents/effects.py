@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from ...actors import Open, Outcome, SayToAgent
+from ...actors import NOT_RUN, CancelTurn, Open, Outcome, RecordToolFailure, SayToAgent
 from ...actors.journey import AgentContext
 from ...events import ConversationId, Stored
 from ...projections import Conversation, Ended, Owed, OwedModelCall
@@ -39,9 +39,20 @@ class Performers(Struct, frozen=True):
 Performing: TypeAlias = Callable[[Conversation], Performers]
 """Says who performs what a conversation owes, in the journey that it is in."""
 
+Announce: TypeAlias = Callable[[Stored, Conversation], Awaitable[None]]
+"""Hears of a frame that was stored, and of the conversation after it, before anything that it owes is performed."""
 
-async def _nobody(stored: Stored) -> None:
+Halted: TypeAlias = Callable[[], Awaitable[bool]]
+"""Says, before each model call and tool, whether the turn is to end instead."""
+
+
+async def nobody(stored: Stored, conversation: Conversation) -> None:
     """Tell nobody."""
+
+
+async def never() -> bool:
+    """Let every turn go on."""
+    return False
 
 
 class TurnEffects:
@@ -55,12 +66,14 @@ class TurnEffects:
         opening: Callable[[ConversationId, SayToAgent], Awaitable[Open]],
         performing: Callable[[Raised], Performing],
         *,
-        announce: Callable[[Stored], Awaitable[None]] = _nobody,
+        announce: Announce = nobody,
+        halted: Halted = never,
         ended: Callable[[Conversation, Ended], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self._opening = opening
         self._performing = performing(self.raised)
         self._announce = announce
+        self._halted = halted
         self._ended = ended
         self._telling: set[asyncio.Task[None]] = set()
         self._errors: dict[ConversationId, Exception] = {}
@@ -69,9 +82,11 @@ class TurnEffects:
         """Say how a conversation begins with this command."""
         return await self._opening(conversation, command)
 
-    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome:
+    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | CancelTurn:
         """Do what is owed and return what it came to."""
         self._errors.pop(conversation.id, None)
+        if await self._halted():
+            return _instead(conversation, owed)
         performers = self._performing(conversation)
         if isinstance(owed, OwedModelCall):
             return await performers.model.ask(conversation, owed.request)
@@ -79,7 +94,7 @@ class TurnEffects:
 
     async def stored(self, stored: Stored, conversation: Conversation) -> None:
         """Tell followers; and the author, once a turn is over, beside the conversation."""
-        await self._announce(stored)
+        await self._announce(stored, conversation)
         ended = conversation.ended
         if self._ended is not None and ended is not None and stored.frame.first <= ended.version <= stored.frame.last:
             task = asyncio.get_running_loop().create_task(self._ended(conversation, ended))
@@ -115,7 +130,7 @@ def agent_effects(
     clock: Clock,
     retry: RetryPolicy,
     threads: Executor | None = None,
-    announce: Callable[[Stored], Awaitable[None]] = _nobody,
+    announce: Announce = nobody,
     told: Told | None = None,
 ) -> TurnEffects:
     """Return the effects of an agent's conversations in a worker, where the log is the state.
@@ -165,6 +180,16 @@ def performing_by_journey(
         for journey in journeys
     }
     return lambda conversation: by_name[journeys.on(conversation).name]
+
+
+def _instead(conversation: Conversation, owed: Owed) -> CancelTurn | RecordToolFailure:
+    """Return what is recorded of an effect that was not begun: a tool's is known not to have run."""
+    if isinstance(owed, OwedModelCall):
+        message_id = "" if conversation.turn is None else conversation.turn.message_id
+        return CancelTurn(id=f"{message_id}-halt", agent=conversation.agent, reason="halted")
+    return RecordToolFailure(
+        answer=owed.answer, index=owed.call.index, attempt=owed.running.attempt, kind="cancelled", content=NOT_RUN
+    )
 
 
 async def completed(hooks: ExecutorHooks | None, ended: Ended) -> None:
