@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Generic, TypeVar, get_origin
 
 from ...actors.journey import (
     DeclaredTool,
-    IntentRouter,
     Prompt,
     StepPromptMapping,
     ToolSchema,
@@ -33,14 +32,11 @@ class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
     Attributes:
         prompts: the prompt of each step; a `PromptTemplate` gets the state's fields as variables.
         tools_class: the class of the tools, where it is not the one that is named in brackets.
-        router: leads to other journeys in the same conversation.
 
     """
 
     prompts: ClassVar[Mapping[Any, Prompt] | StepPromptMapping[Any] | None] = None
     tools_class: ClassVar[type[Any] | None] = None
-    # not ClassVar: an agent may also be given it when it is made
-    router: IntentRouter[Any] | None = None
 
     def get_initial_state(self) -> StateT:
         """Return the state of a conversation that begins; unless written, the state class's own defaults."""
@@ -52,13 +48,9 @@ class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
         return prompt_of(self.prompts or {}, state)
 
     def get_tool_schemas(self, state: StateT) -> list[ToolSchema]:
-        """Return the tools that the model is offered in this state.
-
-        Unless written, these are the tools that are declared for its step, and those of the router.
-        """
+        """Return the tools that the model is offered in this state; unless written, those declared for its step."""
         step = step_of(state)
-        own = [one.schema for one in self.declared_tools.values() if one.offered_in(step)]
-        return [*own, *(self.router.get_tool_schemas() if self.router is not None else ())]
+        return [one.schema for one in self.declared_tools.values() if one.offered_in(step)]
 
     @plain_or_async
     async def execute_tool(self, tools: ToolsT, name: str, arguments: dict[str, Any]) -> str:
@@ -79,7 +71,7 @@ class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
         found = tools_class_of(type(self))
         return {} if found is None else declared_tools(found)
 
-    def _require_all(self, base: "type[AuthoredJourney[Any, Any, Any]]") -> None:
+    def _require_all(self, base: "type[AuthoredJourney[Any, Any, Any]]", *, routes: bool = False) -> None:
         """Raise TypeError if there is something that neither the author wrote nor `base` can do by itself."""
         cls = type(self)
 
@@ -92,7 +84,7 @@ class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
             tools_class_of(cls),
             cls.prompts,
             base=base.__name__,
-            routes=cls.router is not None,
+            routes=routes,
         )
         if missing:
             raise TypeError(f"{cls.__name__} is still abstract: {'; '.join(missing)}")

@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from ...actors.journey import AgentContext, AgentResult
+from ...actors.journey import AgentContext, AgentResult, IntentRouter, ToolSchema
 from ..models import LLMClient
 from .agent import BaseAgent
 from .authored import AuthoredJourney, StateT, StepT, ToolsT, is_closing, tools_class_of
@@ -86,6 +86,7 @@ class JourneyAgent(AuthoredJourney[StateT, ToolsT, StepT], BaseAgent):
     """
 
     # not ClassVar: an agent may also be given them when it is made
+    router: IntentRouter[Any] | None = None
     journeys: Mapping[Any, "JourneyAgent[Any, Any, Any]"] = MappingProxyType({})
 
     def __init__(
@@ -94,10 +95,17 @@ class JourneyAgent(AuthoredJourney[StateT, ToolsT, StepT], BaseAgent):
         config: JourneyConfig | None = None,
         hooks: ExecutorHooks | None = None,
     ) -> None:
-        self._require_all(JourneyAgent)
+        self._require_all(JourneyAgent, routes=self.router is not None)
         self.llm_client = llm_client
         self.config = config if config is not None else JourneyConfig()
         self.hooks = hooks
+
+    def get_tool_schemas(self, state: StateT) -> list[ToolSchema]:
+        """Return the tools that the model is offered in this state.
+
+        Unless written, these are the tools that are declared for its step, and those of the router.
+        """
+        return [*super().get_tool_schemas(state), *(self.router.get_tool_schemas() if self.router is not None else ())]
 
     def create_tools(self, state: StateT, ctx: AgentContext) -> ToolsT:  # noqa: ARG002  for overriding
         """Return the tools for one call, over a state made for it alone."""
