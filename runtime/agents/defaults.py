@@ -1,7 +1,6 @@
 """What a journey agent does where its author wrote no method for it: by its state class, its tools and its prompts."""
 
 import functools
-import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,7 +15,7 @@ from ...actors.journey import (
 )
 from ...events import InvalidInput
 from .author import call_author
-from .tool_executors import FailedText
+from .tool_executors import FailedText, has_method
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,7 +98,6 @@ async def run_method(tools: Any, name: str, arguments: dict[str, Any]) -> Any:
         except InvalidInput as error:
             return FailedText(str(error), "invalid")
     attribute = name if declared is None else declared.method
-    # looked up on the class, so that neither a property is run nor an attribute taken for a tool
-    if declared is None and (name.startswith("_") or not inspect.isroutine(getattr(type(tools), name, None))):
+    if declared is None and not has_method(tools, name):
         return FailedText(f"Error: Unknown tool '{name}'", "unknown")
     return await call_author(functools.partial(getattr(tools, attribute), **arguments))

@@ -156,3 +156,42 @@ async def test_a_plain_tool_does_not_hold_up_the_loop() -> None:
     await asyncio.sleep(0)
     released.set()
     assert await call == "True"
+
+
+class Shop:
+    """Has methods, and what looks like some."""
+
+    closed = staticmethod(lambda: "no")
+
+    def __init__(self) -> None:
+        self.on_change = lambda: "a callback ran"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was asked for")
+
+    @classmethod
+    def name(cls) -> str:
+        return cls.__name__
+
+    def sell(self) -> ToolResult:
+        return ToolResult.fail("sold out")
+
+
+@pytest.mark.parametrize("name", ["on_change", "anything", "__init__", "__class__"])
+async def test_what_is_no_method_of_the_class_is_an_unknown_tool(name: str) -> None:
+    told = await MethodToolExecutor(Shop()).execute(name, {})
+
+    assert (told, getattr(told, "kind", None)) == (f"Error: Unknown tool '{name}'", "unknown")
+
+
+async def test_methods_of_the_class_itself_are_tools_too() -> None:
+    executor = MethodToolExecutor(Shop())
+
+    assert (await executor.execute("name", {}), await executor.execute("closed", {})) == ("Shop", "no")
+
+
+@pytest.mark.parametrize("executor", [MethodToolExecutor(Shop()), CallableToolExecutor({"sell": Shop().sell})])
+async def test_a_result_that_says_it_failed_is_told_as_a_failure(executor: ToolExecutor) -> None:
+    told = await executor.execute("sell", {})
+
+    assert (told, getattr(told, "kind", None)) == ("sold out", "error")
