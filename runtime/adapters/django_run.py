@@ -75,20 +75,20 @@ class DjangoRun:
 
     # --- state
 
-    async def load(self) -> Any | None:
-        """Return the state to begin with, None for the initial one."""
-        data = await self._kept.load()
-        if data is None:
-            if self.adapter.state_store is None and conversation_of(self.ctx) is not None:
-                self.adapter.warn_of_lost_states()
-            return None
-        self._saved = _encoder.encode(data)
-        return state_from_dict(type(self.adapter.get_initial_state()), data)
+    async def load(self) -> Any:
+        """Return the state to begin with: the run's, else that of its conversation, else the initial one."""
+        data, state = await self._kept.load(), self.adapter.get_initial_state()
+        if data is not None:
+            state = state_from_dict(type(state), data)
+        elif self.adapter.state_store is None and conversation_of(self.ctx) is not None:
+            self.adapter.warn_of_lost_states()
+        self._saved = _encoder.encode(_plain(state))
+        return state
 
     async def save(self, state: Any) -> None:
         """Checkpoint a state object that differs from what was checkpointed last, and tell the author."""
         with self._watched():
-            await self._here(self._save(StateSerializer.serialize(state_to_dict(state)), state))
+            await self._here(self._save(_plain(state), state))
 
     async def _save(self, data: Any, state: Any) -> None:
         encoded = _encoder.encode(data)
@@ -237,6 +237,10 @@ class _RunClient:
             self._client = await call_author(self._run.adapter.get_llm_client, self._run.ctx)
         answer: Answer = await self._client.generate(messages, tools=tools, **kwargs)
         return answer
+
+
+def _plain(state: Any) -> Any:
+    return StateSerializer.serialize(state_to_dict(state))
 
 
 def _call(conversation: Conversation, event: ToolStarted | ToolReturned | ToolFailed) -> Call:

@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     from .projections import (
         Recorded,
     )
+    from .runtime.adapters import (
+        DjangoRuntimeAdapter,
+        DjangoStateStore,
+        create_django_runtime,
+    )
     from .runtime.agents import (
         BaseAgent,
         CallableToolExecutor,
@@ -154,6 +159,11 @@ _HOMES = {
         "Unavailable",
     ),
     ".projections": ("Recorded",),
+    ".runtime.adapters": (
+        "DjangoRuntimeAdapter",
+        "DjangoStateStore",
+        "create_django_runtime",
+    ),
     ".runtime.agents": (
         "BaseAgent",
         "CallableToolExecutor",
@@ -224,6 +234,8 @@ __all__ = [
     "CorruptLog",
     "Credentials",
     "Delta",
+    "DjangoRuntimeAdapter",
+    "DjangoStateStore",
     "ExecutionResult",
     "Executor",
     "ExecutorConfig",
@@ -276,6 +288,7 @@ __all__ = [
     "build_memory_context",
     "check_journey",
     "configure",
+    "create_django_runtime",
     "create_reroute_tool",
     "diagram",
     "get_config",
