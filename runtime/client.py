@@ -231,9 +231,10 @@ class Client:
         """
         id_ = _conversation(conversation_id)
         now = initial(id_)
+        last = at if at is None or at >= 1 else None  # for what is no version all is read, to say which there are
         async for stored in self._frames(id_):
-            now = fold(now, [_up_to(stored.frame, at)])
-            if at is not None and now.version >= at:
+            now = fold(now, [_up_to(stored.frame, last)])
+            if last is not None and now.version >= last:
                 break
         if at is not None and not 1 <= at <= now.version:
             raise NotFound(f"conversation {id_!r} has versions 1 to {now.version}, not {at}")
