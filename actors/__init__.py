@@ -7,6 +7,7 @@ from .commands import (
     CancelTurn,
     Command,
     EndTurn,
+    EnterJourney,
     FailTurn,
     Open,
     Outcome,
@@ -25,9 +26,11 @@ from .decide import METADATA_LIMIT, decide
 from .directory import Directory
 from .settle import Journey, Policy, Settled, Verdict, settle
 from .sizes import cut, described, json_size, shown
+from .tool_decisions import NOT_RUN
 
 __all__ = [
     "METADATA_LIMIT",
+    "NOT_RUN",
     "AskModel",
     "AsyncioActor",
     "AsyncioFuture",
@@ -39,6 +42,7 @@ __all__ = [
     "Directory",
     "Effects",
     "EndTurn",
+    "EnterJourney",
     "FailTurn",
     "Journey",
     "Life",

@@ -50,8 +50,20 @@ class RecordModelFailure(Struct, frozen=True, kw_only=True):
     latency_ms: int = 0
 
 
+class EnterJourney(Struct, frozen=True, kw_only=True):
+    """A call led to another journey: with the state that it begins with, or, where that is None, as it was left."""
+
+    journey: str
+    journey_hash: str = ""
+    state: dict[str, bytes] | None = None
+    step: str = ""
+
+
 class RecordToolReturn(Struct, frozen=True, kw_only=True):
-    """A call returned; `state` is the whole state after it, each top-level field as JSON bytes, `step` its step."""
+    """A call returned; `state` is the whole state after it, each top-level field as JSON bytes, `step` its step.
+
+    With `enters` it led to another journey, and the one that is left stays as it was.
+    """
 
     answer: int
     index: int
@@ -60,6 +72,7 @@ class RecordToolReturn(Struct, frozen=True, kw_only=True):
     state: dict[str, bytes]
     step: str
     latency_ms: int = 0
+    enters: EnterJourney | None = None
 
 
 class RecordToolFailure(Struct, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ from ..events import (
 )
 from ..projections import Conversation, Owed, fold, initial, outstanding
 from .asyncio_actor import AsyncioActor
-from .commands import BusCommand, Command, FailTurn, Open, Outcome, RefuseCommand, ResumeTurn, SayToAgent
+from .commands import BusCommand, CancelTurn, Command, FailTurn, Open, Outcome, RefuseCommand, ResumeTurn, SayToAgent
 from .decide import overflow
 from .outcomes import broken
 from .settle import Journey, Settled, settle
@@ -58,8 +58,8 @@ class Effects(Protocol):
     async def open(self, conversation: ConversationId, command: SayToAgent) -> Open:
         """Say how a conversation begins with this command."""
 
-    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome:
-        """Do what is owed and return what it came to; a failure is an outcome too."""
+    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | CancelTurn:
+        """Do what is owed and return what it came to; a failure is an outcome too, and so is the end of the turn."""
 
     async def stored(self, stored: Stored, conversation: Conversation) -> None:
         """Hear of a frame that was stored, and of the conversation after it."""
@@ -95,7 +95,7 @@ class Life(Protocol):
         """Hear that an actor stopped by an error; the next message starts it anew from the log."""
 
 
-Message: TypeAlias = Delivered | Outcome
+Message: TypeAlias = Delivered | Outcome | CancelTurn
 
 
 class ConversationActor(AsyncioActor):
@@ -299,7 +299,7 @@ class ConversationActor(AsyncioActor):
 
     async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:
         try:
-            outcome = await self._effects.perform(conversation, owed)
+            outcome: Outcome | CancelTurn = await self._effects.perform(conversation, owed)
         except Exception as error:
             logger.exception("the effect %s of %s broke", owed.id, self.id)
             outcome = broken(owed, described(error))

@@ -42,9 +42,8 @@ class Policy(Struct, frozen=True, kw_only=True):
 class Journey(Protocol):
     """Is what the loop asks of a journey; every answer is a plain value, given at once."""
 
-    @property
-    def policy(self) -> Policy:
-        """When a turn is over."""
+    def policy(self, conversation: Conversation) -> Policy:
+        """Say when a turn is over."""
 
     def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
         """Say what the model is asked in this state, or that this turn needs no answer."""
@@ -105,11 +104,11 @@ def _needed(conversation: Conversation, journey: Journey) -> Command | None:
     call = answer.next_call
     if call is not None:
         return _verdict(conversation, turn, call, journey)
-    return _end_of(turn, answer, journey.policy) or journey.ask_model(conversation)
+    return _end_of(turn, answer, journey.policy(conversation)) or journey.ask_model(conversation)
 
 
 def _verdict(conversation: Conversation, turn: Turn, call: Call, journey: Journey) -> Verdict:
-    if journey.policy.offered_only and call.name and call.name not in turn.offered:
+    if journey.policy(conversation).offered_only and call.name and call.name not in turn.offered:
         return RefuseTool(kind="not_offered", content=NOT_AVAILABLE.format(name=call.name))
     if call.problem is not None:
         return RefuseTool(kind="invalid", content=call.problem)

@@ -4,6 +4,7 @@ from msgspec import Raw
 
 from ..events import (
     STATE_LIMIT,
+    JourneyEntered,
     KnownEvent,
     StateChanged,
     StepEntered,
@@ -12,7 +13,7 @@ from ..events import (
     ToolStarted,
 )
 from ..projections import Conversation, Turn
-from .commands import RecordToolFailure, RecordToolReturn, RefuseTool, RunTool
+from .commands import EnterJourney, RecordToolFailure, RecordToolReturn, RefuseTool, RunTool
 from .journey.difference import difference
 from .sizes import REASON_LIMIT, cut, size_of
 
@@ -20,7 +21,7 @@ _UNKNOWN_OUTCOME = (
     "Error: '{name}' was started, but its outcome is unknown. It may or may not have taken effect; "
     "nothing was changed in the state. Do not assume either."
 )
-_NOT_RUN = "Error: this tool was not run, because the turn had ended"
+NOT_RUN = "Error: this tool was not run, because the turn had ended"
 
 
 def verdict(conversation: Conversation, turn: Turn, command: RunTool | RefuseTool) -> tuple[KnownEvent, ...]:
@@ -57,16 +58,15 @@ def tool_outcome(
 
 
 def _returned(conversation: Conversation, command: RecordToolReturn) -> tuple[KnownEvent, ...]:
-    changed, unset = difference(conversation.state, command.state)
-    if size_of(changed) > STATE_LIMIT:
-        largest = max(changed, key=lambda name: len(changed[name]))
-        text = f"Error: the change of the state is over {STATE_LIMIT} bytes; the largest field is '{largest}'"
+    changed, unset = ({}, ()) if command.enters is not None else difference(conversation.state, command.state)
+    problem = _too_large(changed if command.enters is None else command.enters.state or {})
+    if problem is not None:
         return (
             ToolFailed(
                 cause=command.answer,
                 index=command.index,
                 kind="error",
-                content=text,
+                content=problem,
                 latency_ms=command.latency_ms,
             ),
         )
@@ -76,11 +76,37 @@ def _returned(conversation: Conversation, command: RecordToolReturn) -> tuple[Kn
         )
     ]
     cause = conversation.version + 1
+    if command.enters is not None:
+        return (*events, *_entered(conversation, command.enters, cause))
     if changed or unset:
         events.append(StateChanged(cause=cause, set=raw(changed), unset=unset))
     if command.step != conversation.step:
         events.append(StepEntered(cause=cause, previous=conversation.step, step=command.step))
     return tuple(events)
+
+
+def _too_large(changed: dict[str, bytes]) -> str | None:
+    if size_of(changed) <= STATE_LIMIT:
+        return None
+    largest = max(changed, key=lambda name: len(changed[name]))
+    return f"Error: the change of the state is over {STATE_LIMIT} bytes; the largest field is '{largest}'"
+
+
+def _entered(conversation: Conversation, enters: EnterJourney, cause: int) -> tuple[KnownEvent, ...]:
+    if enters.journey == conversation.journey:
+        return ()
+    left = conversation.left.get(enters.journey) if enters.state is None else None
+    return (
+        JourneyEntered(
+            cause=cause,
+            previous=conversation.journey,
+            journey=enters.journey,
+            journey_hash=enters.journey_hash,
+            state=raw(enters.state or {}),
+            step=enters.step if left is None else left.step,
+            resumed=left is not None,
+        ),
+    )
 
 
 def in_doubt(answer: int, index: int, name: str) -> ToolFailed:
@@ -98,7 +124,7 @@ def closed(turn: Turn) -> tuple[KnownEvent, ...]:
     return tuple(
         in_doubt(answer.version, call.index, call.name)
         if running is not None and running.index == call.index and running.effect == "once"
-        else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=_NOT_RUN)
+        else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=NOT_RUN)
         for call in answer.open_calls
     )
 

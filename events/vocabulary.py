@@ -182,13 +182,14 @@ class StepEntered(Event, frozen=True, kw_only=True, tag="step.entered"):
 
 
 class JourneyEntered(Event, frozen=True, kw_only=True, tag="journey.entered"):
-    """The router switched to another journey, with that journey's state."""
+    """The router switched to another journey: with the state that it begins with, or as it was left (`resumed`)."""
 
     previous: Structure[str]
     journey: Structure[str]
     journey_hash: Structure[str] = ""
     state: Content[dict[str, Raw]] = {}
     step: Structure[str] = ""
+    resumed: Structure[bool] = False
 
 
 class AgentSpoke(Event, frozen=True, kw_only=True, tag="agent.spoke"):

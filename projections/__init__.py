@@ -3,7 +3,7 @@
 from .calls import Call, calls_of, text_of, tools_text
 from .conversation import Conversation, evolve, fold, initial, state_of
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
-from .rendering import RENDERER, fingerprint, render
+from .rendering import RENDERER, call_ids, fingerprint, render
 from .timeline import Recorded, timeline
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, Transcript, UserMessage
 from .turn import Answer, Ended, Request, Result, Running, Turn
@@ -30,6 +30,7 @@ __all__ = [
     "Transcript",
     "Turn",
     "UserMessage",
+    "call_ids",
     "calls_of",
     "evolve",
     "fingerprint",

@@ -59,6 +59,13 @@ class Standing(Struct, frozen=True):
         return Standing(self.at.set(version, text), self.where.set(text, version))
 
 
+class Left(Struct, frozen=True):
+    """Is a journey that was left: its state and step, as they will be when it is entered again."""
+
+    state: Mapping[str, bytes]
+    step: str
+
+
 class Conversation(Struct, frozen=True):
     """Is a conversation as it is after `version` events.
 
@@ -66,6 +73,7 @@ class Conversation(Struct, frozen=True):
         agent: the front agent, for ever; empty while nothing is recorded.
         journey: the journey that is on; at first the front agent's.
         state: the journey's state, each top-level field as JSON bytes.
+        left: the journeys that were left, by name.
         transcript: what was said, turn by turn.
         turn: the turn in progress, or None.
         turns: how many turns have begun.
@@ -86,6 +94,7 @@ class Conversation(Struct, frozen=True):
     lineage: Lineage | None = None
     state: Mapping[str, bytes] = {}
     step: str = ""
+    left: Map[str, Left] = Map()
     transcript: Transcript = Transcript()
     turn: Turn | None = None
     turns: int = 0
@@ -142,7 +151,15 @@ def evolve(conversation: Conversation, event: AnyEvent) -> Conversation:
             return replace(now, handled=now.handled.set(event.command_id, 0))
         case ConversationErased():
             return replace(
-                now, erased=True, turn=None, spoken=None, state={}, transcript=Transcript(), ended=None, reply=(0, "")
+                now,
+                erased=True,
+                turn=None,
+                spoken=None,
+                state={},
+                left=Map(),
+                transcript=Transcript(),
+                ended=None,
+                reply=(0, ""),
             )
         case UnknownEvent():
             return replace(now, unknown=(*now.unknown, event.tag))
@@ -262,15 +279,24 @@ def _state(now: Conversation, event: _StateEvent) -> Conversation:
         case StepEntered():
             return replace(now, step=event.step)
         case JourneyEntered():
-            return replace(
-                now,
-                journey=event.journey,
-                journey_hash=event.journey_hash,
-                state=_fields(event.state),
-                step=event.step,
-            )
+            return _entered(now, event)
         case _:
             assert_never(event)
+
+
+def _entered(now: Conversation, event: JourneyEntered) -> Conversation:
+    left = now.left.set(now.journey, Left(now.state, now.step))
+    again = left.get(event.journey)
+    return replace(
+        now,
+        journey=event.journey,
+        journey_hash=event.journey_hash,
+        state=again.state if event.resumed and again is not None else _fields(event.state),
+        step=event.step,
+        left=left if again is None else left.delete(event.journey),
+        # what was offered belongs to the journey that is left
+        turn=None if now.turn is None else replace(now.turn, offered=frozenset()),
+    )
 
 
 def _reply(now: Conversation, version: int, event: AgentSpoke) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ..events import CallId, call_id
 from .calls import Call, calls_of, text_of
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, UserMessage
 
@@ -27,6 +28,15 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 def render(prompt: str, entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """Return the messages for these transcript entries, in OpenAI form; an empty prompt gives no system message."""
+    return _rendered(prompt, entries).messages
+
+
+def call_ids(entries: Iterable[Entry]) -> dict[CallId, str]:
+    """Return the id that each call has in the messages that `render` gives for these entries."""
+    return _rendered("", entries).ids
+
+
+def _rendered(prompt: str, entries: Iterable[Entry]) -> "_Rendering":
     rendering = _Rendering()
     if prompt:
         rendering.messages.append({"role": "system", "content": prompt})
@@ -36,13 +46,13 @@ def render(prompt: str, entries: Iterable[Entry]) -> list[dict[str, Any]]:
                 if text:  # a turn may go on with what was said before, without a word of the user's
                     rendering.say({"role": "user", "content": text})
             case AssistantMessage(version=version, text=text, calls=calls):
-                rendering.answer(text, calls, f"call_{version}")
+                rendering.answer(text, calls, f"call_{version}", version)
             case ToolMessage(index=index, text=text):
                 rendering.result(index, text)
             case EarlierMessage(message=message):
                 rendering.earlier(message)
     rendering.settle()
-    return rendering.messages
+    return rendering
 
 
 def fingerprint(
@@ -60,6 +70,7 @@ class _Rendering:
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
+        self.ids: dict[CallId, str] = {}
         self._used: set[str] = set()
         self._ids: dict[int, str] = {}
         self._by_provider_id: dict[str, int] = {}
@@ -69,7 +80,7 @@ class _Rendering:
         self.settle()
         self.messages.append(message)
 
-    def answer(self, text: str, calls: Sequence[Call], prefix: str) -> None:
+    def answer(self, text: str, calls: Sequence[Call], prefix: str, version: int | None = None) -> None:
         self.settle()
         if not calls:
             self.messages.append({"role": "assistant", "content": text})
@@ -77,6 +88,8 @@ class _Rendering:
         for call in calls:
             self._ids[call.index] = self._unique(call.provider_id, f"{prefix}_{call.index}")
             self._by_provider_id.setdefault(call.provider_id, call.index)
+            if version is not None:
+                self.ids[call_id(version, call.index)] = self._ids[call.index]
         listed = [_rendered_call(call, self._ids[call.index]) for call in calls]
         self.messages.append({"role": "assistant", "content": text or None, "tool_calls": listed})
 

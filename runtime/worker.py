@@ -23,8 +23,8 @@ from ..events import (
     WriterId,
     check_token,
 )
-from ..projections import Request
-from .agents import BoundJourney, JourneyAgent, agent_effects
+from ..projections import Conversation, Request
+from .agents import JourneyAgent, Journeys, agent_effects
 from .bus import PARTITIONS, Consumption, Delivery, partition_of
 from .clock import Clock
 from .leases import Lease
@@ -88,14 +88,14 @@ class Worker:
         self._journeys = bound(agents)
         self._effects = {
             key: agent_effects(
-                journey,
+                journeys,
                 clock=clock,
                 retry=retry or RetryPolicy(),
                 threads=self._threads,
                 announce=self._announce,
                 told=self._told,
             )
-            for key, journey in self._journeys.items()
+            for key, journeys in self._journeys.items()
         }
         self._directory = Directory(writer, now=clock.now, sleep=clock.sleep, owns=self._owns, create=self._create)
         self._held: dict[tuple[AgentKey, int], _Holding] = {}
@@ -120,7 +120,9 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop` is called or the task is cancelled; `owning` is set once all free partitions are taken."""
         # finding a client may load a large library: not on the loop
-        await asyncio.to_thread(lambda: [journey.client for journey in self._journeys.values()])
+        await asyncio.to_thread(
+            lambda: [journey.client for journeys in self._journeys.values() for journey in journeys]
+        )
         renewing = asyncio.ensure_future(self._renew())
         try:
             while not self._stopping.is_set():
@@ -257,7 +259,7 @@ class Worker:
 
     # --- telling followers
 
-    async def _announce(self, stored: Stored) -> None:
+    async def _announce(self, stored: Stored, conversation: Conversation) -> None:  # noqa: ARG002  a follower folds it
         message = encode(LiveFrame(stored.head.position, Raw(stored.data)))
         await _reported(self._substrate.live.publish(stored.conversation, message))
 
@@ -275,21 +277,21 @@ async def _reported(work: Coroutine[Any, Any, None]) -> None:
         logger.warning("%s", error)
 
 
-def bound(agents: Sequence[JourneyAgent[Any, Any, Any]]) -> dict[str, BoundJourney]:
+def bound(agents: Sequence[JourneyAgent[Any, Any, Any]]) -> dict[str, Journeys]:
     """Return the agents' journeys by key.
 
     Raises:
-        InvalidInput: none is given, a key is no token, or two agents have one key.
+        InvalidInput: none is given, a key is no token, two agents have one key, or a router leads nowhere.
 
     """
-    journeys: dict[str, BoundJourney] = {}
+    journeys: dict[str, Journeys] = {}
     for agent in agents:
         if not isinstance(agent, JourneyAgent):
             raise InvalidInput(f"{agent!r} is no journey agent: give an instance, such as MyAgent()")
         key = check_token(agent.key, "agent key")
         if key in journeys:
             raise InvalidInput(f"two agents have the key {key!r}: give each its own")
-        journeys[key] = BoundJourney(agent)
+        journeys[key] = Journeys(agent)
     if not journeys:
         raise InvalidInput("a worker needs at least one agent")
     return journeys

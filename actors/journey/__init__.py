@@ -5,7 +5,7 @@ from .diagram import check_journey, diagram
 from .difference import difference
 from .messages import AgentContext, AgentMessage, AgentResult
 from .prompts import Prompt, PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
-from .routing import IntentDetector, IntentRouter, RouteDefinition, RouteResult, create_reroute_tool
+from .routing import REROUTE, IntentDetector, IntentRouter, RouteDefinition, RouteResult, create_reroute_tool
 from .schemas import ToolParameter, ToolSchema, ToolSchemaBuilder, schemas_to_openai_format
 from .serializer import StateSerializer
 from .state import (
@@ -24,6 +24,7 @@ from .state import (
 from .tools import BaseJourneyTools, BaseTool, ToolResult
 
 __all__ = [
+    "REROUTE",
     "AgentContext",
     "AgentMessage",
     "AgentResult",

@@ -1,22 +1,36 @@
 """A journey as a drawing, and what can be seen in it that cannot work.
 
 Both ask the agent what it shows in each step, with its initial state moved there, and call no tool.  Where a tool leads
-is known only if it was declared, `@tool(to=...)`; of any other it is taken that it may lead anywhere.
+is known only if it was declared, `@tool(to=...)`; of any other it is taken that it may lead anywhere.  An agent with a
+router is drawn and checked with all journeys that it leads to.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 from .declared import DeclaredTool, step_text
+from .routing import REROUTE, IntentRouter
 from .schemas import ToolSchema
 from .state import state_from_dict, state_to_dict, step_of
 
 
 class Shown(Protocol):
     """Is what a journey agent shows of itself."""
+
+    @property
+    def key(self) -> str:
+        """The agent's name."""
+
+    @property
+    def router(self) -> IntentRouter[Any] | None:
+        """What leads to other journeys."""
+
+    @property
+    def journeys(self) -> Mapping[Any, "Shown"]:
+        """The agents of the journeys that it leads to."""
 
     @property
     def declared_tools(self) -> Mapping[str, DeclaredTool]:
@@ -45,25 +59,63 @@ class _Step:
 
 
 def diagram(agent: Shown) -> str:
-    """Return the journey as a Mermaid state diagram: its steps, their tools, and where tools are declared to lead."""
-    declared, steps = agent.declared_tools, _steps(agent)
-    ids = {step.name: f"s{at}" for at, step in enumerate(steps)}
+    """Return the journey as a Mermaid state diagram: its steps, their tools, and where tools are declared to lead.
+
+    With a router each journey is a state that holds its steps, and the routes lead from one to the other.
+    """
+    routes = (
+        {}
+        if agent.router is None
+        else {name: agent.router.resolve_tool_call(name) for name in agent.router.route_names}
+    )
+    if not routes:
+        return _text(["stateDiagram-v2", *_drawn(agent, "s")])
+    journeys = {journey: agent.journeys[journey] for journey in routes.values() if journey in agent.journeys}
+    ids = {journey: f"j{at}" for at, journey in enumerate(journeys, 1)}
     lines = ["stateDiagram-v2"]
-    lines += [f'    state "{_plain(name)}" as {id_}' for name, id_ in ids.items()]
+    for id_, shown in [("j0", agent), *((ids[journey], shown) for journey, shown in journeys.items())]:
+        lines += [f'    state "{_plain(shown.key)}" as {id_} {{']
+        lines += [f"    {line}" for line in _drawn(shown, f"{id_}s", left_out={*routes, REROUTE})]
+        lines += ["    }"]
+    lines.append("    [*] --> j0")
+    lines += [f"    j0 --> {ids[journey]} : {_plain(name)}" for name, journey in routes.items() if journey in ids]
+    lines += [f"    {id_} --> j0 : {REROUTE}" for id_ in ids.values()]
+    return _text(lines)
+
+
+def _drawn(agent: Shown, prefix: str, left_out: Container[str] = ()) -> list[str]:
+    """Return the lines that draw one journey; `prefix` begins the ids of its steps."""
+    declared, steps = agent.declared_tools, _steps(agent)
+    ids = {step.name: f"{prefix}{at}" for at, step in enumerate(steps)}
+    lines = [f'    state "{_plain(name)}" as {id_}' for name, id_ in ids.items()]
     lines.append(f"    [*] --> {ids[step_of(agent.get_initial_state())]}")
     for step in steps:
         for tool in step.tools:
             to = [ids[name] for name in _leads_to(tool, declared) or () if name in ids]
             lines += [f"    {ids[step.name]} --> {id_} : {_plain(tool)}" for id_ in to]
-            if not to:
+            if not to and tool not in left_out:
                 lines.append(f"    {ids[step.name]} : {_plain(tool)}")
         if step.end:
             lines.append(f"    {ids[step.name]} --> [*]")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def check_journey(agent: Shown) -> list[str]:
     """Return what in the journey cannot work, a sentence each; an empty list where nothing is to be seen."""
+    found = _checked(agent)
+    led_to = [] if agent.router is None else agent.router.journeys
+    found += [
+        f"no agent in `journeys` for {journey!r}, which a route leads to"
+        for journey in led_to
+        if journey not in agent.journeys
+    ]
+    found += [f"no route leads to journey {journey!r}" for journey in agent.journeys if journey not in led_to]
+    for shown in agent.journeys.values():
+        found += [f"journey {shown.key!r}: {problem}" for problem in _checked(shown)]
+    return found
+
+
+def _checked(agent: Shown) -> list[str]:
     declared, steps = agent.declared_tools, _steps(agent)
     found = [problem for step in steps for problem in _problems(step, declared)]
     if isinstance(getattr(agent.get_initial_state(), "step", None), Enum):
@@ -137,6 +189,10 @@ def _moved(agent: Shown, step: Any) -> Any:
     except (AttributeError, TypeError):  # it is frozen
         return state_from_dict(type(state), {**state_to_dict(state), "step": getattr(step, "value", step)})
     return state
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"
 
 
 def _plain(text: str) -> str:

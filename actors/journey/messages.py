@@ -38,19 +38,26 @@ class AgentMessage:
         """Make a message from a dict; what is missing is empty, unknown keys are ignored.
 
         Raises:
-            InvalidInput: there is no role.
+            InvalidInput: there is no role, or the role, the calls or the metadata are of another type.
 
         """
         if not data.get("role"):
             raise InvalidInput(f"a message needs a role; this one has {sorted(map(str, data))}")
         return cls(
-            role=data["role"],
+            role=_typed(data, "role", str, "a text"),
             content=data.get("content"),
-            tool_calls=list(data.get("tool_calls") or ()),
+            tool_calls=list(_typed(data, "tool_calls", (list, tuple), "a list") or ()),
             tool_call_id=data.get("tool_call_id"),
             name=data.get("name"),
-            metadata=dict(data.get("metadata") or {}),
+            metadata=dict(_typed(data, "metadata", Mapping, "a dict") or {}),
         )
+
+
+def _typed(data: Mapping[str, Any], field_name: str, kind: type | tuple[type, ...], said: str) -> Any:
+    value = data.get(field_name)
+    if not value or isinstance(value, kind):
+        return value
+    raise InvalidInput(f"the {field_name} of a message must be {said}; this one has a {type(value).__name__}")
 
 
 @dataclass

@@ -46,7 +46,7 @@ class StepPromptMapping(Generic[StepT]):
     'Be kind.'
     """
 
-    prompts: dict[StepT, Prompt] = field(default_factory=dict)
+    prompts: Mapping[StepT, Prompt] = field(default_factory=dict)
     default: Prompt = ""
 
     def get(self, step: StepT, /, **variables: Any) -> str:
@@ -56,7 +56,8 @@ class StepPromptMapping(Generic[StepT]):
 
     def add(self, step: StepT, prompt: Prompt) -> Self:
         """Give a step its prompt."""
-        self.prompts[step] = prompt
+        # the dict that was given stays the author's own
+        self.prompts = {**self.prompts, step: prompt}
         return self
 
 
@@ -154,7 +155,8 @@ def preference_enricher(key: str, format_string: str = "\n\nNote: User prefers {
 
 
 def _is_state(value: object) -> bool:
-    return not isinstance(value, Enum) and hasattr(value, "step")
+    # a journey state may know its step by `get_step` alone, and the member of an Enum may have one named step
+    return isinstance(value, BaseJourneyState) or (not isinstance(value, Enum) and hasattr(value, "step"))
 
 
 def _step(state: Stepped[StepT]) -> StepT:

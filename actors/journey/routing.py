@@ -1,6 +1,7 @@
 """Routing: which journey a person wants, by the tool that a model calls or by the words that they use."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypeVar
@@ -12,6 +13,9 @@ JourneyT = TypeVar("JourneyT")
 REROUTE = "reroute_conversation"
 
 DEFAULT_CONFIDENCE = 0.5
+
+_TURKISH = {0x130: "i", 0x131: "i"}
+"""The i with a dot in capitals and the one without in small letters; other languages know one i."""
 
 
 @dataclass
@@ -74,8 +78,8 @@ class IntentDetector(Generic[JourneyT]):
         """
         if isinstance(keywords, str):
             raise TypeError(f"the keywords of {journey!r} are one text; give a list: [{keywords!r}]")
-        patterns = {keyword.casefold(): _pattern(keyword) for keyword in keywords}
-        self._keywords.setdefault(journey, {}).update(patterns)
+        patterns = [_pattern(keyword) for keyword in keywords]
+        self._keywords.setdefault(journey, {}).update((each.pattern, each) for each in patterns)
         return self
 
     def detect(self, text: str) -> RouteResult[JourneyT] | None:
@@ -84,8 +88,9 @@ class IntentDetector(Generic[JourneyT]):
         Its confidence is the share of its keywords that hit.  Where none hits it is the default journey at 0.5, or None
         without one.
         """
+        text = _folded(text)
         hits = {
-            journey: sum(pattern.search(text) is not None for pattern in patterns.values())
+            journey: sum(_hits(pattern, text) for pattern in patterns.values())
             for journey, patterns in self._keywords.items()
         }
         best = max(hits, key=hits.__getitem__, default=None)
@@ -189,7 +194,22 @@ def create_reroute_tool() -> ToolSchema:
 
 
 def _pattern(keyword: str) -> re.Pattern[str]:
-    words = r"\s+".join(re.escape(word) for word in keyword.split())
+    words = r"\s+".join(re.escape(word) for word in _folded(keyword).split())
     if not words:
         raise ValueError("a keyword is empty; it would hit every text")
-    return re.compile(rf"(?<!\w){words}", re.IGNORECASE)
+    return re.compile(f"(?={words})")  # a look ahead, so that one place that counts not hides none that does
+
+
+def _hits(pattern: re.Pattern[str], text: str) -> bool:
+    return any(found.start() == 0 or not _in_word(text[found.start() - 1]) for found in pattern.finditer(text))
+
+
+def _in_word(character: str) -> bool:
+    # an accent, or a vowel sign of an Indic script, is a character of its own in the middle of a word
+    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
+
+
+def _folded(text: str) -> str:
+    """Return the one form of a text in any case: `STRASSE` is `Straße`, and an accent is one with its letter."""
+    composed = unicodedata.normalize("NFC", text).translate(_TURKISH)
+    return unicodedata.normalize("NFC", composed.casefold())

@@ -1,11 +1,13 @@
 """Tool schemas: what a model is told about a tool, and what the runtime is told about repeating it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Self, TypeAlias, cast, get_args
 
-from ...events import Effect
+from ...events import Effect, InvalidInput
 from .serializer import StateSerializer
 
 Choices: TypeAlias = Sequence[Any] | type[Enum]
@@ -33,17 +35,33 @@ class ToolParameter:
     schema: dict[str, Any] | None = field(default=None, kw_only=True)
 
     def to_schema(self) -> dict[str, Any]:
-        """Return the JSON Schema of the parameter: its type, and what was set; Enum members give their values."""
-        schema: dict[str, Any] = {"type": self.type} if self.schema is None else dict(self.schema)
+        """Return the JSON Schema of the parameter: its type, and what was set; Enum members give their values.
+
+        Raises:
+            InvalidInput: something in it has no JSON form, or `enum` is no list of values.
+
+        """
+        schema: dict[str, Any] = {"type": self.type} if self.type else {}
+        schema |= self.schema or {}
         if self.description:
             schema["description"] = self.description
         if self.enum is not None:
-            schema["enum"] = list(self.enum)
+            schema["enum"] = self._choices(self.enum)
         if self.items is not None:
             schema["items"] = self.items
         if self.default is not None:
             schema["default"] = self.default
-        return cast("dict[str, Any]", StateSerializer.serialize(schema))
+        try:
+            return cast("dict[str, Any]", StateSerializer.serialize(schema))
+        except InvalidInput as error:
+            raise InvalidInput(f"parameter {self.name!r} cannot be told to a model: {error}") from error
+
+    def _choices(self, enum: object) -> object:
+        if isinstance(enum, type) and issubclass(enum, Enum):
+            return list(enum)
+        if isinstance(enum, Sequence | AbstractSet) and not isinstance(enum, str | bytes):
+            return enum if isinstance(enum, AbstractSet) else list(enum)
+        raise InvalidInput(f"the enum of parameter {self.name!r} is {enum!r}; give a list of values, or an Enum class")
 
 
 @dataclass
@@ -53,10 +71,14 @@ class ToolSchema:
     `effect` says what repeating a call does: it hurts (`once`), nothing under one idempotency key (`idempotent`),
     nothing (`read`).  None means that nobody declared it, which counts as `once`.
 
+    Raises:
+        ValueError: `effect` is another word, or two parameters have one name.
+
     >>> from agent_runtime_framework import ToolParameter, ToolSchema
     >>> schema = ToolSchema("save_name", "Save the name", [ToolParameter("name", "string", required=True)])
     >>> schema.to_openai_format()["function"]["parameters"]
     {'type': 'object', 'properties': {'name': {'type': 'string'}}, 'required': ['name']}
+
     """
 
     name: str
@@ -67,6 +89,9 @@ class ToolSchema:
     def __post_init__(self) -> None:
         if self.effect is not None:
             check_effect(self.effect)
+        twice = [name for name, times in Counter(each.name for each in self.parameters).items() if times > 1]
+        if twice:
+            raise ValueError(f"tool {self.name!r} has two parameters named {twice[0]!r}; give one of them another name")
 
     def to_openai_format(self) -> dict[str, Any]:
         """Return the tool in the form that OpenAI's API takes."""
@@ -119,9 +144,11 @@ class ToolSchemaBuilder:
         enum: Choices | None = None,
         items: dict[str, Any] | None = None,
         default: Any = None,
+        *,
+        schema: dict[str, Any] | None = None,
     ) -> Self:
         """Add a parameter; the fields are those of `ToolParameter`."""
-        self._parameters.append(ToolParameter(name, type, description, required, enum, items, default))
+        self._parameters.append(ToolParameter(name, type, description, required, enum, items, default, schema=schema))
         return self
 
     def effect(self, effect: Effect) -> Self:
@@ -135,7 +162,12 @@ class ToolSchemaBuilder:
         return self
 
     def build(self) -> ToolSchema:
-        """Return the schema; going on with the builder does not change it."""
+        """Return the schema; going on with the builder does not change it.
+
+        Raises:
+            ValueError: two parameters have one name.
+
+        """
         return ToolSchema(self._name, self._description, list(self._parameters), effect=self._effect)
 
     def to_openai_format(self) -> dict[str, Any]:

@@ -34,6 +34,9 @@ DEPTH_LIMIT = 100
 WHOLE_NUMBER_BITS = 2048
 """Whole numbers are taken up to here; Python may refuse to read longer ones back from text."""
 
+PATH_LIMIT = 400
+"""A longer path is told by its two ends."""
+
 _COLLECTIONS: dict[Any, Any] = {
     **dict.fromkeys((list, Sequence, MutableSequence, Collection), list),
     **dict.fromkeys((set, AbstractSet, MutableSet), set),
@@ -80,7 +83,7 @@ class StateSerializer:
             return cls(value)
         except ValueError:
             for member in cls:
-                if _serialize(member, "", ()) == value:
+                if _has_form(member, value):
                     return member
             raise
 
@@ -123,6 +126,13 @@ def read_fields(cls: type[T], data: Any, path: str = "") -> T:
         InvalidInput: a value does not fit its annotation, or one without default is missing; the message names it.
 
     """
+    try:
+        return _read_fields(cls, data, path)
+    except RecursionError as error:
+        raise InvalidInput(f"{_where(path)} is nested too deep, or contains itself") from error
+
+
+def _read_fields(cls: type[T], data: Any, path: str) -> T:
     if not isinstance(data, Mapping):
         _refuse(path, f"is a {type(data).__name__}; a {cls.__name__} is read from a dict")
     if not is_record(cls):
@@ -172,6 +182,13 @@ def deserialize(annotation: Any, value: Any, path: str = "") -> Any:
 def join(path: str, name: str) -> str:
     """Return the path of the field `name` of what stands at `path`."""
     return f"{path}.{name}" if path else name
+
+
+def _has_form(member: Enum, form: Any) -> bool:
+    try:
+        return bool(_serialize(member, "", ()) == form)
+    except InvalidInput:
+        return False  # what has no form is nobody's
 
 
 def _serialize(value: Any, path: str, around: tuple[int, ...]) -> Any:
@@ -275,13 +292,15 @@ def _scalar(value: Any, path: str) -> str:
 
 def _text(value: str, path: str) -> str:
     try:
-        value.encode()
+        str.encode(value)
     except UnicodeEncodeError as error:
         raise InvalidInput(f"{_where(path)} is text that is not valid Unicode: {error}") from error
     return str.__str__(value)
 
 
 def _where(path: str) -> str:
+    if len(path) > PATH_LIMIT:
+        path = f"{path[: PATH_LIMIT // 2]} ... {path[-PATH_LIMIT // 2 :]}"
     return f"state field {path!r}" if path else "the value"
 
 

@@ -156,7 +156,7 @@ def state_from_fields(cls: type[T], fields: Mapping[str, bytes]) -> T:
     for name, value in fields.items():
         try:
             data[name] = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidInput(f"state field {name!r} is not JSON: {error}") from error
     return state_from_dict(cls, data)
 

@@ -28,6 +28,10 @@ class ToolResult:
     error: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Return the content, which is what the model is told."""
+        return str(self.content)
+
     @classmethod
     def ok(cls, content: str, **metadata: Any) -> Self:
         """Return a success."""
@@ -66,8 +70,8 @@ class BaseTool(ABC):
         return self.schema.name
 
     @abstractmethod
-    async def execute(self, **arguments: Any) -> str | ToolResult:
-        """Do it, and return what the model is told."""
+    async def execute(self, *_: Any, **arguments: Any) -> str | ToolResult:
+        """Do it, and return what the model is told; arguments come by name, so a tool may name those that it takes."""
 
 
 class BaseJourneyTools(Generic[StateT]):

@@ -1,17 +1,16 @@
 """Agents that run: what authors subclass, and how the actors see it."""
 
 from .agent import BaseAgent
-from .binding import BoundJourney
 from .effects import TurnEffects, agent_effects
 from .executor import ExecutionResult, Executor, ExecutorConfig, LLMExecutor, LLMExecutorConfig
 from .hooks import CompositeHooks, ExecutorHooks, LoggingHooks
 from .journey_agent import JourneyAgent, JourneyConfig
+from .journeys import Journeys
 from .run import failure, run_turn
 from .tool_executors import CallableToolExecutor, MethodToolExecutor, ToolExecutor
 
 __all__ = [
     "BaseAgent",
-    "BoundJourney",
     "CallableToolExecutor",
     "CompositeHooks",
     "ExecutionResult",
@@ -20,6 +19,7 @@ __all__ = [
     "ExecutorHooks",
     "JourneyAgent",
     "JourneyConfig",
+    "Journeys",
     "LLMExecutor",
     "LLMExecutorConfig",
     "LoggingHooks",

@@ -1,4 +1,4 @@
-"""An agent as the actors see it: its journey, answered from the fold.
+"""One journey as the actors see it: an author's agent, answered from the fold.
 
 The author's objects are made anew for each question, from the bytes that the log holds, so that nothing an author keeps
 or changes on the side can reach a conversation.
@@ -7,17 +7,26 @@ or changes on the side can reach a conversation.
 import copy
 import enum
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 import msgspec
 
 from ...actors import AskModel, EndTurn, Open, Policy, RefuseTool, RunTool, Verdict
-from ...actors.journey import AgentContext, schemas_to_openai_format, state_fields, state_from_fields, step_of
+from ...actors.journey import (
+    AgentContext,
+    ToolSchema,
+    schemas_to_openai_format,
+    state_fields,
+    state_from_fields,
+    step_of,
+)
 from ...actors.settle import NOT_AVAILABLE
 from ...events import FrameworkError, InvalidInput
 from ...projections import Call, Conversation, UserMessage, render, tools_text
 from ..models import LLMClient, get_llm_client
+from .hooks import ExecutorHooks
 
 if TYPE_CHECKING:
     from .journey_agent import JourneyAgent
@@ -26,13 +35,25 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 
 class BoundJourney:
-    """Is the journey of one agent; implements `actors.Journey`."""
+    """Is the journey of one agent.
 
-    def __init__(self, agent: "JourneyAgent[Any, Any, Any]") -> None:
+    Where a router leads to it from `front`, it has that one's model client and hooks unless it has its own, and the
+    tools `also` beside its own.
+    """
+
+    def __init__(
+        self,
+        agent: "JourneyAgent[Any, Any, Any]",
+        front: Optional["BoundJourney"] = None,
+        also: Sequence[ToolSchema] = (),
+    ) -> None:
         self.agent = agent
+        self.name = agent.key
         self.policy = Policy(
             max_rounds=agent.config.max_tool_iterations, terminal_tools=frozenset(agent.config.terminal_tools)
         )
+        self._front = front
+        self._also = also
 
     @cached_property
     def state_type(self) -> type[Any]:
@@ -41,35 +62,40 @@ class BoundJourney:
 
     @cached_property
     def client(self) -> LLMClient:
-        """The agent's model client, looked for at its first use.
+        """The journey's model client, looked for at its first use.
 
         Raises:
             ModelError: there is none; the message says what to set.
 
         """
-        return self.agent.llm_client if self.agent.llm_client is not None else get_llm_client()
+        if self.agent.llm_client is not None:
+            return self.agent.llm_client
+        return get_llm_client() if self._front is None else self._front.client
+
+    @property
+    def hooks(self) -> ExecutorHooks | None:
+        """What watches the journey's turns."""
+        return self.agent.hooks if self.agent.hooks is not None or self._front is None else self._front.hooks
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of what the journey looks like from outside: its steps, and each step's prompt and tools."""
         seen = [(step, *self._looks(step)) for step in self._steps()]
-        return hashlib.sha256(_encoder.encode([self.agent.key, self.state_type.__qualname__, seen])).hexdigest()
+        return hashlib.sha256(_encoder.encode([self.name, self.state_type.__qualname__, seen])).hexdigest()
 
     def state(self, conversation: Conversation) -> Any:
         """Return the author's state object, made anew from the fold."""
         return state_from_fields(self.state_type, conversation.state)
 
+    def first(self, state: Any | None) -> tuple[dict[str, bytes], str]:
+        """Return the fields and the step that the journey begins with: those of `state`, else of the initial one."""
+        begun = state if state is not None else self.agent.get_initial_state()
+        return state_fields(begun), step_of(begun)
+
     def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
         """Return how a conversation begins: with `state`, or with the agent's initial one."""
-        first = state if state is not None else self.agent.get_initial_state()
-        fields, step = state_fields(first), step_of(first)
-        return Open(
-            agent=self.agent.key,
-            journey_hash=self.hash,
-            state=fields,
-            step=step,
-            history=history,
-        )
+        fields, step = self.first(state)
+        return Open(agent=self.name, journey_hash=self.hash, state=fields, step=step, history=history)
 
     def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
         """Return the request for the step that the journey is in, or the end of a turn that only says good-bye."""
@@ -82,7 +108,7 @@ class BoundJourney:
             and self.agent.is_closing_message(said(conversation))
         ):
             return EndTurn(reason="closing")
-        schemas = self.agent.get_tool_schemas(state)
+        schemas = self._schemas(state)
         tools = schemas_to_openai_format(schemas)
         return AskModel(
             prompt=self.agent.get_system_prompt(state),
@@ -92,12 +118,6 @@ class BoundJourney:
             parameters=_plain(self.agent.config.model_parameters),
             history_turns=self.agent.config.history_turns,
         )
-
-    def _model_name(self) -> str:
-        try:
-            return str(getattr(self.client, "model", None) or "")
-        except FrameworkError:  # there is no client: the call of the model says so, as its recorded failure
-            return ""
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
         """Let the call run, in the effect class that its tool was offered with; an undeclared one is `once`.
@@ -117,18 +137,16 @@ class BoundJourney:
         effects = {} if request is None else request.effects
         return RunTool(effect=effects.get(call.name, "once"))
 
-    def context(self, conversation: Conversation) -> AgentContext:
-        """Return what an author's tools are told of the turn in progress."""
-        turn = conversation.turn
-        number, metadata = (conversation.turns, {}) if turn is None else (turn.number, turn.metadata)
-        entries = conversation.transcript.window(0, number)
-        spoken = max((at for at, entry in enumerate(entries) if isinstance(entry, UserMessage)), default=len(entries))
-        return AgentContext(
-            run_id=f"{conversation.id}-{number}",
-            conversation_id=conversation.id,
-            input_messages=render("", entries[: spoken + 1]),
-            metadata=copy.deepcopy(metadata),
-        )
+    def _schemas(self, state: Any) -> list[ToolSchema]:
+        own = self.agent.get_tool_schemas(state)
+        names = {schema.name for schema in own}
+        return [*own, *(schema for schema in self._also if schema.name not in names)]
+
+    def _model_name(self) -> str:
+        try:
+            return str(getattr(self.client, "model", None) or "")
+        except FrameworkError:  # there is no client: the call of the model says so, as its recorded failure
+            return ""
 
     def _steps(self) -> list[Any]:
         """Return the journey's steps, where its step type is an Enum; else only the first one."""
@@ -144,10 +162,30 @@ class BoundJourney:
             except (AttributeError, TypeError) as error:  # a frozen state
                 return (type(error).__name__,)
         try:
-            tools = schemas_to_openai_format(self.agent.get_tool_schemas(state))
+            tools = schemas_to_openai_format(self._schemas(state))
             return self.agent.get_system_prompt(state), tools
         except (Exception, SystemExit) as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
             return (type(error).__name__,)
+
+
+def context_of(conversation: Conversation) -> AgentContext:
+    """Return what an author's code is told of the turn in progress."""
+    turn = conversation.turn
+    number, metadata = (conversation.turns, {}) if turn is None else (turn.number, turn.metadata)
+    entries = conversation.transcript.window(0, number)
+    spoken = max((at for at, entry in enumerate(entries) if isinstance(entry, UserMessage)), default=len(entries))
+    return AgentContext(
+        run_id=f"{conversation.id}-{number}",
+        conversation_id=conversation.id,
+        input_messages=render("", entries[: spoken + 1]),
+        metadata=copy.deepcopy(metadata),
+    )
+
+
+def said(conversation: Conversation) -> str:
+    """Return what the user said in the turn in progress."""
+    entries = conversation.transcript.window(conversation.turns, conversation.turns)
+    return next((entry.text for entry in entries if isinstance(entry, UserMessage)), "")
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -157,9 +195,3 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"model_parameters must be JSON: {error}") from error
     return plain
-
-
-def said(conversation: Conversation) -> str:
-    """Return what the user said in the turn in progress."""
-    entries = conversation.transcript.window(conversation.turns, conversation.turns)
-    return next((entry.text for entry in entries if isinstance(entry, UserMessage)), "")

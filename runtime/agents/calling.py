@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from ...actors import RecordToolFailure, RecordToolReturn, shown
+from ...actors import EnterJourney, RecordToolFailure, RecordToolReturn, shown
 from ...actors.journey import ToolResult
 from ...events import ToolFailure
 from ...projections import Conversation, OwedToolCall
@@ -30,6 +30,7 @@ class Ran(Struct, frozen=True):
         state, step: the state after it, each top-level field as JSON bytes, and its step.
         failure: the kind of failure, if the tool said itself that it failed.
         error: what the operator should know beyond the content.
+        enters: the journey that the call led to, if it led to another.
 
     """
 
@@ -38,6 +39,7 @@ class Ran(Struct, frozen=True):
     step: str
     failure: ToolFailure | None = None
     error: str | None = None
+    enters: EnterJourney | None = None
 
 
 def ran(result: Any, state: dict[str, bytes], step: str) -> Ran:
@@ -108,6 +110,7 @@ class ToolCaller:
             state=done.state,
             step=done.step,
             latency_ms=self._since(began),
+            enters=done.enters,
         )
 
     def _failure(

@@ -1,11 +1,11 @@
 """What a journey agent does where its author wrote no method for it: by its state class, its tools and its prompts."""
 
 import functools
-import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from ...actors.journey import (
+    BaseJourneyTools,
     DeclaredTool,
     StepPromptMapping,
     declared_tools,
@@ -15,7 +15,7 @@ from ...actors.journey import (
 )
 from ...events import InvalidInput
 from .author import call_author
-from .tool_executors import FailedText
+from .tool_executors import FailedText, has_method
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,9 +27,17 @@ def plain_or_async(method: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T
 
 
 def missing_pieces(
-    written: Callable[[str], bool], state_class: type[Any] | None, tools_class: type[Any] | None, prompts: object
+    written: Callable[[str], bool],
+    state_class: type[Any] | None,
+    tools_class: type[Any] | None,
+    prompts: object,
+    *,
+    base: str,
+    routes: bool,
 ) -> list[str]:
     """Return what an author has still to write, as commands; `written` says whether a method is the author's own.
+
+    `base` is the class that an author subclasses; an agent that `routes` needs no tools of its own.
 
     Raises:
         TypeError: a declared tool has no schema.
@@ -37,19 +45,19 @@ def missing_pieces(
     """
     missing = []
     if not written("get_initial_state"):
-        missing += _unmade(state_class)
+        missing += _unmade(state_class, base)
     if not written("get_system_prompt") and prompts is None:
         missing.append("set `prompts` to a dict from step to prompt, or write get_system_prompt")
     if not written("get_tool_schemas") or not written("create_tools"):
-        missing += _toolless(tools_class, schemas=not written("get_tool_schemas"))
+        missing += _toolless(tools_class, base, schemas=not written("get_tool_schemas") and not routes)
     if tools_class is not None:
         declared_tools(tools_class)  # what cannot be declared is said now
     return missing
 
 
-def _unmade(state_class: type[Any] | None) -> list[str]:
+def _unmade(state_class: type[Any] | None, base: str) -> list[str]:
     if state_class is None:
-        return ["name the state's class, JourneyAgent[State, Tools, Step], or write get_initial_state"]
+        return [f"name the state's class, {base}[State, Tools, Step], or write get_initial_state"]
     try:
         state_class()
     except TypeError as error:
@@ -57,10 +65,10 @@ def _unmade(state_class: type[Any] | None) -> list[str]:
     return []
 
 
-def _toolless(tools_class: type[Any] | None, *, schemas: bool) -> list[str]:
-    if tools_class is None:
+def _toolless(tools_class: type[Any] | None, base: str, *, schemas: bool) -> list[str]:
+    if tools_class is None or (schemas and tools_class is BaseJourneyTools):
         methods = "get_tool_schemas and create_tools" if schemas else "create_tools"
-        return [f"name the tools' class, JourneyAgent[State, Tools, Step] or `tools_class`, or write {methods}"]
+        return [f"name the tools' class, {base}[State, Tools, Step] or `tools_class`, or write {methods}"]
     if schemas and not declared_tools(tools_class):
         return [f"put @tool on the methods of {tools_class.__name__} that are tools, or write get_tool_schemas"]
     return []
@@ -90,7 +98,6 @@ async def run_method(tools: Any, name: str, arguments: dict[str, Any]) -> Any:
         except InvalidInput as error:
             return FailedText(str(error), "invalid")
     attribute = name if declared is None else declared.method
-    # looked up on the class, so that neither a property is run nor an attribute taken for a tool
-    if declared is None and (name.startswith("_") or not inspect.isroutine(getattr(type(tools), name, None))):
+    if declared is None and not has_method(tools, name):
         return FailedText(f"Error: Unknown tool '{name}'", "unknown")
     return await call_author(functools.partial(getattr(tools, attribute), **arguments))

@@ -5,20 +5,23 @@ import copy
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, TypeAlias
 
-from ...actors import Open, Outcome, SayToAgent
+from msgspec import Struct
+
+from ...actors import NOT_RUN, CancelTurn, Open, Outcome, RecordToolFailure, SayToAgent
 from ...actors.journey import AgentContext
 from ...events import ConversationId, Stored
 from ...projections import Conversation, Ended, Owed, OwedModelCall
 from ..clock import Clock
 from ..retry import RetryPolicy
-from .asking import ModelCaller, Told
+from .asking import ModelCaller, Raised, Told
 from .author import author_code, call_author
-from .binding import BoundJourney
-from .calling import ToolCaller
+from .binding import context_of
+from .calling import ToolCaller, ToolRun
 from .hooks import ExecutorHooks, watched
 from .journey_tools import JourneyToolRun
+from .journeys import Journeys
 
 logger = logging.getLogger("agent_runtime_framework.agents")
 
@@ -26,42 +29,72 @@ KEPT_ERRORS = 100
 """So many exceptions are kept for who awaits a reply in this process; older ones are only in the log."""
 
 
-async def _nobody(stored: Stored) -> None:
+class Performers(Struct, frozen=True):
+    """Perform what a turn owes in one journey."""
+
+    model: ModelCaller
+    tools: ToolCaller
+
+
+Performing: TypeAlias = Callable[[Conversation], Performers]
+"""Says who performs what a conversation owes, in the journey that it is in."""
+
+Announce: TypeAlias = Callable[[Stored, Conversation], Awaitable[None]]
+"""Hears of a frame that was stored, and of the conversation after it, before anything that it owes is performed."""
+
+Halted: TypeAlias = Callable[[], Awaitable[bool]]
+"""Says, before each model call and tool, whether the turn is to end instead."""
+
+
+async def nobody(stored: Stored, conversation: Conversation) -> None:
     """Tell nobody."""
 
 
+async def never() -> bool:
+    """Let every turn go on."""
+    return False
+
+
 class TurnEffects:
-    """Performs the effects of one agent's conversations; implements `actors.Effects`."""
+    """Performs the effects of one agent's conversations; implements `actors.Effects`.
+
+    `performing` is told where to report what was raised.
+    """
 
     def __init__(
         self,
         opening: Callable[[ConversationId, SayToAgent], Awaitable[Open]],
+        performing: Callable[[Raised], Performing],
         *,
-        announce: Callable[[Stored], Awaitable[None]] = _nobody,
+        announce: Announce = nobody,
+        halted: Halted = never,
         ended: Callable[[Conversation, Ended], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self._opening = opening
+        self._performing = performing(self.raised)
         self._announce = announce
+        self._halted = halted
         self._ended = ended
         self._telling: set[asyncio.Task[None]] = set()
         self._errors: dict[ConversationId, Exception] = {}
-        self.model: ModelCaller
-        self.tools: ToolCaller
 
     async def open(self, conversation: ConversationId, command: SayToAgent) -> Open:
         """Say how a conversation begins with this command."""
         return await self._opening(conversation, command)
 
-    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome:
+    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | CancelTurn:
         """Do what is owed and return what it came to."""
         self._errors.pop(conversation.id, None)
+        if await self._halted():
+            return _instead(conversation, owed)
+        performers = self._performing(conversation)
         if isinstance(owed, OwedModelCall):
-            return await self.model.ask(conversation, owed.request)
-        return await self.tools.call(conversation, owed)
+            return await performers.model.ask(conversation, owed.request)
+        return await performers.tools.call(conversation, owed)
 
     async def stored(self, stored: Stored, conversation: Conversation) -> None:
         """Tell followers; and the author, once a turn is over, beside the conversation."""
-        await self._announce(stored)
+        await self._announce(stored, conversation)
         ended = conversation.ended
         if self._ended is not None and ended is not None and stored.frame.first <= ended.version <= stored.frame.last:
             task = asyncio.get_running_loop().create_task(self._ended(conversation, ended))
@@ -92,19 +125,19 @@ class TurnEffects:
 
 
 def agent_effects(
-    journey: BoundJourney,
+    journeys: Journeys,
     *,
     clock: Clock,
     retry: RetryPolicy,
     threads: Executor | None = None,
-    announce: Callable[[Stored], Awaitable[None]] = _nobody,
+    announce: Announce = nobody,
     told: Told | None = None,
 ) -> TurnEffects:
     """Return the effects of an agent's conversations in a worker, where the log is the state.
 
     The agent's `load_state` is asked once, when a conversation begins; `save_state` is told after each turn.
     """
-    agent = journey.agent
+    agent = journeys.agent
 
     async def opening(conversation: ConversationId, command: SayToAgent) -> Open:
         said = [{"role": "user", "content": command.text}]
@@ -112,27 +145,51 @@ def agent_effects(
         async with asyncio.timeout(agent.config.tool_timeout):
             state = await call_author(agent.load_state, ctx, threads=threads)
         with author_code():
-            return journey.open(state)
+            return journeys.open(state)
 
     async def after_turn(conversation: Conversation, ended: Ended) -> None:
-        await completed(agent.hooks, ended)
-        await call_author(agent.save_state, journey.context(conversation), journey.state(conversation), threads=threads)
+        journey = journeys.on(conversation)
+        await completed(journey.hooks, ended)
+        state = journey.state(conversation)
+        await call_author(journey.agent.save_state, context_of(conversation), state, threads=threads)
 
-    effects = TurnEffects(opening, announce=announce, ended=after_turn)
-    effects.model = ModelCaller(
-        lambda: journey.client,
-        clock=clock,
-        timeout=agent.config.model_timeout,
-        retry=retry,
-        raised=effects.raised,
-        hooks=agent.hooks,
-        told=told,
+    def performing(raised: Raised) -> Performing:
+        run = JourneyToolRun(journeys, threads=threads)
+        return performing_by_journey(journeys, run, clock=clock, retry=retry, raised=raised, told=told)
+
+    return TurnEffects(opening, performing, announce=announce, ended=after_turn)
+
+
+def performing_by_journey(
+    journeys: Journeys, run: ToolRun, *, clock: Clock, retry: RetryPolicy, raised: Raised, told: Told | None = None
+) -> Performing:
+    """Return who performs in each journey: its model, its limits of time, its hooks; tools are run by `run`."""
+    by_name = {
+        journey.name: Performers(
+            ModelCaller(
+                lambda journey=journey: journey.client,  # type: ignore[misc]  # each its own
+                clock=clock,
+                timeout=journey.agent.config.model_timeout,
+                retry=retry,
+                raised=raised,
+                hooks=journey.hooks,
+                told=told,
+            ),
+            ToolCaller(run, clock=clock, timeout=journey.agent.config.tool_timeout, raised=raised, hooks=journey.hooks),
+        )
+        for journey in journeys
+    }
+    return lambda conversation: by_name[journeys.on(conversation).name]
+
+
+def _instead(conversation: Conversation, owed: Owed) -> CancelTurn | RecordToolFailure:
+    """Return what is recorded of an effect that was not begun: a tool's is known not to have run."""
+    if isinstance(owed, OwedModelCall):
+        message_id = "" if conversation.turn is None else conversation.turn.message_id
+        return CancelTurn(id=f"{message_id}-halt", agent=conversation.agent, reason="halted")
+    return RecordToolFailure(
+        answer=owed.answer, index=owed.call.index, attempt=owed.running.attempt, kind="cancelled", content=NOT_RUN
     )
-    run = JourneyToolRun(journey, threads=threads)
-    effects.tools = ToolCaller(
-        run, clock=clock, timeout=agent.config.tool_timeout, raised=effects.raised, hooks=agent.hooks
-    )
-    return effects
 
 
 async def completed(hooks: ExecutorHooks | None, ended: Ended) -> None:

@@ -11,9 +11,9 @@ from ...projections import Call, Conversation, OwedToolCall, text_of, tools_text
 from ..clock import SystemClock, new_id
 from ..models import LLMClient
 from ..retry import RetryPolicy
-from .asking import ModelCaller
+from .asking import ModelCaller, Raised
 from .calling import Ran, ToolCaller, ran
-from .effects import TurnEffects, completed
+from .effects import Performers, Performing, TurnEffects, completed
 from .hooks import ExecutorHooks
 from .run import as_dict, converse, ended_well, plain, said_in
 from .tool_executors import FailedText, ToolExecutor
@@ -119,17 +119,15 @@ class LLMExecutor:
         async def opening(_conversation: ConversationId, _command: SayToAgent) -> Open:
             return first
 
-        effects, clock = TurnEffects(opening), SystemClock()
-        effects.model = ModelCaller(
-            lambda: self.llm_client,
-            clock=clock,
-            timeout=None,
-            retry=RetryPolicy(),
-            raised=effects.raised,
-            hooks=self.hooks,
-        )
-        effects.tools = ToolCaller(self._execute, clock=clock, timeout=None, raised=effects.raised, hooks=self.hooks)
-        return effects
+        def performing(raised: Raised) -> Performing:
+            clock, hooks = SystemClock(), self.hooks
+            model = ModelCaller(
+                lambda: self.llm_client, clock=clock, timeout=None, retry=RetryPolicy(), raised=raised, hooks=hooks
+            )
+            tools = ToolCaller(self._execute, clock=clock, timeout=None, raised=raised, hooks=hooks)
+            return lambda _conversation: Performers(model, tools)
+
+        return TurnEffects(opening, performing)
 
     async def _execute(self, conversation: Conversation, owed: OwedToolCall) -> Ran:  # noqa: ARG002  it needs none
         name = owed.call.name
@@ -143,7 +141,7 @@ class _Fixed:
 
     def __init__(self, executor: LLMExecutor, tools: list[Mapping[str, Any]], prompt: str | None) -> None:
         config = executor.config
-        self.policy = Policy(
+        self._policy = Policy(
             max_rounds=config.max_iterations,
             terminal_tools=frozenset(config.terminal_tools),
             stop_on_text=config.stop_on_text,
@@ -155,6 +153,9 @@ class _Fixed:
             model=str(getattr(executor.llm_client, "model", None) or ""),
             parameters={"tool_choice": "required"} if config.require_tool_call and tools else {},
         )
+
+    def policy(self, conversation: Conversation) -> Policy:  # noqa: ARG002  the same for each
+        return self._policy
 
     def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:  # noqa: ARG002  the same for each
         return self._asked

@@ -1,32 +1,16 @@
 """The agent that leads a person through steps: what an author subclasses."""
 
-import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from functools import cache
-from typing import Any, ClassVar, Generic, TypeVar
+from types import MappingProxyType
+from typing import Any
 
-from ...actors.journey import (
-    AgentContext,
-    AgentResult,
-    DeclaredTool,
-    Prompt,
-    StepPromptMapping,
-    ToolSchema,
-    declared_tools,
-    is_terminal,
-    step_of,
-    type_arguments,
-)
+from ...actors.journey import AgentContext, AgentResult, IntentRouter, ToolSchema
 from ..models import LLMClient
 from .agent import BaseAgent
-from .defaults import missing_pieces, plain_or_async, prompt_of, run_method
+from .authored import AuthoredJourney, StateT, StepT, ToolsT, is_closing, tools_class_of
 from .hooks import ExecutorHooks
 from .run import run_turn
-
-StateT = TypeVar("StateT")
-ToolsT = TypeVar("ToolsT")
-StepT = TypeVar("StepT")
 
 
 @dataclass
@@ -54,7 +38,7 @@ class JourneyConfig:
     history_turns: int | None = None
 
 
-class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
+class JourneyAgent(AuthoredJourney[StateT, ToolsT, StepT], BaseAgent):
     """Leads a person through steps, each with its own prompt and tools.
 
     One instance serves any number of conversations at once: it keeps nothing between calls, the log does.
@@ -65,6 +49,10 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
     Attributes:
         prompts: the prompt of each step; a `PromptTemplate` gets the state's fields as variables.
         tools_class: the class of the tools, where it is not the one in `JourneyAgent[State, Tools, Step]`.
+        router: leads to other journeys in the same conversation, by tools that are offered beside the agent's own;
+            in each of them `reroute_conversation` leads back.
+        journeys: the agent of each journey that a route of `router` leads to; its key is the journey's name in the
+            log.  One without a model client or hooks of its own uses this agent's.
 
     >>> import asyncio
     >>> from dataclasses import dataclass
@@ -97,8 +85,9 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
 
     """
 
-    prompts: ClassVar[Mapping[Any, Prompt] | StepPromptMapping[Any] | None] = None
-    tools_class: ClassVar[type[Any] | None] = None
+    # not ClassVar: an agent may also be given them when it is made
+    router: IntentRouter[Any] | None = None
+    journeys: Mapping[Any, "JourneyAgent[Any, Any, Any]"] = MappingProxyType({})
 
     def __init__(
         self,
@@ -106,54 +95,22 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
         config: JourneyConfig | None = None,
         hooks: ExecutorHooks | None = None,
     ) -> None:
-        self._require_all()
+        self._require_all(JourneyAgent, routes=self.router is not None)
         self.llm_client = llm_client
         self.config = config if config is not None else JourneyConfig()
         self.hooks = hooks
 
-    def get_initial_state(self) -> StateT:
-        """Return the state of a conversation that begins; unless written, the state class's own defaults."""
-        state: StateT = state_class_of(type(self))()  # type: ignore[misc]  # it was found when the agent was made
-        return state
-
-    def get_system_prompt(self, state: StateT) -> str:
-        """Return the system prompt for this state; unless written, that of its step in `prompts`."""
-        return prompt_of(self.prompts or {}, state)
-
     def get_tool_schemas(self, state: StateT) -> list[ToolSchema]:
-        """Return the tools that the model is offered in this state; unless written, those declared for its step."""
-        step = step_of(state)
-        return [one.schema for one in self.declared_tools.values() if one.offered_in(step)]
+        """Return the tools that the model is offered in this state.
+
+        Unless written, these are the tools that are declared for its step, and those of the router.
+        """
+        return [*super().get_tool_schemas(state), *(self.router.get_tool_schemas() if self.router is not None else ())]
 
     def create_tools(self, state: StateT, ctx: AgentContext) -> ToolsT:  # noqa: ARG002  for overriding
         """Return the tools for one call, over a state made for it alone."""
         tools: ToolsT = tools_class_of(type(self))(state=state)  # type: ignore[misc]  # it was found as above
         return tools
-
-    @plain_or_async
-    async def execute_tool(self, tools: ToolsT, name: str, arguments: dict[str, Any]) -> str:
-        """Run one tool and return what the model is told; it may be `async def` or `def`, which runs in a thread.
-
-        Unless written, the method that has the tool's name is called; `def` runs in a thread there too.
-        """
-        result: str = await run_method(tools, name, arguments)
-        return result
-
-    @property
-    def declared_tools(self) -> Mapping[str, DeclaredTool]:
-        """The tools that are declared with `@tool` in the class of the agent's tools, by name."""
-        found = tools_class_of(type(self))
-        return {} if found is None else declared_tools(found)
-
-    def _require_all(self) -> None:
-        cls = type(self)
-
-        def written(method: str) -> bool:
-            return getattr(cls, method) is not getattr(JourneyAgent, method)
-
-        missing = missing_pieces(written, state_class_of(cls), tools_class_of(cls), cls.prompts)
-        if missing:
-            raise TypeError(f"{cls.__name__} is still abstract: {'; '.join(missing)}")
 
     def load_state(self, ctx: AgentContext) -> Awaitable[StateT | None] | StateT | None:  # noqa: ARG002  for overriding
         """Return the state to begin with, None for the initial one; it may be `async def` or `def`."""
@@ -162,18 +119,18 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
     def save_state(self, ctx: AgentContext, state: StateT) -> Awaitable[None] | None:
         """Keep the state elsewhere too; it may be `async def` or `def`."""
 
-    def is_terminal_state(self, state: StateT) -> bool:
-        """Say whether the journey is over in this state."""
-        return is_terminal(state)
+    def enter_journey(self, journey: Any, state: Any, ctx: AgentContext) -> Awaitable[Any] | Any:  # noqa: ARG002  for overriding
+        """Return the state that another journey begins with, so that it knows what is known already.
+
+        It is asked when the router leads to `journey` for the first time, or anew after that was over; `state` is that
+        of the journey which is left.  For None it is the other agent's `load_state`, else its initial state.  It may be
+        `async def` or `def`.
+        """
+        return None
 
     def is_closing_message(self, text: str) -> bool:
         """Say whether these words only end the talk: a closing phrase, no question, at most five words."""
-        if "?" in text or len(text.split()) > 5:
-            return False
-        return any(
-            re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text, re.IGNORECASE)
-            for phrase in self.config.closing_phrases
-        )
+        return is_closing(text, self.config.closing_phrases)
 
     async def run(self, ctx: AgentContext) -> AgentResult:
         """Answer the last user message of the context; needs no server and keeps nothing.
@@ -183,21 +140,3 @@ class JourneyAgent(BaseAgent, Generic[StateT, ToolsT, StepT]):
 
         """
         return await run_turn(self, ctx)
-
-
-def state_class_of(agent: type[JourneyAgent[Any, Any, Any]]) -> type[Any] | None:
-    """Return the class of an agent's state, where `JourneyAgent[State, Tools, Step]` names it."""
-    return _class_argument(agent, 0)
-
-
-def tools_class_of(agent: type[JourneyAgent[Any, Any, Any]]) -> type[Any] | None:
-    """Return the class of an agent's tools: its `tools_class`, else the one in `JourneyAgent[State, Tools, Step]`."""
-    return agent.tools_class if agent.tools_class is not None else _class_argument(agent, 1)
-
-
-@cache
-def _class_argument(agent: type[JourneyAgent[Any, Any, Any]], at: int) -> type[Any] | None:
-    given = type_arguments(agent, JourneyAgent)
-    found = given[at] if at < len(given) else None
-    # in Python 3.11 Any is a class
-    return found if isinstance(found, type) and found is not Any else None

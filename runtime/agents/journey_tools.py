@@ -1,4 +1,7 @@
-"""Running the tools of a journey agent: over a state made for one call, which is read back after it."""
+"""Running the tools of a journey agent: over a state made for one call, which is read back after it.
+
+A call of a routing tool runs no tool of the author's: what comes of it is that another journey is entered.
+"""
 
 import copy
 from collections.abc import Awaitable, Callable
@@ -10,12 +13,13 @@ from ...actors.journey import AgentContext, state_fields, step_of
 from ...events import call_id
 from ...projections import Conversation, OwedToolCall
 from .author import call_author
-from .binding import BoundJourney
+from .binding import BoundJourney, context_of
 from .calling import Ran, ran
+from .journeys import Journeys
 
 
 class JourneyToolRun:
-    """Runs one tool of a journey agent; implements `ToolRun`.
+    """Runs one tool of the journey that a conversation is in; implements `ToolRun`.
 
     With `saves`, a state change that the author announces is saved through the agent's `save_state` at once, and a
     tool that fails after that is saved back.
@@ -23,26 +27,29 @@ class JourneyToolRun:
 
     def __init__(
         self,
-        journey: BoundJourney,
+        journeys: Journeys,
         *,
         threads: Executor | None = None,
         context: AgentContext | None = None,
         saves: bool = False,
     ) -> None:
-        self._journey = journey
+        self._journeys = journeys
         self._threads = threads
         self._context = context
         self._saves = saves
 
     async def __call__(self, conversation: Conversation, owed: OwedToolCall) -> Ran:
-        """Run the tool and return its content and the state after it."""
-        agent = self._journey.agent
-        ctx = self._context if self._context is not None else self._journey.context(conversation)
-        state = self._journey.state(conversation)
+        """Run the tool and return its content and the state after it, or the journey that it led to."""
+        ctx = self._context if self._context is not None else context_of(conversation)
+        journey, to = self._journeys.on(conversation), self._journeys.led_to(owed.call.name)
+        if to is not None:
+            return await self._enter(conversation, owed, to, ctx)
+        agent = journey.agent
+        state = journey.state(conversation)
         tools = agent.create_tools(state, ctx)
         if hasattr(tools, "idempotency_key"):
             tools.idempotency_key = f"{conversation.id}@{call_id(owed.answer, owed.call.index)}"
-        saving = _Saving(lambda changed: self._save(ctx, changed))
+        saving = _Saving(lambda changed: self._save(journey, ctx, changed))
         if self._saves and hasattr(tools, "on_state_change"):
             tools.on_state_change = saving.after(tools.on_state_change)
         done = None
@@ -54,11 +61,21 @@ class JourneyToolRun:
             done = ran(result, state_fields(after), step_of(after))
         finally:
             if done is None or done.failure is not None:
-                await saving.undo(self._journey.state(conversation))
+                await saving.undo(journey.state(conversation))
         return done
 
-    async def _save(self, ctx: AgentContext, state: Any) -> None:
-        await call_author(self._journey.agent.save_state, ctx, state, threads=self._threads)
+    async def _enter(self, conversation: Conversation, owed: OwedToolCall, to: BoundJourney, ctx: AgentContext) -> Ran:
+        fields, step = dict(conversation.state), conversation.step
+        leaving = self._journeys.on(conversation)
+        if to is leaving:
+            return Ran(f"This is {to.name!r} already.", fields, step)
+        enters = await self._journeys.enter(conversation, owed.call.name, to, ctx, self._threads)
+        # nobody tells its author of it again once another journey is on
+        await self._save(leaving, ctx, leaving.state(conversation))
+        return Ran(f"Now in {to.name!r}: go on with what the user wants.", fields, step, enters=enters)
+
+    async def _save(self, journey: BoundJourney, ctx: AgentContext, state: Any) -> None:
+        await call_author(journey.agent.save_state, ctx, state, threads=self._threads)
 
 
 class _Saving:

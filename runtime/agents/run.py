@@ -4,18 +4,39 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...actors import ConversationActor, Delivered, Directory, Journey, Life, Open, SayToAgent
+from msgspec import Struct
+
+from ...actors import (
+    METADATA_LIMIT,
+    ConversationActor,
+    Delivered,
+    Directory,
+    Journey,
+    Life,
+    Open,
+    SayToAgent,
+    json_size,
+)
 from ...actors.journey import AgentContext, AgentMessage, AgentResult
 from ...events import ConversationId, EventLog, MemoryLog, NoReply, Refused, Usage, WriterId
 from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of, text_of
 from ..clock import Clock, SystemClock, new_id
 from ..retry import RetryPolicy
-from .asking import ModelCaller
+from .asking import Raised
 from .author import call_author
 from .binding import BoundJourney
-from .calling import ToolCaller
-from .effects import TurnEffects, completed
+from .effects import (
+    Announce,
+    Halted,
+    Performing,
+    TurnEffects,
+    completed,
+    never,
+    nobody,
+    performing_by_journey,
+)
 from .journey_tools import JourneyToolRun
+from .journeys import Journeys
 
 if TYPE_CHECKING:
     from .journey_agent import JourneyAgent
@@ -23,6 +44,22 @@ if TYPE_CHECKING:
 
 SENT = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
 """What of a message from before a model may be sent."""
+
+
+class TakenTurn(Struct, frozen=True):
+    """Is a turn that was taken without a server: the conversation after it, the journey it is in, what was raised."""
+
+    conversation: Conversation
+    journey: BoundJourney
+    effects: TurnEffects
+
+    def ended_well(self) -> Ended:
+        """Return how the turn ended, with a reply; raises as `ended_well`."""
+        return ended_well(self.conversation, self.effects)
+
+    def said(self) -> list[dict[str, Any]]:
+        """Return the messages that followed the user's."""
+        return said_in(self.conversation, self.conversation.turns)
 
 
 async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log: EventLog | None = None) -> AgentResult:
@@ -33,38 +70,47 @@ async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log:
         Exception: in debug, what a tool raised, as it was raised.
 
     """
-    journey, clock = BoundJourney(agent), SystemClock()
+    taken = await take_turn(agent, ctx, log=log)
+    ended = taken.ended_well()
+    await completed(taken.journey.hooks, ended)
+    return AgentResult(
+        response=ended.text,
+        messages=[AgentMessage.from_dict(message) for message in taken.said()],
+        state=state_of(taken.conversation),
+        usage=as_dict(ended.usage),
+        metadata={"reason": ended.reason, "journey": taken.journey.name},
+    )
+
+
+async def take_turn(
+    agent: "JourneyAgent[Any, Any, Any]",
+    ctx: AgentContext,
+    *,
+    log: EventLog | None = None,
+    announce: Announce = nobody,
+    halted: Halted = never,
+) -> TakenTurn:
+    """Take a turn from the last user message of `ctx` to its end, whatever that is, and save the state."""
+    journeys, clock = Journeys(agent), SystemClock()
     history, text = split(ctx.input_messages)
-    first = journey.open(await call_author(agent.load_state, ctx), history)
+    first = journeys.open(await call_author(agent.load_state, ctx), history)
 
     async def opening(_conversation: ConversationId, _command: SayToAgent) -> Open:
         return first
 
-    effects = TurnEffects(opening)
-    config, hooks, raised = agent.config, agent.hooks, effects.raised
-    effects.model = ModelCaller(
-        lambda: journey.client,
-        clock=clock,
-        timeout=config.model_timeout,
-        retry=RetryPolicy(),
-        raised=raised,
-        hooks=hooks,
-    )
-    run = JourneyToolRun(journey, context=ctx, saves=True)
-    effects.tools = ToolCaller(run, clock=clock, timeout=config.tool_timeout, raised=raised, hooks=hooks)
+    def performing(raised: Raised) -> Performing:
+        run = JourneyToolRun(journeys, context=ctx, saves=True)
+        return performing_by_journey(journeys, run, clock=clock, retry=RetryPolicy(), raised=raised)
+
+    effects = TurnEffects(opening, performing, announce=announce, halted=halted)
     conversation = ConversationId(str(ctx.conversation_id or ctx.run_id))
-    say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=dict(ctx.metadata))
-    after = await converse(conversation, say, journey, effects, clock=clock, log=log)
-    await call_author(agent.save_state, ctx, journey.state(after))
-    ended = ended_well(after, effects)
-    await completed(hooks, ended)
-    return AgentResult(
-        response=ended.text,
-        messages=[AgentMessage.from_dict(message) for message in said_in(after, ended.turn)],
-        state=state_of(after),
-        usage=as_dict(ended.usage),
-        metadata={"reason": ended.reason},
-    )
+    # tools are given `ctx` itself, so its metadata may be anything; what a log would not take is not recorded
+    metadata = dict(ctx.metadata) if json_size(ctx.metadata) <= METADATA_LIMIT else {}
+    say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=metadata)
+    after = await converse(conversation, say, journeys, effects, clock=clock, log=log)
+    journey = journeys.on(after)
+    await call_author(journey.agent.save_state, ctx, journey.state(after))
+    return TakenTurn(after, journey, effects)
 
 
 async def converse(
@@ -115,9 +161,10 @@ def ended_well(conversation: Conversation, effects: TurnEffects) -> Ended:
 
 
 def said_in(conversation: Conversation, turn: int) -> list[dict[str, Any]]:
-    """Return the messages of a turn that followed the user's."""
-    entries = conversation.transcript.window(turn, turn)
-    return render("", (entry for entry in entries if not isinstance(entry, UserMessage)))
+    """Return the messages of a turn that followed the user's, as they stand among all: no call's id occurs twice."""
+    entries = conversation.transcript.window(0, turn)
+    spoken = max((at for at, entry in enumerate(entries) if isinstance(entry, UserMessage)), default=-1)
+    return render("", entries)[len(render("", entries[: spoken + 1])) :]
 
 
 def as_dict(usage: Usage) -> dict[str, int]:

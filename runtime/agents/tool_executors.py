@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, Self
 
+from ...actors import shown
+from ...actors.journey import ToolResult
 from ...events import ToolFailure
 from ..config import should_swallow_exceptions
 from .author import call_author
@@ -41,7 +43,7 @@ class CallableToolExecutor:
     '3'
     """
 
-    def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(self, functions: Mapping[str, Any]) -> None:
         self._functions = dict(functions)
 
     async def execute(self, name: str, arguments: dict[str, Any]) -> str:
@@ -69,13 +71,14 @@ class MethodToolExecutor:
         return await _executed(self._method(name), name, arguments)
 
     def _method(self, name: str) -> Callable[..., Any] | None:
-        if name.startswith("_"):
-            return None
-        # looked up on the class first, so that asking for a property does not run it
-        if isinstance(inspect.getattr_static(self._target, name, None), property):
-            return None
-        found = getattr(self._target, name, None)
-        return found if inspect.isroutine(found) else None
+        return getattr(self._target, name) if has_method(self._target, name) else None
+
+
+def has_method(target: object, name: str) -> bool:
+    """Say whether an object's class has a public method of this name; neither a property nor an attribute is one."""
+    # looked up without asking for it, because what asks may run code
+    found = inspect.getattr_static(type(target), name, None)
+    return not name.startswith("_") and (inspect.isroutine(found) or isinstance(found, (staticmethod, classmethod)))
 
 
 async def _executed(function: Callable[..., Any] | None, name: str, arguments: dict[str, Any]) -> str:
@@ -87,5 +90,7 @@ async def _executed(function: Callable[..., Any] | None, name: str, arguments: d
         if not should_swallow_exceptions():
             raise
         logger.warning("tool %r raised", name, exc_info=error)
-        return FailedText(f"Error executing {name}: {error}")
+        return FailedText(f"Error executing {name}: {shown(error)}")
+    if isinstance(result, ToolResult) and not result.success:
+        return FailedText(str(result))
     return result if isinstance(result, str) else str(result)

@@ -49,14 +49,14 @@ def loaded(specs: Sequence[str], *, offline: bool = False) -> Loaded:
 
     """
     agents, models = load_agents(specs), {}
-    for key, journey in bound(agents).items():
+    for key, journeys in bound(agents).items():
         try:
-            models[key] = _in_words(journey.client)
+            models[key] = _in_words(journeys.front.client)
         except InvalidInput as error:
             if not offline:
                 raise FrameworkError(f"agent {key!r} has no model to talk to: {error}") from error
-            journey.agent.llm_client = OfflineModel()
-            models[key] = _in_words(journey.agent.llm_client)
+            journeys.agent.llm_client = OfflineModel()
+            models[key] = _in_words(journeys.agent.llm_client)
     return Loaded(agents, models)
 
 

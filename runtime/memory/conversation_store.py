@@ -1,7 +1,7 @@
 """The messages of conversations: a list each, which only grows until it is cleared."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias, cast
 from uuid import UUID
@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from ...actors.journey import AgentMessage, StateSerializer
 from ...events import InvalidInput
-from .store import BackedStore, MemoryStore, conversation_text
+from .store import BackedStore, MemoryStore, conversation_text, not_written
 
 
 @dataclass
@@ -92,12 +92,16 @@ class ConversationStore(BackedStore[list[dict[str, Any]]]):
         """Return the messages, the oldest first; with a limit so many of the newest.
 
         Raises:
-            InvalidInput: the limit is below 0.
+            InvalidInput: the limit is below 0, or no whole number.
+            FrameworkError: what the backend has is no list of messages.
 
         """
-        if limit is not None and limit < 0:
-            raise InvalidInput(f"{limit} messages cannot be given: use 0 or more, or None for all")
-        stored = await self.get(_key(conversation_id)) or []
+        if limit is not None:
+            _check_limit(limit)
+        key = _key(conversation_id)
+        stored: object = await self.get(key) or []
+        if not isinstance(stored, Sequence) or not all(isinstance(message, Mapping) for message in stored):
+            raise not_written(key, stored, "ConversationStore")
         first = 0 if limit is None else max(len(stored) - limit, 0)
         return [StoredMessage.of(message) for message in stored[first:]]
 
@@ -109,9 +113,10 @@ class ConversationStore(BackedStore[list[dict[str, Any]]]):
         """Add messages in their order, all of them or none.
 
         Raises:
-            InvalidInput: one of them is no message, or has no JSON form.
+            InvalidInput: one of them is no message, or has no JSON form; or they are no list.
 
         """
+        _check_list(messages)
         added = [
             cast("dict[str, Any]", StateSerializer.serialize(StoredMessage.of(each).to_dict())) for each in messages
         ]
@@ -124,6 +129,16 @@ class ConversationStore(BackedStore[list[dict[str, Any]]]):
     async def clear_conversation(self, conversation_id: str | UUID) -> None:
         """Forget the messages of a conversation; nothing happens if there are none."""
         await self.delete(_key(conversation_id))
+
+
+def _check_limit(limit: object) -> None:
+    if not isinstance(limit, int) or limit < 0:
+        raise InvalidInput(f"{limit!r} messages cannot be given: use 0 or more, or None for all")
+
+
+def _check_list(messages: object) -> None:
+    if isinstance(messages, str | Mapping) or not isinstance(messages, Iterable):
+        raise InvalidInput(f"messages come in a list, even one alone; this is a {type(messages).__name__}")
 
 
 def _key(conversation_id: str | UUID) -> str:

@@ -6,7 +6,8 @@ from urllib.parse import quote
 from uuid import UUID
 
 from ...actors.journey import StateSerializer, state_to_dict
-from .store import BackedStore, conversation_text
+from ...events import InvalidInput
+from .store import BackedStore, conversation_text, not_written
 
 
 class StateStore(BackedStore[dict[str, Any]]):
@@ -33,8 +34,17 @@ class StateStore(BackedStore[dict[str, Any]]):
         await self.set(_key(conversation_id, agent_key), StateSerializer.serialize(data))
 
     async def load_state(self, conversation_id: str | UUID, agent_key: str) -> dict[str, Any] | None:
-        """Return the state as a dict, or None if none was saved."""
-        return await self.get(_key(conversation_id, agent_key))
+        """Return the state as a dict, or None if none was saved.
+
+        Raises:
+            FrameworkError: what the backend has is no dict.
+
+        """
+        key = _key(conversation_id, agent_key)
+        stored = await self.get(key)
+        if stored is not None and not isinstance(stored, Mapping):
+            raise not_written(key, stored, "StateStore")
+        return None if stored is None else dict(stored)
 
     async def delete_state(self, conversation_id: str | UUID, agent_key: str) -> None:
         """Forget the state; nothing happens if there is none."""
@@ -43,4 +53,7 @@ class StateStore(BackedStore[dict[str, Any]]):
 
 def _key(conversation_id: str | UUID, agent_key: str) -> str:
     # without a slash in the last part no two pairs of ids share a key
-    return f"state/{conversation_text(conversation_id)}/{quote(agent_key, safe='')}"
+    conversation = conversation_text(conversation_id)
+    if not isinstance(agent_key, str):
+        raise InvalidInput(f"{agent_key!r} is no key of an agent: give a text")
+    return f"state/{conversation}/{quote(agent_key, safe='', errors='surrogatepass')}"

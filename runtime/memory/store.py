@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from ...events import InvalidInput
+from ...events import FrameworkError, InvalidInput
 
 T = TypeVar("T")
 
@@ -80,11 +80,16 @@ class InMemoryStore(MemoryStore[T]):
 
     async def get(self, key: str) -> T | None:
         """Return a copy of the value, or None if there is none."""
-        return deepcopy(self._data.get(key))
+        return _copied(key, self._data.get(key))
 
     async def set(self, key: str, value: T) -> None:
-        """Store a copy of the value in place of the one that is there."""
-        self._data[key] = deepcopy(value)
+        """Store a copy of the value in place of the one that is there.
+
+        Raises:
+            InvalidInput: the value cannot be copied; the cause says why.
+
+        """
+        self._data[key] = _copied(key, value)
 
     async def delete(self, key: str) -> None:
         """Remove the value; nothing happens if there is none."""
@@ -120,6 +125,24 @@ class BackedStore(MemoryStore[T]):
     async def modify(self, key: str, change: Callable[[T | None], T]) -> None:
         """Store in the backend what `change` makes of the value that is there."""
         await self.backend.modify(key, change)
+
+
+def not_written(key: str, stored: object, store: str) -> FrameworkError:
+    """Return the error for a value in a backend that is not what the store keeps there."""
+    return FrameworkError(
+        f"key {key!r} holds a {type(stored).__name__}, so no {store} wrote it; delete the key, or use another backend"
+    )
+
+
+def _copied(key: str, value: T) -> T:
+    try:
+        return deepcopy(value)
+    except Exception as error:  # also what stands in the value may raise, and anything
+        kind = type(value).__name__
+        raise InvalidInput(
+            f"the value for key {key!r}, a {kind}, cannot be copied, and a store keeps copies: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def conversation_text(conversation_id: str | UUID) -> str:

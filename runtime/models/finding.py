@@ -38,7 +38,11 @@ def get_llm_client(model: str | None = None, **options: Any) -> LLMClient:
 
 
 def _core_client(model: str, options: dict[str, Any]) -> Any:
-    return importlib.import_module(f"{OTHERS}.llm").get_llm_client(**{"max_retries": 0, **options, "model": model})
+    given = {"max_retries": 0, **options, "model": model}
+    client = importlib.import_module(f"{OTHERS}.llm").get_llm_client(**given)
+    if client is None:
+        raise LookupError("it gave None")
+    return client
 
 
 def _openai_client(model: str, options: dict[str, Any], cause: Exception) -> LLMClient:

@@ -49,9 +49,9 @@ class LLMClient(Protocol):
     """
 
     async def generate(
-        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, **kwargs: Any
+        self, messages: list[dict[str, Any]], *, tools: list[dict[str, Any]] | None = None, **kwargs: Any
     ) -> Answer:
-        """Return the model's answer to these messages, with these tools (OpenAI form) offered."""
+        """Return the model's answer to these messages, with these tools (OpenAI form) offered by keyword."""
 
 
 @runtime_checkable

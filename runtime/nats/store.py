@@ -172,7 +172,7 @@ class JetStreamStore(MemoryStore[Any]):
     def _decoded(self, key: str, data: bytes) -> Any:
         try:
             return msgspec.json.decode(data) if data else None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise FrameworkError(
                 f"key {key!r} of bucket {self._bucket!r} holds what is not JSON ({error}), so no store wrote it; "
                 "delete the key, or use another bucket"

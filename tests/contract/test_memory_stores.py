@@ -135,6 +135,19 @@ class StoreContract:
 
         assert await backend.get("k") == {"items": ["tea"]}
 
+    async def test_a_value_that_cannot_be_kept_is_refused_and_the_last_one_stays(
+        self, backend: MemoryStore[Any]
+    ) -> None:
+        deep: list[Any] = []
+        for _ in range(100_000):
+            deep = [deep]
+        await backend.set("k", 1)
+        for value in (deep, (each for each in "ab")):
+            with pytest.raises(InvalidInput):
+                await backend.set("k", value)
+
+        assert await backend.get("k") == 1
+
     async def test_a_change_is_made_of_the_value_or_of_none(self, backend: MemoryStore[Any]) -> None:
         seen: list[Any] = []
 
@@ -183,6 +196,7 @@ class StoreContract:
     async def test_states_are_apart_by_conversation_and_by_agent(self, backend: MemoryStore[Any]) -> None:
         states = StateStore(backend)
         pairs = [("a", "b/c"), ("a/b", "c"), ("a", "b"), ("b", "a"), ("a%2Fb", "c"), ("a:b", "c"), ("a", "b:c")]
+        pairs += [("a", "\ud800"), ("\ud800", "a"), ("a", "%ED%A0%80"), ("a", "世界 \0*>")]
         for number, (conversation, agent) in enumerate(pairs):
             await states.save_state(conversation, agent, {"number": number})
         assert [await states.load_state(*pair) for pair in pairs] == [{"number": n} for n in range(len(pairs))]
@@ -218,8 +232,9 @@ class StoreContract:
         }
         assert kept == {0: [], 1: ["3"], 3: ["1", "2", "3"], 4: ["0", "1", "2", "3"], 5: ["0", "1", "2", "3"]}
         assert len(await messages.get_messages("c-1", limit=None)) == 4
-        with pytest.raises(InvalidInput, match="-1 messages"):
-            await messages.get_messages("c-1", limit=-1)
+        for wrong in (-1, 1.5, "3"):
+            with pytest.raises(InvalidInput, match=f"{wrong!r} messages cannot be given"):
+                await messages.get_messages("c-1", limit=wrong)  # type: ignore[arg-type]
 
     async def test_a_conversation_without_messages_has_none(self, backend: MemoryStore[Any]) -> None:
         messages = ConversationStore(backend)
@@ -304,12 +319,28 @@ class StoreContract:
         assert context.messages[1].metadata == {"model": "m"}
 
     async def test_what_is_no_message_is_refused_and_nothing_is_added(self, manager: MemoryManager) -> None:
-        wrong: list[Any] = ["text", None, {"content": "no role"}, StoredMessage("user", "x", {"a": object()})]
+        wrong: list[Any] = [
+            "text",
+            None,
+            {"content": "no role"},
+            {"role": "user", "content": "\ud800"},
+            {"role": "assistant", "tool_calls": CALL},
+            StoredMessage("user", "x", {"a": object()}),
+        ]
         for message in wrong:
             with pytest.raises(InvalidInput):
                 await manager.save_messages("c-1", [said("fine"), message])
 
         assert (await manager.load_context("c-1", "shop")).messages == []
+
+    async def test_messages_that_are_no_list_are_refused(self, manager: MemoryManager) -> None:
+        wrong: list[Any] = [said("alone"), AgentMessage("user"), {"role": "user"}, "text", None, 3]
+        for messages in wrong:
+            with pytest.raises(InvalidInput, match="messages come in a list, even one alone"):
+                await manager.save_messages("c-1", messages)
+
+        await manager.save_messages("c-1", (said(each) for each in "ab"))
+        assert (await manager.load_context("c-1", "shop")).messages == [said("a"), said("b")]
 
     async def test_forgetting_messages_keeps_the_state_and_the_other_way_round(self, manager: MemoryManager) -> None:
         for conversation in ("c-1", "c-2"):

@@ -9,6 +9,7 @@ from unittest.mock import AsyncMock
 import msgspec
 import pytest
 
+from agent_runtime_framework import LLMClient, LLMExecutor
 from agent_runtime_framework.events import TEXT_LIMIT, ModelError
 from agent_runtime_framework.runtime.models import ModelReply, OpenAIClient, reply_of, streaming
 from agent_runtime_framework.runtime.testing import Scripted, ScriptedLLM, calls
@@ -291,6 +292,31 @@ class TestReplyOf:
         kept = copy.deepcopy(message)
         _read(message)
         assert message == kept
+
+
+class ByKeyword:
+    """Takes the tools by keyword alone, as the clients of other packages do."""
+
+    async def generate(
+        self, messages: list[dict[str, Any]], *, tools: list[dict[str, Any]] | None = None, **kwargs: Any
+    ) -> Any:
+        return SimpleNamespace(message={"content": f"{len(messages)} messages, {len(tools or ())} tools"}, usage=None)
+
+
+class ByPosition:
+    """Takes nothing but messages and tools."""
+
+    async def generate(self, messages: Any, tools: Any = None, **_: Any) -> Any:
+        return await ByKeyword().generate(messages, tools=tools)
+
+
+CLIENTS: list[LLMClient] = [ByKeyword(), ByPosition()]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_client_needs_no_more_than_generate_with_tools_by_keyword(client: LLMClient) -> None:
+    assert reply_of(await client.generate(ASK, tools=TOOLS)).message["content"] == "2 messages, 1 tools"
+    assert (await LLMExecutor(client).run(ASK, TOOLS)).response == "2 messages, 1 tools"
 
 
 def test_only_a_client_that_says_so_streams() -> None:

@@ -52,6 +52,27 @@ async def test_in_production_the_model_is_told_and_the_run_goes_on() -> None:
     assert llm.requests[1].messages[-1]["content"] == "Error executing save_name: division by zero"
 
 
+async def test_in_production_the_log_gets_the_tools_own_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    configure(debug=False)
+    agent, ctx = asking(ScriptedLLM(NAMED, "Sorry."))
+    await agent.run(ctx)
+
+    (error,) = [one.exc_info[1] for one in caplog.records if one.exc_info]
+    assert isinstance(error, ZeroDivisionError)
+    assert "return str(1 / 0)" in caplog.text
+
+
+async def test_swallowing_is_decided_by_its_own_setting_whatever_debug_says() -> None:
+    configure(debug=False, swallow_tool_exceptions=False)
+    agent, ctx = asking(ScriptedLLM(NAMED))
+    with pytest.raises(ZeroDivisionError):
+        await agent.run(ctx)
+
+    configure(debug=True, swallow_tool_exceptions=True)
+    agent, ctx = asking(ScriptedLLM(NAMED, "Sorry."))
+    assert (await agent.run(ctx)).response == "Sorry."
+
+
 async def test_in_debug_it_reaches_whoever_awaits_the_reply_in_the_workers_process_and_the_log_has_it() -> None:
     configure(debug=True)
     async with working(order_agent(ScriptedLLM(NAMED), tools=Dividing)) as rt:

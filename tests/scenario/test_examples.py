@@ -149,6 +149,33 @@ async def test_a_cart_is_filled_changed_and_returned_to(talk: Talk) -> None:
     ]
 
 
+async def test_a_desk_leads_to_a_quote_and_to_a_claim_and_tells_them_the_name(talk: Talk) -> None:
+    script = (
+        calls(("save_name", {"name": "Ada"}), ("start_quote", {})),
+        "What is it worth?",
+        calls(("quote", {"value": 5_000})),
+        "100 euros. Anything else?",
+        calls(("reroute_conversation", {"reason": "a claim"})),
+        calls(("file_claim", {})),
+        calls(("file_damage", {"damage": "a dent"})),
+        "Filed.",
+    )
+    async with talk("desk.py", *script) as talking:
+        await talking.say("I am Ada, and want a quote")
+        quoted = await talking.say("5000")
+        filed = await talking.say("I also have a dent")
+
+    assert talking.llm.requests[1].messages[0]["content"] == "Ask Ada what the thing is worth, then call quote."
+    assert quoted.state == {"step": "done", "name": "Ada", "price": 100}
+    assert filed.state == {"step": "done", "name": "Ada", "damage": "a dent"}
+    assert [("start_quote" in names, "reroute_conversation" in names) for names in talking.offered()] == [
+        (True, False),
+        *[(False, True)] * 4,
+        (True, False),
+        *[(False, True)] * 2,
+    ]
+
+
 def charge(card: str) -> Any:
     return calls(("charge", {"card": card}))
 

@@ -20,7 +20,7 @@ from agent_runtime_framework.events import (
     Unavailable,
     WriterId,
 )
-from agent_runtime_framework.runtime.agents import BoundJourney, agent_effects
+from agent_runtime_framework.runtime.agents import Journeys, agent_effects
 from agent_runtime_framework.runtime.bus import MemoryBus
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.leases import MemoryLeases
@@ -147,7 +147,7 @@ async def test_messages_keep_their_order_while_the_log_is_away() -> None:
 
 async def test_an_owner_that_let_go_in_the_middle_of_an_append_stores_nothing_more() -> None:
     log, clock = Log(), SystemClock()
-    journey = BoundJourney(order_agent(ScriptedLLM()))
+    journey = Journeys(order_agent(ScriptedLLM()))
     effects = agent_effects(journey, clock=clock, retry=RetryPolicy())
     owned = True
 

@@ -95,6 +95,14 @@ def test_an_empty_level_in_the_environment_is_none(monkeypatch: pytest.MonkeyPat
     assert FrameworkConfig.from_env().log_level == "INFO"
 
 
+@pytest.mark.parametrize("level", ["error", "Error", " ERROR "])
+def test_the_environments_level_is_taken_in_any_case(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    monkeypatch.setenv("AGENT_RUNTIME_LOG_LEVEL", level)
+    get_config()
+
+    assert LOGGER.level == logging.ERROR
+
+
 def test_an_unknown_level_in_the_environment_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_RUNTIME_LOG_LEVEL", "LOUD")
 

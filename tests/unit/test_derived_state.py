@@ -240,3 +240,29 @@ def test_frozen_and_slotted_dataclasses_are_states() -> None:
 
     state = Still(Step.DONE, frozenset({"a"}))
     assert state_from_fields(Still, state_fields(state)) == state
+
+
+@dataclass
+class Tree(Derived):
+    step: Step = Step.SHOPPING
+    branches: list["Tree"] = field(default_factory=list)
+
+
+def test_a_tree_of_states_comes_back_as_deep_as_it_can_be_stored() -> None:
+    tree = Tree(branches=[Tree(), Tree(Step.DONE, [Tree()])])
+    for _ in range(47):
+        tree = Tree(branches=[tree])
+    assert state_from_fields(Tree, state_fields(tree)) == tree
+    with pytest.raises(InvalidInput, match="is nested deeper than 100 levels"):
+        state_fields(Tree(branches=[Tree(branches=[tree])]))
+
+
+def test_data_without_end_or_nested_too_deep_are_refused() -> None:
+    endless: dict[str, Any] = {}
+    endless["branches"] = [endless]
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"branches": [deep]}
+    for data in (endless, deep):
+        with pytest.raises(InvalidInput, match="is nested too deep, or contains itself"):
+            Tree.from_dict(data)

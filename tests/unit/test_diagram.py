@@ -3,6 +3,7 @@
 import enum
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import msgspec
@@ -16,6 +17,8 @@ from agent_runtime_framework import (
     ToolSchemaBuilder,
 )
 from agent_runtime_framework.actors.journey import check_journey, diagram, tool
+from agent_runtime_framework.testing import ScriptedLLM
+from support.desk import DeskAgent, Journey, QuoteAgent
 
 
 class Step(StrEnum):
@@ -200,3 +203,55 @@ class TextAgent(JourneyAgent[Frozen, Texts, str]):
 def test_steps_that_are_texts_of_a_frozen_state_are_known_from_the_tools() -> None:
     assert check_journey(TextAgent()) == []
     assert diagram(TextAgent()).splitlines()[-3:] == ["    [*] --> s0", "    s0 --> s1 : go", "    s1 --> [*]"]
+
+
+def test_an_agent_with_a_router_is_drawn_with_the_journeys_that_it_leads_to() -> None:
+    assert (
+        diagram(DeskAgent(ScriptedLLM()))
+        == """\
+stateDiagram-v2
+    state "desk" as j0 {
+        state "hello" as j0s0
+        state "ask" as j0s1
+        state "done" as j0s2
+        [*] --> j0s0
+        j0s0 : note
+        j0s1 : note
+        j0s2 : note
+    }
+    state "quote" as j1 {
+        state "hello" as j1s0
+        state "ask" as j1s1
+        state "done" as j1s2
+        [*] --> j1s1
+        j1s1 --> j1s2 : price
+        j1s2 --> [*]
+    }
+    state "claim" as j2 {
+        state "hello" as j2s0
+        state "ask" as j2s1
+        state "done" as j2s2
+        [*] --> j2s1
+        j2s1 --> j2s2 : file
+        j2s2 --> [*]
+    }
+    [*] --> j0
+    j0 --> j1 : start_quote
+    j0 --> j2 : file_claim
+    j1 --> j0 : reroute_conversation
+    j2 --> j0 : reroute_conversation
+"""
+    )
+
+
+def test_the_journeys_behind_a_router_are_checked_with_it() -> None:
+    class Wrong(DeskAgent):
+        journeys = MappingProxyType({Journey.QUOTE: QuoteAgent(), "complaint": QuoteAgent()})
+
+    stuck = "journey 'quote': step 'hello' has no way out: it is not the end, and no tool is offered there"
+    assert check_journey(Wrong(ScriptedLLM())) == [
+        "no agent in `journeys` for <Journey.CLAIM: 'claim'>, which a route leads to",
+        "no route leads to journey 'complaint'",
+        stuck,
+        stuck,
+    ]

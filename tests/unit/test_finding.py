@@ -43,12 +43,21 @@ def test_an_installed_core_is_asked_first_with_its_retries_off(monkeypatch: pyte
     _install_core(monkeypatch, tmp_path, ECHO)
     found: Any = get_llm_client("gpt-5", temperature=0)
     assert found == {"model": "gpt-5", "max_retries": 0, "temperature": 0}
+    unnamed: Any = get_llm_client()
+    assert unnamed == {"model": "gpt-4o", "max_retries": 0}
 
 
 @pytest.mark.parametrize(
-    "source", ["def get_llm_client(**given): raise RuntimeError('no provider')", "import nowhere_x"]
+    "source",
+    [
+        "def get_llm_client(**given): raise RuntimeError('no provider')",
+        "def get_llm_client(**given): return None",
+        "def get_llm_client(model): return model  # takes no option",
+        "import nowhere_x",
+        "no client = here",
+    ],
 )
-def test_a_core_that_raises_is_passed_over_and_said_so(
+def test_a_core_that_gives_no_client_is_passed_over_and_said_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture, source: str
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")

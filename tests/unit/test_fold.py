@@ -156,10 +156,33 @@ def test_journeys_and_steps_are_what_was_entered_last() -> None:
     )
 
 
+def test_a_journey_that_was_left_is_entered_again_as_it_was_unless_with_a_new_state() -> None:
+    begun = given(STARTED, SPOKE, TURN, ASKED)
+    away = evolve(begun, JourneyEntered(previous="order", journey="claim", state={"n": Raw(b"1")}, step="first"))
+    back = evolve(away, JourneyEntered(previous="claim", journey="order", step=begun.step, resumed=True))
+    again = evolve(back, JourneyEntered(previous="order", journey="claim", step="first", resumed=True))
+    anew = evolve(back, JourneyEntered(previous="order", journey="claim", state={"n": Raw(b"2")}, step="first"))
+
+    assert (list(away.left), list(back.left), list(again.left)) == (["order"], ["claim"], ["order"])
+    assert (back.state, back.step) == (begun.state, begun.step)
+    assert (state_of(again), state_of(anew)) == ({"n": 1}, {"n": 2})
+
+
+def test_what_was_offered_is_not_offered_any_more_once_another_journey_is_on() -> None:
+    begun = given(STARTED, SPOKE, TURN, ASKED)
+    away = evolve(begun, JourneyEntered(previous="order", journey="claim"))
+
+    assert begun.turn is not None
+    assert away.turn is not None
+    assert (begun.turn.offered, away.turn.offered) == (frozenset({"add"}), frozenset())
+
+
 def test_an_erased_conversation_has_no_words_left() -> None:
-    erased = given(STARTED, SPOKE, TURN, ASKED, ConversationErased(reason="asked for"))
+    away = JourneyEntered(previous="order", journey="claim", state={"n": Raw(b"1")})
+    erased = given(STARTED, SPOKE, TURN, ASKED, away, ConversationErased(reason="asked for"))
 
     assert erased.status == "erased"
+    assert not erased.left
     assert (state_of(erased), erased.transcript.window(0, 9), outstanding(erased)) == ({}, (), None)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import inspect
 import threading
+from collections import OrderedDict
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,9 @@ import pytest
 from agent_runtime_framework import (
     AgentMessage,
     ConversationStore,
+    FrameworkError,
     InMemoryStore,
+    InvalidInput,
     JetStreamStore,
     MemoryContext,
     MemoryManager,
@@ -21,7 +24,6 @@ from agent_runtime_framework import (
     StoredMessage,
     build_memory_context,
 )
-from agent_runtime_framework.events import InvalidInput
 
 CALL = {"id": "call-1", "type": "function", "function": {"name": "save", "arguments": "{}"}}
 
@@ -91,6 +93,17 @@ async def test_the_entries_of_a_store_in_memory_are_in_its_dict() -> None:
 
     store._data["other"] = 2
     assert await store.get("other") == 2
+
+
+@pytest.mark.parametrize("value", [threading.Lock(), {"lock": threading.Lock()}, (each for each in "ab")])
+async def test_a_value_that_cannot_be_copied_is_refused_and_the_last_one_stays(value: Any) -> None:
+    store = InMemoryStore[Any]()
+    await store.set("k", 1)
+    with pytest.raises(InvalidInput, match=r"the value for key 'k', a .*, cannot be copied") as raised:
+        await store.set("k", value)
+
+    assert isinstance(raised.value.__cause__, TypeError)
+    assert await store.get("k") == 1
 
 
 async def test_clearing_a_store_in_memory_removes_everything_at_once() -> None:
@@ -251,7 +264,8 @@ async def test_a_manager_makes_stores_in_memory_where_none_are_given() -> None:
 
 async def test_a_manager_uses_the_stores_that_it_is_given() -> None:
     states, messages = StateStore(), ConversationStore()
-    manager = MemoryManager(states, messages)
+    manager = MemoryManager(state_store=states, conversation_store=messages)
+    assert vars(MemoryManager(states, messages)) == vars(manager)
 
     assert (manager.state_store, manager.conversation_store) == (states, messages)
     await manager.save_state("c-1", "shop", {"step": "cart"})
@@ -270,6 +284,50 @@ async def test_a_conversation_without_an_id_is_refused(nothing: Any) -> None:
     ):
         with pytest.raises(InvalidInput, match="is no conversation id"):
             await call
+
+
+@pytest.mark.parametrize("key", [None, 3, UUID(int=1), b"shop"])
+async def test_a_key_of_an_agent_is_a_text(key: Any) -> None:
+    for call in (
+        StateStore().save_state("c-1", key, {}),
+        StateStore().load_state("c-1", key),
+        StateStore().delete_state("c-1", key),
+        build_memory_context("c-1", key, StateStore()),
+    ):
+        with pytest.raises(InvalidInput, match="is no key of an agent"):
+            await call
+
+
+@pytest.mark.parametrize("garbage", ["text", 3, ["a"]])
+async def test_a_state_that_no_store_wrote_is_said_to_be_none(garbage: Any) -> None:
+    backend = InMemoryStore[Any]()
+    await StateStore(backend).save_state("c-1", "shop", {})
+    backend._data = dict.fromkeys(backend._data, garbage)
+
+    with pytest.raises(FrameworkError, match="so no StateStore wrote it; delete the key"):
+        await MemoryManager(StateStore(backend)).load_context("c-1", "shop")
+
+
+@pytest.mark.parametrize("garbage", ["text", 3, {"a": 1}, [3], [{"role": "user"}, None]])
+async def test_messages_that_no_store_wrote_are_said_to_be_none(garbage: Any) -> None:
+    backend = InMemoryStore[Any]()
+    await ConversationStore(backend).add_message("c-1", {"role": "user"})
+    backend._data = dict.fromkeys(backend._data, garbage)
+
+    with pytest.raises(FrameworkError, match="so no ConversationStore wrote it; delete the key"):
+        await ConversationStore(backend).get_messages("c-1", 1)
+
+
+async def test_a_backend_of_ones_own_may_give_any_mapping_and_any_sequence() -> None:
+    backend = InMemoryStore[Any]()
+    await StateStore(backend).save_state("c-1", "shop", {"step": "cart"})
+    await ConversationStore(backend).add_message("c-1", StoredMessage("user", "Hello"))
+    for key, value in backend._data.items():
+        backend._data[key] = OrderedDict(value) if "state" in key else tuple(value)
+
+    context = await MemoryManager(StateStore(backend), ConversationStore(backend)).load_context("c-1", "shop")
+    assert type(context.state) is dict
+    assert context == MemoryContext({"step": "cart"}, [StoredMessage("user", "Hello")])
 
 
 async def test_a_uuid_and_its_text_name_one_conversation() -> None:

@@ -57,6 +57,24 @@ def test_a_message_without_a_role_is_refused() -> None:
         AgentMessage.from_dict({"content": "Hi"})
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("role", 3),
+        ("role", ["user"]),
+        ("tool_calls", "call-1"),
+        ("tool_calls", CALL),
+        ("tool_calls", 1),
+        ("metadata", "seen"),
+        ("metadata", [("seen", True)]),
+        ("metadata", 3),
+    ],
+)
+def test_a_field_of_another_type_is_refused_and_not_made_into_something_else(field: str, value: Any) -> None:
+    with pytest.raises(InvalidInput, match=f"^the {field} of a message must be a .*; this one has a "):
+        AgentMessage.from_dict({"role": "user", field: value})
+
+
 def test_messages_share_no_defaults() -> None:
     AgentMessage("user").metadata["seen"] = True
     AgentMessage("user").tool_calls.append(CALL)

@@ -41,6 +41,19 @@ class Record(msgspec.Struct):
     name: str = "Bo"
 
 
+@dataclass
+class Silent(BaseJourneyState[Step]):
+    """Has no field for its step."""
+
+    done: bool = False
+
+    def get_step(self) -> Step:
+        return Step.DONE if self.done else Step.COLLECTING
+
+    def is_complete(self) -> bool:
+        return self.done
+
+
 class Delegating(Person):
     """Says its step by the method, as `get_step` allows."""
 
@@ -138,6 +151,17 @@ def test_adding_replaces_and_goes_on() -> None:
     assert prompts.get(Step.COLLECTING, step="x") == "Hello there, step x."
 
 
+def test_adding_does_not_change_the_authors_own_dict() -> None:
+    shared = {Step.DONE: "Bye."}
+    one, other = StepPromptMapping[Step](shared), StepPromptMapping[Step](shared)
+    one.add(Step.WELCOME, "Hi.")
+    PromptManager[Step](one).set_prompt(Step.DONE, "Later.")
+
+    assert (one.get(Step.WELCOME), one.get(Step.DONE)) == ("Hi.", "Later.")
+    assert (other.get(Step.WELCOME), other.get(Step.DONE)) == ("", "Bye.")
+    assert shared == {Step.DONE: "Bye."}
+
+
 @pytest.mark.parametrize(
     "manager",
     [
@@ -182,6 +206,7 @@ def test_a_state_gives_its_step(state: Any) -> None:
 
 def test_a_state_that_overrides_get_step_is_asked_for_it() -> None:
     assert PromptManager(mapping()).get_prompt(Delegating()) == "Assist."
+    assert PromptManager(mapping()).get_prompt(Silent()) == "Collect."
 
 
 def test_a_step_that_has_a_member_named_step_is_still_a_step() -> None:

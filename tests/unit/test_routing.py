@@ -88,6 +88,48 @@ def test_a_keyword_is_in_any_case_too() -> None:
     assert IntentDetector[Journey]().add_keywords(Journey.CLAIM, ["CLAIM"]).detect("a claim") is not None
 
 
+@pytest.mark.parametrize(
+    ("keyword", "text"),
+    [
+        ("straße", "STRASSE 5"),
+        ("Strasse", "straße 5"),
+        ("caf\u00e9", "CAFE\u0301"),
+        ("cafe\u0301", "caf\u00e9s"),
+        ("istanbul", "\u0130stanbul"),
+        ("ISTANBUL", "istanbul"),
+        ("ΟΔΟΣ", "οδος"),
+    ],
+)
+def test_any_case_and_either_form_of_an_accent_hit(keyword: str, text: str) -> None:
+    assert IntentDetector[Journey]().add_keywords(Journey.CLAIM, [keyword]).detect(text) is not None
+
+
+@pytest.mark.parametrize(("keyword", "text"), [("clame", "re\u0301clame"), ("दी", "हिन्दी"), ("b a", "xb ab")])
+def test_an_accent_or_a_vowel_sign_does_not_end_a_word(keyword: str, text: str) -> None:
+    assert IntentDetector[Journey]().add_keywords(Journey.CLAIM, [keyword]).detect(text) is None
+
+
+def test_a_place_inside_a_word_does_not_hide_one_at_a_words_start() -> None:
+    found = IntentDetector[Journey]().add_keywords(Journey.CLAIM, ["ding dong ding"])
+
+    assert found.detect("sending ding dong ding") is not None
+    assert found.detect("Xding dong ding dong ding") is not None
+    assert found.detect("Xding dong ding") is None
+
+
+def test_adding_another_spelling_of_a_keyword_takes_none_away() -> None:
+    found = IntentDetector[Journey]().add_keywords(Journey.CLAIM, ["Straße", "new  damage"])
+    found.add_keywords(Journey.CLAIM, ["STRASSE", "new damage"])
+
+    assert found.detect("die Straße") == RouteResult(Journey.CLAIM, 0.5)
+    assert found.detect("die Straße: new damage") == RouteResult(Journey.CLAIM, 1.0)
+
+
+def test_a_text_without_end_or_of_broken_characters_is_only_a_text() -> None:
+    assert detector().detect("new \ud800 " * 100_000) is None
+    assert detector().detect("new" + " " * 100_000 + "damage \ud800") == RouteResult(Journey.CLAIM, 1 / 3)
+
+
 def test_a_keyword_of_several_words_hits_across_any_white_space() -> None:
     assert detector().detect("There is new\n damage") == RouteResult(Journey.CLAIM, 1 / 3)
     assert detector().detect("new and damage") is None

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework.actors.journey import (
+from agent_runtime_framework import (
+    InvalidInput,
     ToolParameter,
     ToolSchema,
     ToolSchemaBuilder,
@@ -60,6 +61,35 @@ def test_a_default_of_none_is_unset() -> None:
 def test_an_enum_may_be_values_or_members_or_the_class(enum: Any) -> None:
     schema = ToolParameter("size", "string", enum=enum, default=Size.LARGE).to_schema()
     assert json.loads(json.dumps(schema)) == {"type": "string", "enum": ["S", "L"], "default": "L"}
+
+
+def test_an_enum_may_be_a_tuple_in_its_order_and_a_set_is_sorted() -> None:
+    assert ToolParameter("x", "string", enum=("S", "L")).to_schema()["enum"] == ["S", "L"]
+    members: Any = {f"{number:02}" for number in range(50)}
+    assert ToolParameter("x", "string", enum=members).to_schema()["enum"] == sorted(members)
+
+
+@pytest.mark.parametrize("enum", ["small", b"small", 3, str, len])
+def test_an_enum_that_is_no_list_of_values_is_refused(enum: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"the enum of parameter 'size' is .*; give a list of values, or an Enum"):
+        ToolParameter("size", "string", enum=enum).to_schema()
+
+
+@pytest.mark.parametrize(
+    "field", [{"default": len}, {"enum": [len]}, {"items": {"default": len}}, {"description": "\ud800"}]
+)
+def test_what_a_model_cannot_be_told_is_refused_with_the_name_of_the_parameter(field: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=f"^parameter 'size' cannot be told to a model: .*'{next(iter(field))}"):
+        ToolParameter("size", "string", **field).to_schema()
+
+
+def test_a_whole_json_schema_says_what_the_fields_cannot_and_need_not_repeat_the_type() -> None:
+    parameter = ToolParameter("age", "integer", "The age", schema={"minimum": 0, "maximum": 150})
+
+    assert parameter.to_schema() == {"type": "integer", "minimum": 0, "maximum": 150, "description": "The age"}
+    assert ToolParameter("x", "integer", schema={"type": ["integer", "null"]}).to_schema() == {
+        "type": ["integer", "null"]
+    }
 
 
 def test_changing_what_a_schema_gave_does_not_change_the_schema() -> None:
@@ -122,6 +152,35 @@ def test_the_builder_of_the_seed_builds_the_schema() -> None:
 def test_the_builder_takes_all_fields_of_a_parameter_in_their_order() -> None:
     schema = ToolSchemaBuilder("t").param("x", "array", "An x", True, ["a"], {"type": "string"}, ["a"]).build()
     assert schema.parameters == [ToolParameter("x", "array", "An x", True, ["a"], {"type": "string"}, ["a"])]
+
+
+def test_the_builder_takes_all_fields_of_a_parameter_by_name() -> None:
+    fields: dict[str, Any] = {
+        "name": "x",
+        "type": "integer",
+        "description": "An x",
+        "required": True,
+        "enum": [1],
+        "items": {"type": "string"},
+        "default": 1,
+        "schema": {"minimum": 0},
+    }
+    assert ToolSchemaBuilder(name="t").param(**fields).build().parameters == [ToolParameter(**fields)]
+
+
+def test_two_parameters_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="tool 't' has two parameters named 'x'"):
+        ToolSchemaBuilder("t").param("x", "string").param("y", "string").param("x", "integer").build()
+    with pytest.raises(ValueError, match="two parameters named 'x'"):
+        ToolSchema("t", "", [ToolParameter("x", "string"), ToolParameter("x", "string")])
+
+
+def test_each_call_of_a_builder_but_the_last_goes_on() -> None:
+    builder = ToolSchemaBuilder("t")
+
+    assert builder.description("T") is builder
+    assert builder.param("x", "string") is builder
+    assert builder.effect("read") is builder
 
 
 def test_the_builder_gives_the_openai_form_too() -> None:

@@ -151,6 +151,9 @@ def test_subclasses_of_plain_types_become_plain() -> None:
         def __str__(self) -> str:
             return "not this"
 
+        def encode(self, encoding: str = "", errors: str = "") -> bytes:
+            raise AssertionError("nothing of a subclass is asked")
+
     class Count(int):
         pass
 
@@ -214,6 +217,18 @@ def test_an_enum_is_made_from_its_value_or_its_member() -> None:
 def test_an_enum_is_made_from_the_form_of_its_value(member: Enum) -> None:
     form = msgspec.json.decode(msgspec.json.encode(serialize(member)))
     assert StateSerializer.deserialize_enum(form, type(member)) is member
+
+
+class Handler(Enum):
+    PARSER = Decimal  # a member whose value has no JSON form
+    NONE = None
+
+
+def test_a_member_without_a_json_form_is_found_by_itself_and_hides_no_other() -> None:
+    assert StateSerializer.deserialize_enum(Handler.PARSER, Handler) is Handler.PARSER
+    assert StateSerializer.deserialize_enum(None, Handler) is Handler.NONE
+    with pytest.raises(ValueError, match="'gone' is not a valid Handler"):
+        StateSerializer.deserialize_enum("gone", Handler)
 
 
 def test_a_value_that_no_member_has_is_a_value_error() -> None:

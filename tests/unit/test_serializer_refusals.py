@@ -19,6 +19,11 @@ class Node:
         return {"next": self}
 
 
+class Endless:
+    def to_dict(self) -> dict[str, Any]:
+        return {"next": Endless()}
+
+
 def cycle() -> list[Any]:
     value: list[Any] = [1]
     value.append({"back": value})
@@ -45,6 +50,7 @@ def deep(levels: int) -> list[Any]:
         ({"text": "a\ud800"}, r"^state field 'text' is text that is not valid Unicode"),
         ({"cart": cycle()}, r"^state field 'cart\[1\].back' is a list that contains itself"),
         ({"node": Node()}, r"^state field 'node.next' is a Node that contains itself"),
+        ({"node": Endless()}, r"^state field 'node(\.next)+' is nested deeper than 100 levels"),
         ({"cart": deep(DEPTH_LIMIT)}, r"^state field 'cart(\[0\])+' is nested deeper than 100 levels"),
         ({"cart": {(1, 2): 3}}, r"^state field 'cart' has a key of type tuple; keys are texts"),
         ({"cart": {1.5: 3}}, r"^state field 'cart' has a key of type float"),
@@ -116,3 +122,13 @@ def test_what_somebody_s_to_dict_raises_passes_through() -> None:
 def test_a_value_that_does_not_fit_is_named_with_its_path(annotation: Any, value: Any, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         deserialize(annotation, value, "cart")
+
+
+def test_a_long_path_is_told_by_its_two_ends() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        serialize({"first": {"x" * 1_000_000: {"last": len}}})
+
+    told = str(raised.value)
+    assert len(told) < 1_000
+    assert told.startswith("state field 'first.xxx")
+    assert "xxx.last' holds an object" in told

@@ -40,8 +40,11 @@ class Script:
     """A journey that asks with its step's name and lets every call run."""
 
     def __init__(self, **policy: Any) -> None:
-        self.policy = Policy(**policy)
+        self._policy = Policy(**policy)
         self.closing = False
+
+    def policy(self, conversation: Conversation) -> Policy:
+        return self._policy
 
     def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
         if self.closing:

@@ -123,7 +123,12 @@ class Needy(State):
         ({"prompts": PROMPTS}, JourneyAgent[Any, Any, Any], "name the state's class"),
         ({"prompts": PROMPTS}, JourneyAgent[Needy, Shop, Step], "give each field of Needy a default, or write"),
         ({"prompts": PROMPTS}, JourneyAgent[State, BaseJourneyTools[Any], Step], "name the tools' class"),
-        ({"prompts": PROMPTS, "tools_class": BaseJourneyTools}, JourneyAgent[State, Any, Step], "put @tool on the"),
+        (
+            {"prompts": PROMPTS, "tools_class": BaseJourneyTools},
+            JourneyAgent[State, Any, Step],
+            "name the tools' class",
+        ),
+        ({"prompts": PROMPTS, "tools_class": type("No", (), {})}, JourneyAgent[State, Any, Step], "put @tool on the"),
         ({"prompts": PROMPTS, "tools_class": type("Bad", (), {"f": tool(_many)})}, ShopAgent, "'names' of _many"),
     ],
 )

@@ -158,6 +158,7 @@ def test_a_to_dict_that_gives_no_dict_is_refused() -> None:
         state_fields(Listed([1]))
 
 
-def test_a_field_that_is_not_json_is_named() -> None:
+@pytest.mark.parametrize("data", [b"Ada", b"", b"\xff", b"[" * 100_000, b"[" * 100_000 + b"]" * 100_000])
+def test_a_field_that_is_not_json_is_named(data: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"^state field 'name' is not JSON"):
-        state_from_fields(OnboardingState, {"step": b'"welcome"', "name": b"Ada"})
+        state_from_fields(OnboardingState, {"step": b'"welcome"', "name": data})

@@ -49,6 +49,12 @@ def test_a_failed_result_tells_the_model_the_error() -> None:
     )
 
 
+def test_the_text_of_a_result_is_its_content() -> None:
+    assert str(ToolResult.ok("Saved", rows=1)) == f"{ToolResult('Saved')}" == "Saved"
+    assert str(ToolResult.fail("no such order")) == "no such order"
+    assert "success=False" in repr(ToolResult.fail("no such order"))
+
+
 def test_results_share_no_metadata() -> None:
     ToolResult("Saved").metadata["rows"] = 1
     assert ToolResult("Saved").metadata == {}
@@ -60,8 +66,8 @@ async def test_a_tool_of_its_own_is_named_by_its_schema() -> None:
         def schema(self) -> ToolSchema:
             return ToolSchema("greet", "Greet")
 
-        async def execute(self, **arguments: Any) -> str:
-            return f"Hello {arguments['name']}"
+        async def execute(self, name: str) -> str:
+            return f"Hello {name}"
 
     assert Greet().name == "greet"
     assert await Greet().execute(name="Ada") == "Hello Ada"

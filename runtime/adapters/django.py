@@ -1,0 +1,199 @@
+"""A journey under `django_agent_runtime`: what an author subclasses there.  Nothing of Django is imported."""
+
+import importlib
+import logging
+import traceback
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Awaitable, Iterable
+from typing import Any, TypeVar
+
+from ...actors import shown
+from ...actors.journey import AgentContext
+from ..agents import JourneyConfig
+from ..agents.authored import AuthoredJourney, StateT, StepT, ToolsT, is_closing, tools_class_of
+from ..memory import StateStore
+from ..models import LLMClient, get_llm_client
+from .django_run import DjangoRun
+from .run_context import RunContext
+from .run_result import RunError, RunResult
+
+logger = logging.getLogger("agent_runtime_framework.adapters")
+
+COMPANION = "agent_runtime_core"
+"""The package whose `interfaces.AgentRuntime` a runner asks for, where it is installed."""
+
+REMEMBERED = 10_000
+"""Of so many runs it is known, until they are asked for, that they started a tool which must not be repeated."""
+
+AdapterT = TypeVar("AdapterT", bound="DjangoRuntimeAdapter[Any, Any, Any]")
+
+
+class DjangoRuntimeAdapter(AuthoredJourney[StateT, ToolsT, StepT]):
+    """Leads a person through steps, inside a Django project.
+
+    It is written like a `JourneyAgent`, but for `create_tools`, which is given the backend client too.  One instance
+    serves concurrent runs.
+
+    A run's checkpoints end with the run, so give it a `state_store`: it keeps the state from one message of a
+    conversation to the next.
+
+    >>> import asyncio
+    >>> from types import SimpleNamespace
+    >>> from agent_runtime_framework import BaseJourneyTools, DjangoRuntimeAdapter, tool
+    >>> from agent_runtime_framework.testing import ScriptedLLM, calls
+    >>> import msgspec
+    >>> class State(msgspec.Struct):
+    ...     step: str = "name"
+    ...     name: str = ""
+    >>> class Tools(BaseJourneyTools[State]):
+    ...     @tool(steps="name")
+    ...     async def save_name(self, name: str) -> str:
+    ...         '''Save the user's name.'''
+    ...         self.state.name, self.state.step = name, "done"
+    ...         return "Saved."
+    >>> class Greeter(DjangoRuntimeAdapter[State, Tools, str]):
+    ...     key = "greeter"
+    ...     prompts = {"name": "Ask for the name, then call save_name.", "done": "Say good-bye."}
+    >>> class Run(SimpleNamespace):  # what django_agent_runtime hands over
+    ...     async def emit(self, type, payload):
+    ...         print(type, payload.get("result", payload.get("arguments", payload.get("content"))))
+    ...     async def checkpoint(self, state):
+    ...         print("checkpoint", state)
+    ...     async def get_state(self):
+    ...         return None
+    ...     def cancelled(self):
+    ...         return False
+    >>> run = Run(run_id="r-1", conversation_id=None, input_messages=[{"role": "user", "content": "I am Ada"}])
+    >>> llm = ScriptedLLM(calls(("save_name", {"name": "Ada"})), "Good-bye, Ada!")
+    >>> result = asyncio.run(Greeter(llm).run(run))
+    tool.call {'name': 'Ada'}
+    tool.result Saved.
+    checkpoint {'step': 'done', 'name': 'Ada'}
+    checkpoint {'step': 'done', 'name': 'Ada'}
+    assistant.message Good-bye, Ada!
+    >>> result.final_output["response"]
+    'Good-bye, Ada!'
+
+    """
+
+    def __init__(
+        self,
+        llm_client: LLMClient | None = None,
+        backend_client: Any = None,
+        max_tool_iterations: int = 10,
+        terminal_tools: Iterable[str] | None = None,
+        *,
+        state_store: StateStore | None = None,
+    ) -> None:
+        self._require_all(DjangoRuntimeAdapter)
+        self.llm_client = llm_client
+        self.backend_client = backend_client
+        self.config = JourneyConfig(max_tool_iterations, set(terminal_tools or ()))
+        self.state_store = state_store
+        self._once: OrderedDict[str, list[str]] = OrderedDict()
+        self._running: dict[str, DjangoRun] = {}
+        self._warned = False
+        _count_as_runtime()
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The agent's name, under which it is registered."""
+
+    def create_tools(self, state: StateT, ctx: AgentContext, backend_client: Any) -> ToolsT:  # noqa: ARG002  for overriding
+        """Return the tools for one call, over a state made for it alone; `ctx` has all that the run's context has."""
+        found = tools_class_of(type(self))
+        tools: ToolsT = found(state=state, backend_client=backend_client)  # type: ignore[misc]  # it was found when this was made
+        return tools
+
+    def get_llm_client(self, ctx: RunContext) -> Awaitable[LLMClient] | LLMClient:  # noqa: ARG002  for overriding
+        """Return the model client of a run; it is asked at the run's first model call, and may be async."""
+        return self.llm_client if self.llm_client is not None else get_llm_client()
+
+    def get_backend_client(self, ctx: RunContext) -> Any:  # noqa: ARG002  for overriding
+        """Return the backend client of a run; it may be async."""
+        return self.backend_client
+
+    def on_state_change(self, ctx: RunContext, state: StateT) -> Awaitable[None] | None:
+        """See a state that was checkpointed because it changed; it may be async."""
+
+    def is_closing_message(self, text: str) -> bool:
+        """Say whether these words only end the talk: a closing phrase, no question, at most five words."""
+        return is_closing(text, self.config.closing_phrases)
+
+    async def run(self, ctx: RunContext) -> RunResult:
+        """Answer the last user message of a run.
+
+        A run that is cancelled ends before its next model call, and gives what it has.
+
+        Raises:
+            NoReply: the turn ended without a reply.
+            Exception: what the run's context raised; in debug, what a tool raised.
+
+        """
+        run = self._running[str(ctx.run_id)] = DjangoRun(self, ctx)
+        try:
+            return await run.result()
+        finally:
+            del self._running[str(ctx.run_id)]
+
+    async def cancel(self, ctx: RunContext) -> None:
+        """End a run of this process before its next model call or tool."""
+        run = self._running.get(str(ctx.run_id))
+        if run is not None:
+            run.halt()
+
+    async def on_error(self, ctx: RunContext, error: BaseException) -> RunError | None:
+        """Return None where the run may be tried again, else why it must not: it started a tool of class `once`."""
+        tools = self._once.get(str(ctx.run_id))
+        if tools is None:
+            return None
+        return RunError(
+            type=type(error).__name__,
+            message=shown(error),
+            stack="".join(traceback.format_exception(error)),
+            retriable=False,
+            details={"started": list(tools), "reason": "a tool was started that must not be repeated"},
+        )
+
+    def note_once(self, run_id: Any, tool: str) -> None:
+        """Remember that a run started a tool which must not be repeated."""
+        self._once.setdefault(str(run_id), []).append(tool)
+        if len(self._once) > REMEMBERED:
+            self._once.popitem(last=False)
+
+    def warn_of_lost_states(self) -> None:
+        """Say once that nothing keeps the state from one message to the next."""
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "%s has no state_store, so its journey begins anew with each message of a conversation: "
+                "give it one, such as %s(state_store=StateStore(...))",
+                self.key,
+                type(self).__name__,
+            )
+
+
+def create_django_runtime(cls: type[AdapterT], **kwargs: Any) -> AdapterT:
+    """Return an adapter of this class, which is checked to be one; the rest goes to its constructor.
+
+    >>> from agent_runtime_framework import create_django_runtime
+    >>> create_django_runtime(dict)
+    Traceback (most recent call last):
+    TypeError: <class 'dict'> is no DjangoRuntimeAdapter: subclass that
+    """
+    if not issubclass(cls, DjangoRuntimeAdapter):
+        raise TypeError(f"{cls!r} is no DjangoRuntimeAdapter: subclass that")
+    return cls(**kwargs)
+
+
+def _count_as_runtime() -> None:
+    """Count adapters as the companion's runtimes, where it is installed; a runner checks that they are."""
+    try:
+        interfaces = importlib.import_module(f"{COMPANION}.interfaces")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != COMPANION:
+            raise  # it is installed, but lacks something
+        return
+    interfaces.AgentRuntime.register(DjangoRuntimeAdapter)

@@ -1,0 +1,249 @@
+"""One run: a turn of a journey inside another runtime, which is told of it by its own means.
+
+What the runner's context is told follows from the events of the turn, as they are recorded: a tool call when it is
+started, its result when there is one, a checkpoint when the state changed.  A context that fails, or that says that the
+run is cancelled, ends the turn before the next model call or tool; what it raised is raised to the runner.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from ...actors.journey import AgentContext, DeclaredTool, StateSerializer, ToolSchema, state_from_dict, state_to_dict
+from ...events import CallId, StateChanged, Stored, ToolFailed, ToolReturned, ToolStarted
+from ...projections import AssistantMessage, Call, Conversation, call_ids, state_of
+from ..agents import JourneyAgent
+from ..agents.author import call_author
+from ..agents.run import as_dict, take_turn
+from ..models.protocol import Answer
+from .run_context import AdaptedContext, RunContext, conversation_of
+from .run_result import RunResult
+from .state_store import DjangoStateStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .django import DjangoRuntimeAdapter
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class DjangoRun:
+    """Takes the turn of one run."""
+
+    def __init__(self, adapter: "DjangoRuntimeAdapter[Any, Any, Any]", ctx: RunContext) -> None:
+        self.adapter = adapter
+        self.ctx = ctx
+        self.context = AdaptedContext(ctx)
+        self.backend: Any = None
+        self._loop = asyncio.get_running_loop()
+        self._kept = DjangoStateStore(ctx, adapter.key, adapter.state_store)
+        self._saved = b""
+        self._called: set[CallId] = set()
+        self._halting = False
+        self._broken: BaseException | None = None
+
+    def halt(self) -> None:
+        """End the turn before its next model call or tool."""
+        self._halting = True
+
+    async def result(self) -> RunResult:
+        """Take the turn, and return what it came to.
+
+        Raises:
+            NoReply: the turn failed; the cause is what was raised, where something was.
+            BaseException: what the run's context raised; in debug, what a tool raised.
+
+        """
+        self.backend = await call_author(self.adapter.get_backend_client, self.ctx)
+        taken = await take_turn(_AdaptedAgent(self), self.context, announce=self._announce, halted=self._halted)
+        if self._broken is not None:
+            raise self._broken
+        ended = taken.conversation.ended
+        if ended is None or ended.outcome != "cancelled":
+            ended = taken.ended_well()
+        state = state_of(taken.conversation)
+        await self._kept.save(state)
+        if ended.text:
+            await self._tell(ended.text)
+        messages = [{key: value for key, value in said.items() if value is not None} for said in taken.said()]
+        return RunResult({"response": ended.text, "state": state}, messages, as_dict(ended.usage))
+
+    # --- state
+
+    async def load(self) -> Any | None:
+        """Return the state to begin with, None for the initial one."""
+        data = await self._kept.load()
+        if data is None:
+            if self.adapter.state_store is None and conversation_of(self.ctx) is not None:
+                self.adapter.warn_of_lost_states()
+            return None
+        self._saved = _encoder.encode(data)
+        return state_from_dict(type(self.adapter.get_initial_state()), data)
+
+    async def save(self, state: Any) -> None:
+        """Checkpoint a state object that differs from what was checkpointed last, and tell the author."""
+        with self._watched():
+            await self._here(self._save(StateSerializer.serialize(state_to_dict(state)), state))
+
+    async def _save(self, data: Any, state: Any) -> None:
+        encoded = _encoder.encode(data)
+        if encoded == self._saved:
+            return
+        await self._kept.save(data)
+        self._saved = encoded
+        told = self.adapter.on_state_change(self.ctx, state)
+        if inspect.isawaitable(told):
+            await told
+
+    # --- what the run's context is told
+
+    async def _announce(self, stored: Stored, conversation: Conversation) -> None:
+        if self._broken is None:
+            try:
+                with self._watched():
+                    await self._told(stored, conversation)
+            except BaseException as error:
+                if error is not self._broken:
+                    raise
+
+    async def _told(self, stored: Stored, conversation: Conversation) -> None:
+        for event in stored.frame.events:
+            match event:
+                case ToolStarted():
+                    if event.effect == "once":
+                        self.adapter.note_once(self.ctx.run_id, _call(conversation, event).name)
+                    await self._tell_call(conversation, event)
+                case ToolReturned() | ToolFailed():
+                    await self._tell_call(conversation, event)
+                    await self._emit("tool.result", conversation, event, result=event.content)
+                case StateChanged():
+                    data = state_of(conversation)
+                    await self._save(data, state_from_dict(type(self.adapter.get_initial_state()), data))
+                case _:
+                    continue
+
+    async def _tell_call(self, conversation: Conversation, event: ToolStarted | ToolReturned | ToolFailed) -> None:
+        if event.call not in self._called:
+            self._called.add(event.call)
+            await self._emit("tool.call", conversation, event, arguments=_call(conversation, event).arguments)
+
+    async def _emit(
+        self, type_: str, conversation: Conversation, event: ToolStarted | ToolReturned | ToolFailed, **what: Any
+    ) -> None:
+        id_ = call_ids(conversation.transcript.window(0, conversation.turns)).get(event.call, str(event.call))
+        payload = {"id": id_, "name": _call(conversation, event).name, **what, "tool_call_id": id_}
+        await self.ctx.emit(type_, cast("dict[str, Any]", StateSerializer.serialize(payload)))
+
+    async def _tell(self, text: str) -> None:
+        tell = getattr(self.ctx, "emit_user_message", None)
+        await (tell(text) if tell is not None else self.ctx.emit("assistant.message", {"content": text}))
+
+    # --- the end of the run
+
+    async def _halted(self) -> bool:
+        if self._broken is None and not self._halting:
+            try:
+                with self._watched():
+                    self._halting = await self._cancelled()
+            except BaseException as error:
+                if error is not self._broken:
+                    raise
+        return self._halting or self._broken is not None
+
+    async def _cancelled(self) -> bool:
+        look = getattr(self.ctx, "check_cancelled", None)
+        looked = await look() if look is not None else None
+        return looked is True or bool(self.ctx.cancelled())
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Remember what the run's context, or the author, raises; not that our own task is cancelled."""
+        try:
+            yield
+        except BaseException as error:
+            task = asyncio.current_task()
+            if not isinstance(error, asyncio.CancelledError) or (task is not None and not task.cancelling()):
+                self._broken = error
+            raise
+
+    async def _here(self, work: Awaitable[None]) -> None:
+        """Await work on the loop that the run was begun on, wherever a tool announces a change."""
+        if asyncio.get_running_loop() is self._loop:
+            await work
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_as_coroutine(work), self._loop))
+
+
+class _AdaptedAgent(JourneyAgent[Any, Any, Any]):
+    """Is the adapter's journey in one run, as the loop of model and tools asks it."""
+
+    def __init__(self, run: DjangoRun) -> None:
+        self._run = run
+        self._adapter = run.adapter
+        super().__init__(_RunClient(run), run.adapter.config)
+
+    @property
+    def key(self) -> str:
+        return self._adapter.key
+
+    @property
+    def declared_tools(self) -> "Mapping[str, DeclaredTool]":
+        return self._adapter.declared_tools
+
+    def get_initial_state(self) -> Any:
+        return self._adapter.get_initial_state()
+
+    def get_system_prompt(self, state: Any) -> str:
+        return self._adapter.get_system_prompt(state)
+
+    def get_tool_schemas(self, state: Any) -> list[ToolSchema]:
+        return self._adapter.get_tool_schemas(state)
+
+    def create_tools(self, state: Any, ctx: AgentContext) -> Any:
+        return self._adapter.create_tools(state, ctx, self._run.backend)
+
+    async def execute_tool(self, tools: Any, name: str, arguments: dict[str, Any]) -> Any:
+        return await call_author(self._adapter.execute_tool, tools, name, arguments)
+
+    def is_terminal_state(self, state: Any) -> bool:
+        return self._adapter.is_terminal_state(state)
+
+    def is_closing_message(self, text: str) -> bool:
+        return self._adapter.is_closing_message(text)
+
+    async def load_state(self, ctx: AgentContext) -> Any:  # noqa: ARG002  the run knows its own
+        return await self._run.load()
+
+    async def save_state(self, ctx: AgentContext, state: Any) -> None:  # noqa: ARG002  likewise
+        await self._run.save(state)
+
+
+class _RunClient:
+    """Asks the model of a run, which is looked for at its first call."""
+
+    def __init__(self, run: DjangoRun) -> None:
+        self._run = run
+        self._client: Any = None
+
+    async def generate(
+        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, **kwargs: Any
+    ) -> Answer:
+        if self._client is None:
+            self._client = await call_author(self._run.adapter.get_llm_client, self._run.ctx)
+        answer: Answer = await self._client.generate(messages, tools=tools, **kwargs)
+        return answer
+
+
+def _call(conversation: Conversation, event: ToolStarted | ToolReturned | ToolFailed) -> Call:
+    entries = conversation.transcript.window(conversation.turns, conversation.turns)
+    calls = next((one.calls for one in entries if isinstance(one, AssistantMessage) and one.version == event.cause), ())
+    return calls[event.index]
+
+
+async def _as_coroutine(work: Awaitable[None]) -> None:
+    await work

@@ -1,0 +1,116 @@
+"""What an author writes of a journey, whatever runs it: the methods that an agent asks, and what they do unwritten."""
+
+import re
+from abc import ABC
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, ClassVar, Generic, TypeVar, get_origin
+
+from ...actors.journey import (
+    DeclaredTool,
+    Prompt,
+    StepPromptMapping,
+    ToolSchema,
+    declared_tools,
+    is_terminal,
+    step_of,
+    type_arguments,
+)
+from .defaults import missing_pieces, plain_or_async, prompt_of, run_method
+
+StateT = TypeVar("StateT")
+ToolsT = TypeVar("ToolsT")
+StepT = TypeVar("StepT")
+
+LONGEST_CLOSING = 5
+"""Words that a message which only ends the talk has at most."""
+
+
+class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
+    """Is a journey as its author writes it; every method that is written stands for itself.
+
+    Attributes:
+        prompts: the prompt of each step; a `PromptTemplate` gets the state's fields as variables.
+        tools_class: the class of the tools, where it is not the one that is named in brackets.
+
+    """
+
+    prompts: ClassVar[Mapping[Any, Prompt] | StepPromptMapping[Any] | None] = None
+    tools_class: ClassVar[type[Any] | None] = None
+
+    def get_initial_state(self) -> StateT:
+        """Return the state of a conversation that begins; unless written, the state class's own defaults."""
+        state: StateT = state_class_of(type(self))()  # type: ignore[misc]  # it was found when the agent was made
+        return state
+
+    def get_system_prompt(self, state: StateT) -> str:
+        """Return the system prompt for this state; unless written, that of its step in `prompts`."""
+        return prompt_of(self.prompts or {}, state)
+
+    def get_tool_schemas(self, state: StateT) -> list[ToolSchema]:
+        """Return the tools that the model is offered in this state; unless written, those declared for its step."""
+        step = step_of(state)
+        return [one.schema for one in self.declared_tools.values() if one.offered_in(step)]
+
+    @plain_or_async
+    async def execute_tool(self, tools: ToolsT, name: str, arguments: dict[str, Any]) -> str:
+        """Run one tool and return what the model is told; it may be `async def` or `def`, which runs in a thread.
+
+        Unless written, the method that has the tool's name is called; `def` runs in a thread there too.
+        """
+        result: str = await run_method(tools, name, arguments)
+        return result
+
+    def is_terminal_state(self, state: StateT) -> bool:
+        """Say whether the journey is over in this state."""
+        return is_terminal(state)
+
+    @property
+    def declared_tools(self) -> Mapping[str, DeclaredTool]:
+        """The tools that are declared with `@tool` in the class of the agent's tools, by name."""
+        found = tools_class_of(type(self))
+        return {} if found is None else declared_tools(found)
+
+    def _require_all(self, base: "type[AuthoredJourney[Any, Any, Any]]", *, routes: bool = False) -> None:
+        """Raise TypeError if there is something that neither the author wrote nor `base` can do by itself."""
+        cls = type(self)
+
+        def written(method: str) -> bool:
+            return getattr(cls, method) is not getattr(base, method)
+
+        missing = missing_pieces(
+            written,
+            state_class_of(cls),
+            tools_class_of(cls),
+            cls.prompts,
+            base=base.__name__,
+            routes=routes,
+        )
+        if missing:
+            raise TypeError(f"{cls.__name__} is still abstract: {'; '.join(missing)}")
+
+
+def is_closing(text: str, phrases: Iterable[str]) -> bool:
+    """Say whether these words only end the talk: a closing phrase, no question, few words."""
+    if "?" in text or len(text.split()) > LONGEST_CLOSING:
+        return False
+    return any(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text, re.IGNORECASE) for phrase in phrases)
+
+
+def state_class_of(agent: type[AuthoredJourney[Any, Any, Any]]) -> type[Any] | None:
+    """Return the class of an agent's state, where its base names it, as in `JourneyAgent[State, Tools, Step]`."""
+    return _class_argument(agent, 0)
+
+
+def tools_class_of(agent: type[AuthoredJourney[Any, Any, Any]]) -> type[Any] | None:
+    """Return the class of an agent's tools: its `tools_class`, else the one that its base names."""
+    return agent.tools_class if agent.tools_class is not None else _class_argument(agent, 1)
+
+
+@cache
+def _class_argument(agent: type[AuthoredJourney[Any, Any, Any]], at: int) -> type[Any] | None:
+    given = type_arguments(agent, AuthoredJourney)
+    found = given[at] if at < len(given) else None
+    found = get_origin(found) or found
+    # in Python 3.11 Any is a class
+    return found if isinstance(found, type) and found is not Any else None

@@ -1,0 +1,130 @@
+"""An agent with all the journeys that its router leads to, as the actors see it.
+
+One conversation is in one journey at a time; which one is a fact of the log, and each keeps the state that it was left
+with.  So every question goes to the journey that the conversation is in, and a call of a routing tool is a tool call
+like any other, whose outcome is that another journey was entered.
+"""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any
+
+from ...actors import AskModel, EndTurn, EnterJourney, Open, Policy, Verdict
+from ...actors.journey import REROUTE, AgentContext, create_reroute_tool, state_from_fields
+from ...events import InvalidInput, check_token
+from ...projections import Call, Conversation
+from .author import call_author
+from .binding import BoundJourney
+
+if TYPE_CHECKING:
+    from .journey_agent import JourneyAgent
+
+
+class Journeys:
+    """Is an agent and what its router leads to; implements `actors.Journey`.
+
+    Raises:
+        InvalidInput: a route leads to no agent, two journeys have one name, or a tool has the name of a route.
+
+    """
+
+    def __init__(self, agent: "JourneyAgent[Any, Any, Any]") -> None:
+        self.agent = agent
+        self.front = BoundJourney(agent)
+        self._routed = _routed(agent)
+        also = (create_reroute_tool(),)
+        others = [
+            BoundJourney(other, self.front, also) for other in {id(to): to for to in self._routed.values()}.values()
+        ]
+        self._by_name = {journey.name: journey for journey in (self.front, *others)}
+        if len(self._by_name) <= len(others):
+            names = [journey.name for journey in (self.front, *others)]
+            raise InvalidInput(f"journeys of {agent.key!r} share a key: {', '.join(sorted(names))}; give each its own")
+
+    def __iter__(self) -> Iterator[BoundJourney]:
+        return iter(self._by_name.values())
+
+    def on(self, conversation: Conversation) -> BoundJourney:
+        """Return the journey that the conversation is in.
+
+        Raises:
+            InvalidInput: the agent has none of that name any more.
+
+        """
+        name = conversation.journey or self.front.name
+        if name not in self._by_name:
+            raise InvalidInput(
+                f"{conversation.id!r} is in journey {name!r}, which {self.front.name!r} does not lead to any more; "
+                "add it to `journeys` again"
+            )
+        return self._by_name[name]
+
+    def policy(self, conversation: Conversation) -> Policy:
+        """Say when a turn is over."""
+        return self.on(conversation).policy
+
+    def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
+        """Return what the model is asked in this state."""
+        return self.on(conversation).ask_model(conversation)
+
+    def judge(self, conversation: Conversation, call: Call) -> Verdict:
+        """Say whether a call may run."""
+        return self.on(conversation).judge(conversation, call)
+
+    def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
+        """Return how a conversation begins: in the agent's own journey."""
+        return self.front.open(state, history)
+
+    def led_to(self, tool: str) -> BoundJourney | None:
+        """Return the journey that a call of this tool leads to, None for a tool that leads to none."""
+        if not self._routed:
+            return None
+        if tool == REROUTE:
+            return self.front
+        router = self.agent.router
+        journey = None if router is None else router.resolve_tool_call(tool)
+        return None if journey is None else self._by_name[self._routed[journey].key]
+
+    async def enter(
+        self, conversation: Conversation, tool: str, to: BoundJourney, ctx: AgentContext, threads: Executor | None
+    ) -> EnterJourney:
+        """Return how the journey `to` is entered: as it was left, or, if it is new or was over, from its beginning."""
+        left = conversation.left.get(to.name)
+        if left is not None and (to is self.front or not _is_over(to, left.state)):
+            return EnterJourney(journey=to.name, journey_hash=to.hash)
+        journey = None if self.agent.router is None else self.agent.router.resolve_tool_call(tool)
+        leaving = self.on(conversation).state(conversation)
+        state = await call_author(self.agent.enter_journey, journey, leaving, ctx, threads=threads)
+        if state is None:
+            state = await call_author(to.agent.load_state, ctx, threads=threads)
+        fields, step = to.first(state)
+        return EnterJourney(journey=to.name, journey_hash=to.hash, state=fields, step=step)
+
+
+def _is_over(journey: BoundJourney, fields: Mapping[str, bytes]) -> bool:
+    return journey.agent.is_terminal_state(state_from_fields(journey.state_type, fields))
+
+
+def _routed(agent: "JourneyAgent[Any, Any, Any]") -> dict[Any, "JourneyAgent[Any, Any, Any]"]:
+    """Return the agent of each journey that a route leads to."""
+    from .journey_agent import JourneyAgent  # noqa: PLC0415  it needs this module
+
+    router, journeys = agent.router, agent.journeys
+    if router is None:
+        if journeys:
+            raise InvalidInput(f"{agent.key!r} has `journeys`, but no `router` that leads to them")
+        return {}
+    for journey in router.journeys:
+        found = journeys.get(journey)
+        if not isinstance(found, JourneyAgent):
+            raise InvalidInput(
+                f"a route of {agent.key!r} leads to {journey!r}: give `journeys` an agent for it, such as MyAgent(), "
+                f"not {found!r}"
+            )
+        check_token(found.key, "agent key")
+        if found.router is not None:
+            raise InvalidInput(f"{found.key!r} has a router itself, but only {agent.key!r}, the first, can route")
+    clashing = sorted(set(router.route_names) & set(agent.declared_tools))
+    if clashing:
+        raise InvalidInput(f"{agent.key!r} has a tool and a route named {clashing[0]!r}: give one another name")
+    return {journey: journeys[journey] for journey in router.journeys}
