@@ -1,6 +1,5 @@
 """Tool executors: how a tool is found by its name, and what its outcome is to the loop."""
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,43 +65,6 @@ async def test_a_method_executor_runs_public_methods_only(name: str, arguments: 
     assert await MethodToolExecutor(Methods()).execute(name, arguments) == text
 
 
-async def add(a: int, b: int) -> int:
-    return a + b
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "text"),
-    [
-        ("add", {"a": 1, "b": 2}, "3"),
-        ("lower", {"text": "ADA"}, "ada"),
-        ("nothing", {}, "None"),
-        ("missing", {}, "Error: Unknown tool 'missing'"),
-        ("fail", {}, "Error executing fail: division by zero"),
-        ("add", {"c": 1}, "Error executing add: add() got an unexpected keyword argument 'c'"),
-    ],
-)
-async def test_a_callable_executor_runs_plain_and_async_functions(
-    name: str, arguments: dict[str, Any], text: str
-) -> None:
-    functions: dict[str, Any] = {
-        "add": add,
-        "lower": lambda text: text.lower(),
-        "nothing": lambda: None,
-        "fail": lambda: 1 / 0,
-    }
-    executor: ToolExecutor = CallableToolExecutor(functions)
-
-    assert await executor.execute(name, arguments) == text
-
-
-async def test_a_tool_that_is_added_to_the_dict_later_is_unknown() -> None:
-    functions: dict[str, Any] = {}
-    executor = CallableToolExecutor(functions)
-    functions["add"] = add
-
-    assert await executor.execute("add", {"a": 1, "b": 2}) == "Error: Unknown tool 'add'"
-
-
 @pytest.mark.parametrize("executor", [CallableToolExecutor({"fail": lambda: 1 / 0}), MethodToolExecutor(object())])
 async def test_a_swallowed_error_is_a_text_by_which_the_loop_knows_that_the_tool_failed(executor: ToolExecutor) -> None:
     text = await executor.execute("fail", {})
@@ -123,14 +85,6 @@ async def test_a_text_that_looks_like_an_error_is_none() -> None:
         result = await LLMExecutor(llm, executor, LLMExecutorConfig(terminal_tools={"say"})).run(ASKED)
 
     assert result.stopped_reason == "terminal_tool:say"
-
-
-async def test_a_swallowed_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    await CallableToolExecutor({"fail": lambda: 1 / 0}).execute("fail", {})
-
-    (record,) = (one for one in caplog.records if one.levelno == logging.WARNING)
-    assert record.exc_info is not None
-    assert isinstance(record.exc_info[1], ZeroDivisionError)
 
 
 async def test_an_executor_of_ones_own_needs_only_execute() -> None:
