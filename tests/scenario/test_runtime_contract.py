@@ -1,13 +1,14 @@
 """Runtime and Client by each sentence of their contract."""
 
 import asyncio
+import re
 from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from agent_runtime_framework import AgentContext, Client, NoReply, NotFound, Recorded, Reply, Runtime
+from agent_runtime_framework import AgentContext, Client, InvalidInput, NoReply, NotFound, Recorded, Reply, Runtime
 from agent_runtime_framework.events import CommandRefused, TurnCancelled
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.testing import ScriptedLLM, calls
@@ -80,6 +81,21 @@ async def test_a_conversation_is_named_by_a_uuid_or_by_its_text(substrate: Subst
 
     assert (reply.text, reply.turn) == ("Two.", 2)
     assert by_uuid == by_text
+
+
+@pytest.mark.parametrize("id_", [None, 5, b"c-1"])
+async def test_what_is_neither_a_uuid_nor_a_text_names_no_conversation(id_: Any) -> None:
+    async with working(order_agent(ScriptedLLM())) as rt:
+        for using in (rt.send("order", id_, "hi"), rt.state(id_), anext(rt.events(id_)), rt.cancel(id_)):
+            with pytest.raises(InvalidInput, match=f"conversation id must be a text, not {type(id_).__name__}"):
+                await using
+
+
+@pytest.mark.parametrize("metadata", [[1], "text", [("a", 1)], 7])
+async def test_metadata_that_is_no_dict_is_said_to_be_none_at_the_door(metadata: Any) -> None:
+    async with working(order_agent(ScriptedLLM())) as rt:
+        with pytest.raises(InvalidInput, match="the metadata must be a dict, not"):
+            await rt.send("order", "c-1", "hi", metadata, timeout=10)
 
 
 async def test_a_turn_gives_its_own_id_the_transcript_and_the_metadata_of_its_message() -> None:
@@ -216,6 +232,34 @@ async def test_a_tool_that_runs_is_ended_by_a_cancel_and_the_calls_after_it_do_n
     assert [message["content"] for message in llm.requests[-1].messages if message["role"] == "tool"][-1:] == [
         "Error: this tool was not run, because the turn had ended"
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "recorded_as"),
+    [
+        ("x" * 2_000_000, r"^x+\n\[cut: the whole text has 2000002 bytes, at most 4096 are kept\]$"),
+        ("half \ud800", "^half .$"),
+    ],
+)
+async def test_any_text_may_be_the_reason_of_a_cancel(reason: str, recorded_as: str, substrate: Substrate) -> None:
+    asked = asyncio.Event()
+
+    async def for_ever(messages: Any, tools: Any) -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    async with working(order_agent(ScriptedLLM(for_ever)), substrate=substrate) as rt:
+        sending = asyncio.ensure_future(rt.send("order", "c-1", "hi", timeout=20))
+        await asked.wait()
+        with pytest.raises(InvalidInput, match="the reason must be a text, not NoneType"):
+            await rt.cancel("c-1", None)  # type: ignore[arg-type]
+        await rt.cancel("c-1", reason)
+        with pytest.raises(NoReply):
+            await sending
+        (cancelled,) = (one.event for one in await recorded(rt, "c-1") if isinstance(one.event, TurnCancelled))
+
+    assert re.search(recorded_as, cancelled.reason)
 
 
 async def test_a_cancel_where_nothing_runs_is_refused_and_recorded() -> None:
