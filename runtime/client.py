@@ -14,7 +14,8 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..actors import METADATA_LIMIT, CancelTurn, SayToAgent, json_size
+from ..actors import METADATA_LIMIT, CancelTurn, SayToAgent, cut, json_size
+from ..actors.sizes import REASON_LIMIT
 from ..events import (
     START,
     TEXT_LIMIT,
@@ -231,9 +232,10 @@ class Client:
         """
         id_ = _conversation(conversation_id)
         now = initial(id_)
+        last = at if at is None or at >= 1 else None  # for what is no version all is read, to say which there are
         async for stored in self._frames(id_):
-            now = fold(now, [_up_to(stored.frame, at)])
-            if at is not None and now.version >= at:
+            now = fold(now, [_up_to(stored.frame, last)])
+            if last is not None and now.version >= last:
                 break
         if at is not None and not 1 <= at <= now.version:
             raise NotFound(f"conversation {id_!r} has versions 1 to {now.version}, not {at}")
@@ -282,14 +284,17 @@ class Client:
         """End the turn in progress; return the command's id.
 
         Raises:
+            InvalidInput: the id or the reason cannot be taken.
             NotFound: there is no such conversation.
 
         """
+        if not isinstance(reason, str):
+            raise InvalidInput(f"the reason must be a text, not {type(reason).__name__}")
         conversation = _conversation(conversation_id)
         last = await self._log.last(conversation)
         if last is None:
             raise not_found(conversation)
-        command = CancelTurn(id=new_id("c"), agent=last.frame.agent, reason=reason)
+        command = CancelTurn(id=new_id("c"), agent=last.frame.agent, reason=cut(reason, REASON_LIMIT))
         await self._publish(conversation, command)
         return command.id
 
@@ -317,6 +322,8 @@ def checked(agent_key: str, text: str, metadata: Mapping[str, Any], message_id: 
         raise InvalidInput("the message is empty: say something")
     if json_size(text) > TEXT_LIMIT:
         raise TooLarge(f"the message has {json_size(text)} bytes, at most {TEXT_LIMIT} are taken")
+    if not isinstance(metadata, Mapping):
+        raise InvalidInput(f"the metadata must be a dict, not {type(metadata).__name__}")
     if json_size(metadata) > METADATA_LIMIT:
         raise TooLarge(f"the metadata is no JSON, or over {METADATA_LIMIT} bytes")
     return SayToAgent(
@@ -328,7 +335,7 @@ def checked(agent_key: str, text: str, metadata: Mapping[str, Any], message_id: 
 
 
 def _conversation(value: str | UUID) -> ConversationId:
-    return ConversationId(check_token(str(value), "conversation id"))
+    return ConversationId(check_token(str(value) if isinstance(value, UUID) else value, "conversation id"))
 
 
 def _up_to(frame: Frame, at: int | None) -> Frame:

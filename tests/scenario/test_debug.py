@@ -1,15 +1,18 @@
 """Debug and production: what becomes of a tool's exception, on every path."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
-from agent_runtime_framework import AgentContext, configure
+from agent_runtime_framework import AgentContext, BaseJourneyTools, JourneyAgent, configure, tool
 from agent_runtime_framework.events import ToolFailed, TurnFailed
 from agent_runtime_framework.runtime.config import get_config, set_config
 from agent_runtime_framework.testing import ScriptedLLM, calls
-from support.journeys import OrderAgent, OrderTools, order_agent, recorded, types, working
+from support.journeys import Order, OrderAgent, OrderTools, Step, order_agent, recorded, types, working
+from support.paths import Take, both_paths
 
 NAMED = calls(("save_name", {"name": "Ada"}))
 
@@ -91,3 +94,56 @@ async def test_after_that_the_conversation_stays_usable() -> None:
                 await rt.send("order", "c-1", "Ada", timeout=10)
             assert (await rt.send("order", "c-1", "hi", timeout=10)).text == "Hello."
             assert (await types(rt, "c-1")).count("turn.failed") == 1
+
+
+@both_paths
+async def test_in_production_the_log_gets_the_traceback(take: Take, caplog: pytest.LogCaptureFixture) -> None:
+    configure(debug=False)
+    with ScriptedLLM(NAMED, "Sorry.") as llm:
+        taken = await take(order_agent(llm, tools=Dividing), "Ada")
+
+    (record,) = (one for one in caplog.records if one.levelno == logging.WARNING)
+    assert taken.failures == [("error", "Error executing save_name: division by zero")]
+    assert record.exc_info is not None
+    assert record.exc_info[2] is not None
+    assert isinstance(record.exc_info[1], ZeroDivisionError)
+
+
+class Declared(BaseJourneyTools[Order]):
+    @tool(steps=Step.NAME)
+    def save_name(self, name: str) -> str:
+        """Save the name."""
+        return str(1 / 0)
+
+
+class DeclaredAgent(JourneyAgent[Order, Declared, Step]):
+    key = "declared"
+    prompts: ClassVar = dict.fromkeys(Step, "Go on.")
+
+
+@both_paths
+async def test_a_declared_tool_in_a_thread_raises_in_debug_as_any_other(take: Take) -> None:
+    configure(debug=True)
+    with pytest.raises(ZeroDivisionError) as raised:
+        await take(DeclaredAgent(ScriptedLLM(NAMED)), "Ada")
+    assert "1 / 0" in str(raised.traceback[-1].statement)
+
+
+@both_paths
+async def test_what_is_wrong_with_a_call_is_told_to_the_model_in_debug_too(take: Take) -> None:
+    configure(debug=True)
+    with ScriptedLLM(calls(("save_name", {"nom": 1}), ("drop", {})), "Sorry.") as llm:
+        taken = await take(DeclaredAgent(llm), "Ada")
+
+    assert [kind for kind, _ in taken.failures] == ["invalid", "not_offered"]
+
+
+@both_paths
+async def test_swallowing_alone_decides(take: Take) -> None:
+    configure(debug=True, swallow_tool_exceptions=True)
+    with ScriptedLLM(NAMED, "Sorry.") as llm:
+        assert (await take(order_agent(llm, tools=Dividing), "Ada")).text == "Sorry."
+
+    configure(debug=False, swallow_tool_exceptions=False)
+    with pytest.raises(ZeroDivisionError):
+        await take(order_agent(ScriptedLLM(NAMED), tools=Dividing), "Ada")

@@ -1,17 +1,19 @@
 """LLMExecutor: the loop on its own, by each sentence of its contract."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from agent_runtime_framework import (
+    AgentMessage,
     CallableToolExecutor,
     CompositeHooks,
+    ExecutionResult,
     ExecutorHooks,
     LLMExecutor,
     LLMExecutorConfig,
-    MethodToolExecutor,
     ToolSchemaBuilder,
 )
 from agent_runtime_framework.events import ModelError, NoReply
@@ -196,42 +198,84 @@ async def test_a_hook_that_raises_breaks_nothing_in_production(point: str) -> No
     assert other.seen == raising.seen == SEEN
 
 
-class Methods:
-    """Has methods of every kind."""
-
-    name = "Ada"
-
-    def greet(self, name: str) -> str:
-        return f"Hello {name}"
-
-    async def count(self, *, upto: int) -> list[int]:
-        return list(range(upto))
-
-    def _secret(self) -> str:
-        return "secret"
-
-    @property
-    def costly(self) -> str:
-        raise AssertionError("a property was run")
-
-    @staticmethod
-    def version() -> str:
-        return "1"
+# --- what it is given and gives -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "text"),
-    [
-        ("greet", {"name": "Ada"}, "Hello Ada"),
-        ("count", {"upto": 2}, "[0, 1]"),
-        ("version", {}, "1"),
-        ("_secret", {}, "Error: Unknown tool '_secret'"),
-        ("__class__", {}, "Error: Unknown tool '__class__'"),
-        ("name", {}, "Error: Unknown tool 'name'"),
-        ("costly", {}, "Error: Unknown tool 'costly'"),
-        ("missing", {}, "Error: Unknown tool 'missing'"),
-        ("greet", {}, "Error executing greet: Methods.greet() missing 1 required positional argument: 'name'"),
-    ],
-)
-async def test_a_method_executor_runs_public_methods_only(name: str, arguments: dict[str, Any], text: str) -> None:
-    assert await MethodToolExecutor(Methods()).execute(name, arguments) == text
+def test_configuration_and_result_have_their_fields_in_the_order_of_the_contract() -> None:
+    config = LLMExecutorConfig(3, {"add"}, True, False)
+    assert config == LLMExecutorConfig(
+        max_iterations=3, terminal_tools={"add"}, require_tool_call=True, stop_on_text=False
+    )
+    assert LLMExecutorConfig() == LLMExecutorConfig(10, set(), False, True)
+    assert ExecutionResult("Hi.") == ExecutionResult("Hi.", [], 0, "text_response", {})
+    LLMExecutorConfig().terminal_tools.add("add")
+    assert LLMExecutorConfig().terminal_tools == set()
+
+
+def test_it_keeps_what_it_is_given_under_the_names_of_its_parameters() -> None:
+    llm, hooks, config = ScriptedLLM(), ExecutorHooks(), LLMExecutorConfig()
+    executor = LLMExecutor(llm, TOOLS, config, hooks)
+
+    assert (executor.llm_client, executor.tool_executor, executor.config, executor.hooks) == (llm, TOOLS, config, hooks)
+    assert LLMExecutor(llm).config == LLMExecutorConfig()
+
+
+async def test_messages_may_be_agent_messages_and_tools_may_be_in_openai_form() -> None:
+    with ScriptedLLM("Hi.") as llm:
+        result = await LLMExecutor(llm).run(
+            [AgentMessage("user", "1 + 2?", metadata={"a": 1})], [ADD.to_openai_format()]
+        )
+
+    assert llm.requests[0].messages == ASKED
+    assert llm.requests[0].tools == [ADD.to_openai_format()]
+    assert result.messages == [*ASKED, {"role": "assistant", "content": "Hi."}]
+
+
+async def test_nothing_is_a_conversation_too() -> None:
+    with ScriptedLLM("Welcome.") as llm:
+        result = await LLMExecutor(llm).run([], system_prompt="Greet.")
+
+    assert llm.requests[0].messages == [{"role": "system", "content": "Greet."}]
+    assert result.messages == [{"role": "assistant", "content": "Welcome."}]
+
+
+async def test_parts_of_a_message_reach_the_model_as_they_are() -> None:
+    parts = [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": "data:image/png,"}}]
+    with ScriptedLLM("A cat.") as llm:
+        await LLMExecutor(llm).run([{"role": "user", "content": parts}])
+
+    assert llm.requests[0].messages == [{"role": "user", "content": parts}]
+
+
+async def test_the_last_words_are_the_response_where_words_do_not_end_the_run() -> None:
+    with ScriptedLLM("One.", "Two.") as llm:
+        config = LLMExecutorConfig(max_iterations=2, stop_on_text=False)
+        result = await LLMExecutor(llm, TOOLS, config).run(ASKED)
+
+    assert (result.response, result.stopped_reason, result.tool_calls_made) == ("Two.", "max_iterations", 0)
+
+
+async def test_usage_is_the_sum_and_calls_are_counted_over_all_answers() -> None:
+    with ScriptedLLM(SUM, calls(("add", {"a": 1, "b": 1}), ("add", {"a": 2, "b": 2})), "Done.") as llm:
+        result = await LLMExecutor(llm, TOOLS).run(ASKED)
+
+    # a word of the request and one for each result before it; a word of the answer and one for each of its calls
+    assert result.usage == {"prompt_tokens": 3 + 4 + 6, "completion_tokens": 1 + 2 + 1, "total_tokens": 17}
+    assert result.tool_calls_made == 3
+
+
+async def test_one_executor_serves_many_runs_at_once() -> None:
+    executor = LLMExecutor(ScriptedLLM(*[lambda messages, tools: str(messages[-1]["content"])] * 20))
+    results = await asyncio.gather(*(executor.run([{"role": "user", "content": f"{n}"}]) for n in range(20)))
+
+    assert [result.response for result in results] == [str(n) for n in range(20)]
+
+
+@pytest.mark.usefixtures("_debug")
+async def test_in_debug_the_tools_after_one_that_raised_do_not_run() -> None:
+    ran: list[str] = []
+    tools = CallableToolExecutor({"fail": lambda: 1 / 0, "note": lambda: ran.append("note")})
+    with ScriptedLLM(calls(("fail", {}), ("note", {}))) as llm, pytest.raises(ZeroDivisionError):
+        await LLMExecutor(llm, tools).run(ASKED)
+
+    assert ran == []
