@@ -205,7 +205,9 @@ def _end(now: Conversation, version: int, outcome: str, reason: str, error: str 
     turn = now.turn
     if turn is None:
         return now
-    ended = Ended(turn.number, turn.message_id, version, outcome, reason, now.reply[1], error, turn.usage)
+    ended = Ended(
+        turn.number, turn.message_id, version, outcome, reason, now.reply[1], error, turn.usage, turn.metadata
+    )
     return replace(now, turn=None, ended=ended)
 
 

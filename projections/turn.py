@@ -121,6 +121,8 @@ class Ended(Struct, frozen=True):
         reason: why, in one word or two.
         text: the reply; empty if there was none.
         error: what went wrong; empty if nothing did.
+        usage: the sum over the turn's answers.
+        metadata: what came with the message.
 
     """
 
@@ -132,3 +134,4 @@ class Ended(Struct, frozen=True):
     text: str = ""
     error: str = ""
     usage: Usage = Usage()
+    metadata: dict[str, Any] = {}

@@ -41,6 +41,7 @@ from .bus import partition_of
 from .clock import new_id
 from .credentials import ANONYMOUS, Credentials
 from .follower import Follower
+from .memory import MemoryStore
 from .opening import Place, opened
 from .substrate import Substrate
 from .wire import Delta, encode
@@ -198,6 +199,17 @@ class Client:
 
     async def _publish(self, conversation: ConversationId, say: SayToAgent | CancelTurn) -> None:
         await self.substrate.bus.publish(AgentKey(say.agent), conversation, encode(say), id=say.id)
+
+    def store(self, name: str = "") -> MemoryStore[Any]:
+        """Return a store that outlives this process: a bucket of the namespace, made by its first write.
+
+        It is the backend for a `StateStore` or a `ConversationStore`.  One may have several, each under its name.
+
+        Raises:
+            InvalidId: the name is not a token.
+
+        """
+        return self.substrate.store(name)
 
     async def events(self, conversation_id: str | UUID) -> AsyncGenerator[Recorded, None]:
         """Yield what is recorded of a conversation.

@@ -1,4 +1,8 @@
-"""What a runtime stands on: a log, a bus, leases and a live channel that belong together."""
+"""What a runtime stands on: a log, a bus, leases, a live channel and stores that belong together."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct
 
@@ -7,17 +11,25 @@ from .bus import Bus, MemoryBus
 from .clock import Clock
 from .leases import Leases, MemoryLeases
 from .live import Live, MemoryLive
+from .memory import InMemoryStore, MemoryStore
 
 
 class Substrate(Struct, frozen=True):
-    """Holds the four ports."""
+    """Holds the ports; `store` gives the store of that name, which whoever asks again shares."""
 
     log: EventLog
     bus: Bus
     leases: Leases
     live: Live
+    store: Callable[[str], MemoryStore[Any]]
 
 
 def in_memory(clock: Clock) -> Substrate:
     """Return a substrate that lives in this process, and only as long as it."""
-    return Substrate(MemoryLog(), MemoryBus(), MemoryLeases(clock), MemoryLive())
+    return Substrate(MemoryLog(), MemoryBus(), MemoryLeases(clock), MemoryLive(), stores_in_memory())
+
+
+def stores_in_memory() -> Callable[[str], MemoryStore[Any]]:
+    """Return what gives stores that live in this process."""
+    stores: defaultdict[str, MemoryStore[Any]] = defaultdict(InMemoryStore)
+    return stores.__getitem__

@@ -169,9 +169,9 @@ class BoundJourney:
 
 
 def context_of(conversation: Conversation) -> AgentContext:
-    """Return what an author's code is told of the turn in progress."""
-    turn = conversation.turn
-    number, metadata = (conversation.turns, {}) if turn is None else (turn.number, turn.metadata)
+    """Return what an author's code is told of the turn in progress, or of the one that just ended."""
+    turn = conversation.turn or conversation.ended
+    number, metadata = conversation.turns, {} if turn is None else turn.metadata
     entries = conversation.transcript.window(0, number)
     spoken = max((at for at, entry in enumerate(entries) if isinstance(entry, UserMessage)), default=len(entries))
     return AgentContext(

@@ -9,6 +9,7 @@ from .connection import connect
 from .leases import NatsLeases
 from .live import NatsLive
 from .log import JetStreamLog
+from .store import JetStreamStore
 from .topology import ensure, find, replicas_of
 
 __all__ = ["JetStreamLog", "NatsBus", "NatsLeases", "NatsLive", "connect", "nats_substrate"]
@@ -28,10 +29,12 @@ async def nats_substrate(
     names = await (ensure(appends, namespace, shards=shards) if create else find(appends, namespace))
     if names is None:
         return None
+    replicas = await replicas_of(appends, names)
     substrate = Substrate(
         JetStreamLog(names, appends=appends, reads=reads),
         NatsBus(appends, names),
         NatsLeases(appends, names, writer),
         NatsLive(appends, names),
+        lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas),
     )
-    return substrate, await replicas_of(appends, names)
+    return substrate, replicas

@@ -5,6 +5,7 @@
 <ns>.cmdp.<agent>.<partition>.<conv.>                                 by the stream's subject transform
 <ns>.live.<conversation>                   no stream                  frames and tokens for followers
 $KV.<ns>-leases.<agent>.<partition>        bucket <ns>-leases         who owns what
+$KV.<ns>-memory[-<store>].<key>            bucket <ns>-memory[-...]   what authors keep
 """
 
 from msgspec import Struct
@@ -75,6 +76,15 @@ class Names(Struct, frozen=True):
     def lease_stream(self) -> str:
         """The name of the stream that holds the bucket of leases."""
         return f"KV_{self.lease_bucket}"
+
+    def memory_bucket(self, store: str) -> str:
+        """Return the name of the key-value bucket of a store; an empty text names the one that has no name.
+
+        Raises:
+            InvalidId: it is not a token.
+
+        """
+        return f"{self.namespace}-memory-{check_token(store, 'store')}" if store else f"{self.namespace}-memory"
 
     def live_subject(self, conversation: ConversationId) -> str:
         """Return the subject that followers listen to.

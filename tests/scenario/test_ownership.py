@@ -26,7 +26,7 @@ from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.leases import MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.retry import RetryPolicy
-from agent_runtime_framework.runtime.substrate import Substrate
+from agent_runtime_framework.runtime.substrate import Substrate, stores_in_memory
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import OrderTools, order_agent, owning, recorded, types, working
 
@@ -57,7 +57,9 @@ class Log(MemoryLog):
 
 def short_leased(log: MemoryLog | None = None) -> Substrate:
     """Return a substrate whose leases end soon."""
-    return Substrate(log or MemoryLog(), MemoryBus(), MemoryLeases(SystemClock(), ttl=TTL), MemoryLive())
+    return Substrate(
+        log or MemoryLog(), MemoryBus(), MemoryLeases(SystemClock(), ttl=TTL), MemoryLive(), stores_in_memory()
+    )
 
 
 class Slow(OrderTools):
