@@ -45,7 +45,31 @@ class _Step:
 
 
 def diagram(agent: Shown) -> str:
-    """Return the journey as a Mermaid state diagram: its steps, their tools, and where tools are declared to lead."""
+    """Return the journey as a Mermaid state diagram: its steps, their tools, and where tools are declared to lead.
+
+    >>> from dataclasses import dataclass
+    >>> from enum import StrEnum
+    >>> from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, diagram, tool
+    >>> Step = StrEnum("Step", ["NAME", "DONE"])
+    >>> @dataclass
+    ... class State(BaseJourneyState[Step]):
+    ...     step: Step = Step.NAME
+    ...     def is_complete(self):
+    ...         return self.step == Step.DONE
+    >>> class Tools(BaseJourneyTools[State]):
+    ...     @tool(steps=Step.NAME, to=Step.DONE)
+    ...     async def save_name(self, name: str) -> str:
+    ...         return "Saved."
+    >>> class Greeter(JourneyAgent[State, Tools, Step]):
+    ...     key, prompts = "greeter", {Step.NAME: "Ask for the name.", Step.DONE: "Say good-bye."}
+    >>> print(diagram(Greeter()), end="")
+    stateDiagram-v2
+        state "name" as s0
+        state "done" as s1
+        [*] --> s0
+        s0 --> s1 : save_name
+        s1 --> [*]
+    """
     declared, steps = agent.declared_tools, _steps(agent)
     ids = {step.name: f"s{at}" for at, step in enumerate(steps)}
     lines = ["stateDiagram-v2"]
@@ -63,7 +87,18 @@ def diagram(agent: Shown) -> str:
 
 
 def check_journey(agent: Shown) -> list[str]:
-    """Return what in the journey cannot work, a sentence each; an empty list where nothing is to be seen."""
+    """Return what in the journey cannot work, a sentence each; an empty list where nothing is to be seen.
+
+    >>> from agent_runtime_framework import check_journey
+    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
+    >>> check_journey(OnboardingAgent())
+    []
+    >>> class Silent(OnboardingAgent):
+    ...     def get_system_prompt(self, state):
+    ...         return "" if state.step == "plan" else super().get_system_prompt(state)
+    >>> check_journey(Silent())
+    ["step 'plan' has no prompt"]
+    """
     declared, steps = agent.declared_tools, _steps(agent)
     found = [problem for step in steps for problem in _problems(step, declared)]
     if isinstance(getattr(agent.get_initial_state(), "step", None), Enum):

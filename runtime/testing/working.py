@@ -22,7 +22,7 @@ class AgentRuntime:
     >>> from agent_runtime_framework.runtime.demo import make_agent
     >>> async def talk(agent_runtime):
     ...     async with agent_runtime(make_agent(), memory=True) as rt:
-    ...         return await rt.send("onboarding-agent", "c-1", "I am Ada")
+    ...         return await rt.send("onboarding", "c-1", "I am Ada")
     >>> asyncio.run(talk(AgentRuntime(lambda: "nats://127.0.0.1:4222"))).state["name"]
     'Ada'
     """
