@@ -18,6 +18,17 @@ class Recorded(Struct, frozen=True):
         turn: the turn that its frame belongs to, 0 before the first.
         event: what happened.
 
+    >>> import asyncio
+    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
+    >>> from agent_runtime_framework.testing import AgentRuntime, ScriptedLLM
+    >>> async def main():
+    ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
+    ...         await rt.send("onboarding", "c-1", "hi")
+    ...         return [event async for event in rt.events("c-1")]
+    >>> second = asyncio.run(main())[1]
+    >>> second.id, second.type, second.data["text"]
+    ('c-1@2', 'user.spoke', 'hi')
+
     """
 
     conversation: str

@@ -56,6 +56,16 @@ class Reply(Struct, frozen=True):
         version: of the event that ended the turn.
         state: the journey's state after it.
 
+    >>> import asyncio
+    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
+    >>> from agent_runtime_framework.testing import AgentRuntime, ScriptedLLM
+    >>> async def main():
+    ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
+    ...         return await rt.send("onboarding", "c-1", "hi")
+    >>> reply = asyncio.run(main())
+    >>> reply.text, reply.turn, reply.state["step"]
+    ('Hello!', 1, 'welcome')
+
     """
 
     text: str
@@ -68,6 +78,17 @@ class Summary(Struct, frozen=True):
     """Is a conversation in a listing; `time` is its last activity in Unix milliseconds.
 
     One whose last stored bytes are damaged has the status `unreadable`.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
+    >>> from agent_runtime_framework.testing import AgentRuntime, ScriptedLLM
+    >>> async def main():
+    ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
+    ...         await rt.send("onboarding", "c-1", "hi")
+    ...         return [summary async for summary in rt.conversations()]
+    >>> [summary] = asyncio.run(main())
+    >>> summary.conversation, summary.agent, summary.step, summary.status, summary.turns
+    ('c-1', 'onboarding', 'welcome', 'idle', 1)
     """
 
     conversation: str
@@ -80,7 +101,18 @@ class Summary(Struct, frozen=True):
 
 
 class Client:
-    """Talks to agents over a bus and a log; needs none of the agents' code."""
+    """Talks to agents over a bus and a log; needs none of the agents' code.
+
+    A message is kept until a worker of its agent takes it:
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import Client
+    >>> async def main():
+    ...     async with Client.connect(nats_url, namespace="client-example") as client:
+    ...         return await client.publish("greeter", "c-1", "hi", message_id="m-1"), await client.workers()
+    >>> asyncio.run(main())
+    ('m-1', {})
+    """
 
     def __init__(self, substrate: Substrate) -> None:
         self._substrate = substrate

@@ -16,6 +16,11 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         longest: seconds that no wait exceeds, but one that the provider asks for.
         patience: seconds; a provider that asks for a longer wait is not asked again in this turn.
 
+    >>> from agent_runtime_framework import RetryPolicy
+    >>> policy = RetryPolicy(attempts=3, first=0.0)
+    >>> policy.wait(1), policy.wait(2, retry_after=30.0), policy.wait(3)
+    (0.0, 30.0, None)
+
     """
 
     attempts: int = 5

@@ -21,12 +21,22 @@ from .worker import Worker
 class Runtime(Client):
     """Runs agents over a place where conversations are kept, and talks to them.
 
-    Example::
+    Without `nats` the place is an embedded server in `.arf/`.
 
-        async with Runtime(agents=[OnboardingAgent()]) as rt:
-            work = asyncio.create_task(rt.run_worker())
-            reply = await rt.send("onboarding-agent", "c-1", "hi")
-
+    >>> import asyncio
+    >>> from agent_runtime_framework import Runtime
+    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
+    >>> from agent_runtime_framework.testing import ScriptedLLM
+    >>> async def main():
+    ...     agent = OnboardingAgent(ScriptedLLM("Hello! What is your name?"))
+    ...     async with Runtime(agents=[agent], nats=nats_url, namespace="runtime-example") as rt:
+    ...         working = asyncio.create_task(rt.run_worker())
+    ...         reply = await rt.send("onboarding", "c-1", "hi")
+    ...         working.cancel()
+    ...         await asyncio.wait([working])
+    ...         return reply.text
+    >>> asyncio.run(main())
+    'Hello! What is your name?'
     """
 
     def __init__(

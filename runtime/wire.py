@@ -27,6 +27,12 @@ class Delta(Struct, frozen=True, tag="delta"):
         number: counts the pieces from 0; a gap means that some were lost.
         text: the piece.
 
+    >>> from agent_runtime_framework import Delta
+    >>> pieces = enumerate(["Hello, ", "Ada!"])
+    >>> heard = [Delta(turn=1, request=4, attempt=1, number=at, text=text) for at, text in pieces]
+    >>> "".join(delta.text for delta in heard)
+    'Hello, Ada!'
+
     """
 
     turn: int

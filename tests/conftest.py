@@ -1,14 +1,11 @@
-"""What every test may ask for."""
-
-from collections.abc import Iterator
+"""What every test may ask for, beside the fixtures of the package's own plugin."""
 
 import pytest
 
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 
 
 @pytest.fixture(scope="session")
-def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def nats_url(nats_server: NatsServer) -> str:
     """The URL of a real nats-server with JetStream, one a test process; give each test a namespace of its own."""
-    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
-        yield server.url
+    return nats_server.url

@@ -62,6 +62,29 @@ def diagram(agent: Shown) -> str:
     """Return the journey as a Mermaid state diagram: its steps, their tools, and where tools are declared to lead.
 
     With a router each journey is a state that holds its steps, and the routes lead from one to the other.
+
+    >>> from dataclasses import dataclass
+    >>> from enum import StrEnum
+    >>> from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, diagram, tool
+    >>> Step = StrEnum("Step", ["NAME", "DONE"])
+    >>> @dataclass
+    ... class State(BaseJourneyState[Step]):
+    ...     step: Step = Step.NAME
+    ...     def is_complete(self):
+    ...         return self.step == Step.DONE
+    >>> class Tools(BaseJourneyTools[State]):
+    ...     @tool(steps=Step.NAME, to=Step.DONE)
+    ...     async def save_name(self, name: str) -> str:
+    ...         return "Saved."
+    >>> class Greeter(JourneyAgent[State, Tools, Step]):
+    ...     key, prompts = "greeter", {Step.NAME: "Ask for the name.", Step.DONE: "Say good-bye."}
+    >>> print(diagram(Greeter()), end="")
+    stateDiagram-v2
+        state "name" as s0
+        state "done" as s1
+        [*] --> s0
+        s0 --> s1 : save_name
+        s1 --> [*]
     """
     routes = (
         {}
@@ -101,7 +124,21 @@ def _drawn(agent: Shown, prefix: str, left_out: Container[str] = ()) -> list[str
 
 
 def check_journey(agent: Shown) -> list[str]:
-    """Return what in the journey cannot work, a sentence each; an empty list where nothing is to be seen."""
+    """Return what in the journey cannot work, a sentence each; an empty list where nothing is to be seen.
+
+    >>> import msgspec
+    >>> from agent_runtime_framework import BaseJourneyTools, JourneyAgent, check_journey, tool
+    >>> class State(msgspec.Struct):
+    ...     step: str = "name"
+    >>> class Tools(BaseJourneyTools[State]):
+    ...     @tool(steps="name", to="done")
+    ...     async def save_name(self, name: str) -> str:
+    ...         return "Saved."
+    >>> class Greeter(JourneyAgent[State, Tools, str]):
+    ...     key, prompts = "greeter", {"name": "Ask for the name.", "done": ""}
+    >>> check_journey(Greeter())
+    ["step 'done' has no prompt", "step 'done' has no way out: it is not the end, and no tool is offered there"]
+    """
     found = _checked(agent)
     led_to = [] if agent.router is None else agent.router.journeys
     found += [

@@ -176,7 +176,13 @@ class ToolSchemaBuilder:
 
 
 def schemas_to_openai_format(schemas: Iterable[ToolSchema]) -> list[dict[str, Any]]:
-    """Return the schemas in the form that OpenAI's API takes, in their order."""
+    """Return the schemas in the form that OpenAI's API takes, in their order.
+
+    >>> from agent_runtime_framework import ToolSchemaBuilder, schemas_to_openai_format
+    >>> begin = ToolSchemaBuilder("begin").description("Begin the sign-up").build()
+    >>> schemas_to_openai_format([begin])[0]["function"]["description"]
+    'Begin the sign-up'
+    """
     return [schema.to_openai_format() for schema in schemas]
 
 

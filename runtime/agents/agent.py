@@ -6,7 +6,17 @@ from ...actors.journey import AgentContext, AgentResult
 
 
 class BaseAgent(ABC):
-    """Answers under a key."""
+    """Answers under a key.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import AgentContext, AgentResult, BaseAgent
+    >>> class Echo(BaseAgent):
+    ...     key = "echo"
+    ...     async def run(self, ctx):
+    ...         return AgentResult(f"You said: {ctx.get_user_message()}")
+    >>> asyncio.run(Echo().run(AgentContext("run-1", "c-1", [{"role": "user", "content": "hi"}]))).response
+    'You said: hi'
+    """
 
     @property
     @abstractmethod

@@ -31,6 +31,14 @@ class LLMExecutorConfig:
         require_tool_call: the model must call a tool, where there are any.
         stop_on_text: an answer without calls is the response; else it joins the history and the loop goes on.
 
+    >>> import asyncio
+    >>> from agent_runtime_framework import CallableToolExecutor, LLMExecutor, LLMExecutorConfig
+    >>> from agent_runtime_framework.testing import ScriptedLLM, calls
+    >>> tools, config = CallableToolExecutor({"pay": lambda: "Paid."}), LLMExecutorConfig(terminal_tools={"pay"})
+    >>> executor = LLMExecutor(ScriptedLLM(calls(("pay", {}))), tools, config)
+    >>> asyncio.run(executor.run([{"role": "user", "content": "Pay, please"}])).response
+    'Paid.'
+
     """
 
     max_iterations: int = 10
@@ -49,6 +57,14 @@ class ExecutionResult:
         tool_calls_made: how many calls the model made.
         stopped_reason: `text_response`, `terminal_tool:{name}` or `max_iterations`.
         usage: the sum over the model's answers.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import CallableToolExecutor, LLMExecutor
+    >>> from agent_runtime_framework.testing import ScriptedLLM
+    >>> executor = LLMExecutor(ScriptedLLM("Hello, Ada!"), CallableToolExecutor({}))
+    >>> result = asyncio.run(executor.run([{"role": "user", "content": "I am Ada"}]))
+    >>> result.stopped_reason, result.usage["total_tokens"], result.messages[-1]
+    ('text_response', 5, {'role': 'assistant', 'content': 'Hello, Ada!'})
 
     """
 

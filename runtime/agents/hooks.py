@@ -44,7 +44,14 @@ class ExecutorHooks:
 
 
 class LoggingHooks(ExecutorHooks):
-    """Logs each point in one line."""
+    """Logs each point in one line.
+
+    >>> import asyncio, logging, sys
+    >>> from agent_runtime_framework import LoggingHooks
+    >>> logging.getLogger("my.hooks").addHandler(logging.StreamHandler(sys.stdout))
+    >>> asyncio.run(LoggingHooks(logging.WARNING, "my.hooks").on_tool_start("save_name", {"name": "Ada"}))
+    running save_name({'name': 'Ada'})
+    """
 
     def __init__(self, level: int = logging.INFO, logger_name: str | None = None) -> None:
         self._level = level
@@ -77,7 +84,16 @@ class LoggingHooks(ExecutorHooks):
 
 
 class CompositeHooks(ExecutorHooks):
-    """Tells several hooks, in order; one that raises does not keep the others from being told, in production."""
+    """Tells several hooks, in order; one that raises does not keep the others from being told, in production.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import CompositeHooks, ExecutorHooks, LoggingHooks
+    >>> class Printing(ExecutorHooks):
+    ...     async def on_tool_end(self, name, result):
+    ...         print(f"{name}: {result}")
+    >>> asyncio.run(CompositeHooks([LoggingHooks()]).add(Printing()).on_tool_end("save_name", "Saved."))
+    save_name: Saved.
+    """
 
     def __init__(self, hooks: Sequence[ExecutorHooks] = ()) -> None:
         self._hooks = list(hooks)

@@ -26,6 +26,14 @@ class JourneyConfig:
         model_parameters: further keywords for each call of the model, such as `temperature`.
         history_turns: how many turns before the current one the model is given; None gives all.
 
+    >>> import asyncio
+    >>> from agent_runtime_framework import AgentContext, JourneyConfig
+    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
+    >>> from agent_runtime_framework.testing import ScriptedLLM, calls
+    >>> agent = OnboardingAgent(ScriptedLLM(calls(("begin", {}))), JourneyConfig(terminal_tools={"begin"}))
+    >>> asyncio.run(agent.run(AgentContext("run-1", "c-1", [{"role": "user", "content": "hi"}]))).response
+    'Welcome! Signing up takes a name, an email address and a plan.'
+
     """
 
     max_tool_iterations: int = 10

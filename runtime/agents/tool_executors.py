@@ -28,7 +28,18 @@ class FailedText(str):
 
 
 class ToolExecutor(Protocol):
-    """Executes tools by name."""
+    """Executes tools by name.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import LLMExecutor
+    >>> from agent_runtime_framework.testing import ScriptedLLM, calls
+    >>> class Shop:
+    ...     async def execute(self, name, arguments):
+    ...         return f"{arguments['of']} costs 3"
+    >>> llm = ScriptedLLM(calls(("price", {"of": "tea"})), "It costs 3.")
+    >>> asyncio.run(LLMExecutor(llm, Shop()).run([{"role": "user", "content": "Tea?"}])).messages[-2]["content"]
+    'tea costs 3'
+    """
 
     async def execute(self, name: str, arguments: dict[str, Any]) -> str:
         """Run a tool and return what the model is told."""

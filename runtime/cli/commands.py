@@ -7,8 +7,8 @@ import logging
 
 import click
 
+from .console.options import Options
 from .group import arf, command, run
-from .options import Options
 
 _agent = click.argument("agent", metavar="MODULE:ATTR")
 _conversation_option = click.option("--conversation", metavar="ID", help="Go on with this one; otherwise a new one.")
@@ -21,7 +21,7 @@ def demo(options: Options) -> int:
     At a terminal you type; otherwise each line of stdin is a message. The agent talks to OpenAI if OPENAI_API_KEY or
     OPENAI_BASE_URL is set, else to an offline model.
     """
-    from .demo import play  # noqa: PLC0415
+    from .talking.demo import play  # noqa: PLC0415
 
     return run(play(options))
 
@@ -33,7 +33,7 @@ def new(options: Options, name: str) -> int:
 
     NAME becomes the agent's key, too. The agent talks and the test passes as they are.
     """
-    from .new import make_new  # noqa: PLC0415
+    from .running.new import make_new  # noqa: PLC0415
 
     return run(lambda: make_new(options, name))
 
@@ -49,7 +49,7 @@ def chat(options: Options, agent: str, conversation: str | None) -> int:
 
     MODULE is a dotted module or the path of a file; ATTR is as for `arf worker`.
     """
-    from .chat import chat as talked  # noqa: PLC0415
+    from .talking.chat import chat as talked  # noqa: PLC0415
 
     return run(talked(options, agent, conversation))
 
@@ -63,7 +63,7 @@ def dev(options: Options, agent: str, conversation: str | None) -> int:
     As `arf chat`; and when a Python file in the module's directory or below changes, the new code answers from the next
     message on. As long as it cannot be loaded, the old code does.
     """
-    from .chat import chat as talked  # noqa: PLC0415
+    from .talking.chat import chat as talked  # noqa: PLC0415
 
     return run(talked(options, agent, conversation, reload=True))
 
@@ -93,7 +93,7 @@ def worker(
     MODULE is a dotted module or the path of a file; the current directory is importable. ATTR is an agent, a class of
     one, a list of these, or a function without arguments that returns one.
     """
-    from .worker import end_of_process, loaded, work  # noqa: PLC0415
+    from .running.worker import end_of_process, loaded, work  # noqa: PLC0415
 
     found = loaded(agents, offline=offline)
     code = run(work(options, found, concurrency=concurrency, grace=grace, child=child))
@@ -123,8 +123,8 @@ def send(
 
     A conversation begins with its first message. A worker must be running for the agent. TEXT may be - for stdin.
     """
-    from .send import Message  # noqa: PLC0415
-    from .send import send as sent  # noqa: PLC0415
+    from .talking.send import Message  # noqa: PLC0415
+    from .talking.send import send as sent  # noqa: PLC0415
 
     message = Message(agent, conversation, text, id_, _pairs(meta))
     return run(sent(options, message, wait=wait, timeout=timeout))
@@ -144,7 +144,7 @@ def _pairs(given: tuple[str, ...]) -> dict[str, str]:
 @click.argument("conversation")
 def log(options: Options, conversation: str) -> int:
     """Print what is recorded of CONVERSATION, one event a line."""
-    from .log import show_log  # noqa: PLC0415
+    from .reading.log import show_log  # noqa: PLC0415
 
     return run(show_log(options, conversation))
 
@@ -155,7 +155,7 @@ def log(options: Options, conversation: str) -> int:
 @click.option("--tokens", is_flag=True, help="Print also what the model says, while it says it.")
 def follow(options: Options, conversation: str, start: int, *, tokens: bool) -> int:
     """Print what is recorded of CONVERSATION, and then what comes, until Ctrl-C."""
-    from .follow import show_follow  # noqa: PLC0415
+    from .reading.follow import show_follow  # noqa: PLC0415
 
     return run(show_follow(options, conversation, start, tokens=tokens))
 
@@ -168,7 +168,7 @@ def state(options: Options, conversation: str, at: int | None) -> int:
 
     Its step, its state, what was said, what is owed.
     """
-    from .state import show_state  # noqa: PLC0415
+    from .reading.state import show_state  # noqa: PLC0415
 
     return run(show_state(options, conversation, at))
 
@@ -176,7 +176,7 @@ def state(options: Options, conversation: str, at: int | None) -> int:
 @command("list", "arf list", "arf list -o jsonl", "arf list --nats nats://localhost:4222")
 def list_(options: Options) -> int:
     """Print the conversations, the last one active first."""
-    from .listing import show_list  # noqa: PLC0415
+    from .reading.listing import show_list  # noqa: PLC0415
 
     return run(show_list(options))
 
@@ -187,7 +187,7 @@ def doctor(options: Options) -> int:
 
     Exits with 1 if something is wrong. What cannot be known from here is said to be unknown.
     """
-    from .doctor import examine  # noqa: PLC0415
+    from .reading.doctor import examine  # noqa: PLC0415
 
     return run(examine(options))
 
@@ -198,7 +198,7 @@ def completion(options: Options, shell: str) -> int:  # noqa: ARG001  every comm
     """Print what lets SHELL complete the commands and options of arf."""
     from click.shell_completion import get_completion_class  # noqa: PLC0415
 
-    from .output import write_code  # noqa: PLC0415
+    from .console.output import write_code  # noqa: PLC0415
 
     found = get_completion_class(shell)
     if found is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .options import Options, shared_options
+from .console.options import Options, shared_options
 
 VERSION = "agent-runtime-framework"
 
@@ -53,7 +53,7 @@ def command(name: str, *examples: str, level: int = logging.WARNING) -> Callable
     def decorate(function: Callable[..., int]) -> click.Command:
         @functools.wraps(function)
         def logged(options: Options, **given: Any) -> int:
-            from .logs import log_to_stderr  # noqa: PLC0415  here and below: loaded when a command runs
+            from .console.logs import log_to_stderr  # noqa: PLC0415  here and below: loaded when a command runs
 
             log_to_stderr(level, debug=options.debug)
             return function(options, **given)
@@ -67,8 +67,8 @@ def command(name: str, *examples: str, level: int = logging.WARNING) -> Callable
 
 def run(work: Coroutine[Any, Any, int | None] | Callable[[], None]) -> int:
     """Do the work, what awaits on a loop of its own, and return the exit code."""
-    from .output import ClosedPipe, discard_stdout, flush  # noqa: PLC0415
-    from .signals import until_a_signal  # noqa: PLC0415
+    from .console.output import ClosedPipe, discard_stdout, flush  # noqa: PLC0415
+    from .console.signals import until_a_signal  # noqa: PLC0415
 
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may know few characters
     try:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import click
 
 from . import commands as _commands  # noqa: F401  so that the group has them
+from .console.options import Options
 from .group import arf
-from .options import Options
 
 INTERRUPTED = 130
 
@@ -28,7 +28,7 @@ def _failed(error: Exception, *, debug: bool) -> int:
     import traceback  # noqa: PLC0415
 
     from ...events import FrameworkError  # noqa: PLC0415
-    from .output import say  # noqa: PLC0415
+    from .console.output import say  # noqa: PLC0415
 
     if debug:
         traceback.print_exception(error)

@@ -24,6 +24,10 @@ def get_llm_client(model: str | None = None, **options: Any) -> LLMClient:
     Raises:
         InvalidInput: there is neither; the cause is why `agent_runtime_core` gave no client.
 
+    >>> from agent_runtime_framework import get_llm_client
+    >>> get_llm_client("gpt-4o", base_url="http://127.0.0.1:8000/v1").model
+    'gpt-4o'
+
     """
     name = default_model(model)
     try:

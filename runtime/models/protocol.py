@@ -83,6 +83,11 @@ class ModelReply(Struct, frozen=True):
         response_id: the provider's id of this answer.
         model: the model that answered, as the provider names it.
 
+    >>> from agent_runtime_framework import ModelReply
+    >>> reply = ModelReply({"role": "assistant", "content": "Hello!"}, {"prompt_tokens": 9, "completion_tokens": 2})
+    >>> reply.message["content"], sum(reply.usage.values())
+    ('Hello!', 11)
+
     """
 
     message: dict[str, Any]

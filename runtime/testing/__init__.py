@@ -1,5 +1,4 @@
-"""The kit for testing agents: a model that answers from a script."""
+"""The kit for testing agents; its public names are those of `agent_runtime_framework.testing`.
 
-from .scripted import Request, Scripted, ScriptedLLM, UnexpectedRequest, calls
-
-__all__ = ["Request", "Scripted", "ScriptedLLM", "UnexpectedRequest", "calls"]
+Nothing is imported here: pytest loads `plugin` in every session.
+"""

@@ -42,6 +42,11 @@ def calls(*listed: tuple[str, Mapping[str, Any] | str], text: str | None = None)
     """Return an answer that calls these tools, each a name and its arguments, perhaps with a text beside them.
 
     Arguments that are a string are sent as they are, valid JSON or not.
+
+    >>> with ScriptedLLM(calls(("look", {}), ("add", "{")), "Sorry.") as llm:
+    ...     asked = [asyncio.run(llm.generate([])) for _ in range(2)]
+    >>> [call["function"]["arguments"] for call in asked[0].message["tool_calls"]]
+    ['{}', '{']
     """
     return Calls(listed, text)
 

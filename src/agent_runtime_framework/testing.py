@@ -1,5 +1,11 @@
-"""The test kit: what a person tests agents with."""
+"""The test kit: what a person tests agents with.
 
-from .runtime.testing import ScriptedLLM, calls
+pytest has the fixtures `nats_server`, a `NatsServer`, and `agent_runtime`, an `AgentRuntime`, wherever this package is
+installed.
+"""
 
-__all__ = ["ScriptedLLM", "calls"]
+from .runtime.testing.scripted import ScriptedLLM, calls
+from .runtime.testing.server import NatsServer
+from .runtime.testing.working import AgentRuntime
+
+__all__ = ["AgentRuntime", "NatsServer", "ScriptedLLM", "calls"]

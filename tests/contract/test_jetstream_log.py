@@ -27,7 +27,7 @@ from agent_runtime_framework.runtime.nats.log import JetStreamLog
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.records import JetStreamRecords
 from agent_runtime_framework.runtime.nats.topology import ensure
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 from support.chains import CHAT, frame_after, put_raw, read, write
 from support.faults import Proxy
 

@@ -17,7 +17,7 @@ from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.nats import connection, store
 from agent_runtime_framework.runtime.nats.connection import ApiError, api, connect
 from agent_runtime_framework.runtime.nats.store import KEY_LIMIT, encoded_key
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 
 
 @pytest.fixture

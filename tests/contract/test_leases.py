@@ -17,7 +17,7 @@ from agent_runtime_framework.runtime.nats.connection import api, connect, publis
 from agent_runtime_framework.runtime.nats.leases import NatsLeases
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import ensure
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 
 AGENT = AgentKey("agent")
 TTL = 1.0

@@ -15,7 +15,7 @@ from agent_runtime_framework.runtime.live import Live, MemoryLive
 from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.live import NatsLive
 from agent_runtime_framework.runtime.nats.names import Names
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 
 CHAT, OTHER = ConversationId("c-1"), ConversationId("c-2")
 PATIENCE = 10

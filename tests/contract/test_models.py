@@ -12,7 +12,7 @@ import pytest
 from agent_runtime_framework import LLMClient, LLMExecutor
 from agent_runtime_framework.events import TEXT_LIMIT, ModelError
 from agent_runtime_framework.runtime.models import ModelReply, OpenAIClient, reply_of, streaming
-from agent_runtime_framework.runtime.testing import Scripted, ScriptedLLM, calls
+from agent_runtime_framework.runtime.testing.scripted import Scripted, ScriptedLLM, calls
 from support.openai_server import OpenAIServer
 
 ASK = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "I am Ada, grüße 😀"}]

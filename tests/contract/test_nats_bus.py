@@ -16,7 +16,7 @@ from agent_runtime_framework.runtime.nats.bus import NatsBus
 from agent_runtime_framework.runtime.nats.connection import api, connect
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import command_stream, ensure
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 from support.owner import AGENT, CHAT, PATIENCE, Owner, say
 
 

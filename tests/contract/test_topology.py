@@ -23,7 +23,7 @@ from agent_runtime_framework.runtime.nats import connection
 from agent_runtime_framework.runtime.nats.connection import ApiError, api, connect, publish
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import ensure, event_stream, find
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 
 
 @pytest.fixture

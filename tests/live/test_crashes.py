@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent_runtime_framework import Client
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 from support.openai_server import ServerProcess, server_process
 from support.outside import Outside
 from support.processes import Running, arf, environment, output_of

@@ -20,7 +20,7 @@ from agent_runtime_framework.runtime.nats.connection import api, connect
 from agent_runtime_framework.runtime.nats.credentials import AccessRefused
 from agent_runtime_framework.runtime.opening import Place, opened
 from agent_runtime_framework.runtime.runtime import Runtime
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 from support.secured import Authority, Operator, SecuredServer, user_key
 
 ADA = Credentials(user="ada", password="s3cret")

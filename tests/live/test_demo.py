@@ -15,8 +15,8 @@ from typing import NamedTuple, Self
 import pytest
 
 from agent_runtime_framework.events import FrameworkError
-from agent_runtime_framework.runtime.cli.child import worker_process
-from agent_runtime_framework.runtime.cli.demo import SPEC
+from agent_runtime_framework.runtime.cli.running.child import worker_process
+from agent_runtime_framework.runtime.cli.talking.demo import SPEC
 from agent_runtime_framework.runtime.opening import Place
 from support.command_line import data, in_use, run
 from support.processes import ARF, SOURCES, environment

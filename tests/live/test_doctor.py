@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_runtime_framework import Client
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 from support.command_line import bots, error, run, worker
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 from support.command_line import data, error, run, worker
 from support.followers import Follower
 from support.talks import log_of, nothing_runs, talk_bots, wait_until

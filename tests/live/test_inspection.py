@@ -23,7 +23,7 @@ from agent_runtime_framework.runtime.nats.connection import api, connect, publis
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import ensure, event_stream
 from agent_runtime_framework.runtime.opening import Place, opened
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 from support.secured import SecuredServer
 
 BOT = AgentKey("bot")

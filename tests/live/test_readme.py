@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.openai_server import server_process
 from support.processes import arf, environment, output_of
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-GREETER, PROGRAM, TEST = PYTHON
+GREETER, PROGRAM, *TESTS = PYTHON
 SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Good-bye, Ada!"]
 
 
@@ -85,9 +87,10 @@ async def test_the_program_prints_the_reply_and_the_state(tmp_path: Path) -> Non
     assert (code, printed) == (0, "Good-bye, Ada! {'step': 'done', 'name': 'Ada'}\n")
 
 
-async def test_the_test_passes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("test", TESTS)
+async def test_the_test_passes(tmp_path: Path, test: str) -> None:
     (tmp_path / "greeter.py").write_text(GREETER)
-    (tmp_path / "test_greeter.py").write_text(TEST)
+    (tmp_path / "test_greeter.py").write_text(test)
     options = ["-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto"]
     code, printed = await python("-m", "pytest", *options, "test_greeter.py", cwd=tmp_path, env=environment())
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_runtime_framework.runtime.cli.signals import SAME_SIGNAL
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.runtime.cli.console.signals import SAME_SIGNAL
+from agent_runtime_framework.testing import NatsServer
 from support.command_line import run
 from support.talks import log_of, nothing_runs, served, talk_bots, wait_until
 from support.terminal import Terminal

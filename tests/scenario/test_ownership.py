@@ -27,8 +27,9 @@ from agent_runtime_framework.runtime.leases import MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.retry import RetryPolicy
 from agent_runtime_framework.runtime.substrate import Substrate, stores_in_memory
+from agent_runtime_framework.runtime.testing.working import owning
 from agent_runtime_framework.testing import ScriptedLLM, calls
-from support.journeys import OrderTools, order_agent, owning, recorded, types, working
+from support.journeys import OrderTools, order_agent, recorded, types, working
 
 NAMED = calls(("save_name", {"name": "Ada"}))
 ADD = calls(("add", {"line": "tea"}))

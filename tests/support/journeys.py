@@ -1,8 +1,6 @@
 """Small journeys for tests, and the ways to run them."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -24,7 +22,7 @@ from agent_runtime_framework.projections import Conversation, Recorded, fold, in
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.retry import RetryPolicy
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
-from agent_runtime_framework.runtime.worker import Worker
+from agent_runtime_framework.runtime.testing.working import at_work
 
 
 class Step(StrEnum):
@@ -135,31 +133,12 @@ def order_agent(llm: Any, *, tools: type[OrderTools] = OrderTools, **config: Any
 NO_WAITING = RetryPolicy(attempts=3, first=0.0, longest=0.0)
 
 
-@asynccontextmanager
-async def working(
+def working(
     *agents: JourneyAgent[Any, Any, Any], substrate: Substrate | None = None, **options: Any
-) -> AsyncIterator[Runtime]:
+) -> AbstractAsyncContextManager[Runtime]:
     """Give a runtime whose worker owns everything, in memory unless told."""
     given = substrate if substrate is not None else in_memory(SystemClock())
-    async with Runtime(list(agents), substrate=given, retry=NO_WAITING, **options) as runtime:
-        worker = runtime.worker()
-        task = asyncio.ensure_future(worker.run())
-        try:
-            await owning(worker, task)
-            yield runtime
-        finally:
-            worker.stop()
-            await task
-
-
-async def owning(worker: Worker, task: "asyncio.Future[None]") -> None:
-    """Wait until the worker owns its partitions, or raise what it raised instead."""
-    ready = asyncio.ensure_future(worker.owning.wait())
-    waited: set[asyncio.Future[Any]] = {ready, task}
-    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-    ready.cancel()
-    if task.done():
-        task.result()
+    return at_work(Runtime(agents, substrate=given, retry=NO_WAITING, **options))
 
 
 async def recorded(runtime: Runtime, conversation: str) -> list[Recorded]:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from agent_runtime_framework.runtime.embedded import process
-from agent_runtime_framework.runtime.testing.server import NatsServer
+from agent_runtime_framework.testing import NatsServer
 
 PATIENCE = 30
 HOUR = dt.timedelta(hours=1)

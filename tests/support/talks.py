@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent_runtime_framework.runtime.cli.log import as_data
+from agent_runtime_framework.runtime.cli.reading.log import as_data
 from agent_runtime_framework.runtime.client import Client
 from agent_runtime_framework.runtime.embedded.shared import SharedServer
 from support.command_line import bots, in_use

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent_runtime_framework.runtime.cli import lines as lines_module
-from agent_runtime_framework.runtime.cli.lines import Lines
+from agent_runtime_framework.runtime.cli.console import lines as lines_module
+from agent_runtime_framework.runtime.cli.console.lines import Lines
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ logger = logging.getLogger("agent_runtime_framework.somewhere")
 """
 
 COMMAND = """
-from agent_runtime_framework.runtime.cli.logs import log_to_stderr
+from agent_runtime_framework.runtime.cli.console.logs import log_to_stderr
 log_to_stderr(logging.INFO, debug={debug})
 """
 

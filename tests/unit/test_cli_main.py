@@ -14,9 +14,9 @@ import pytest
 from agent_runtime_framework.events import Conflict, FrameworkError, InvalidInput, NotFound
 from agent_runtime_framework.runtime.cli import main as main_module_function
 from agent_runtime_framework.runtime.cli.commands import _pairs
+from agent_runtime_framework.runtime.cli.console.options import Options
 from agent_runtime_framework.runtime.cli.group import arf
 from agent_runtime_framework.runtime.cli.main import main
-from agent_runtime_framework.runtime.cli.options import Options
 from support.processes import environment
 
 Probe = Callable[..., Options]

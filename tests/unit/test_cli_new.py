@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from agent_runtime_framework.events import Conflict, FrameworkError, InvalidId
-from agent_runtime_framework.runtime.cli.new import make_new
-from agent_runtime_framework.runtime.cli.options import Options
+from agent_runtime_framework.runtime.cli.console.options import Options
+from agent_runtime_framework.runtime.cli.running.new import make_new
 
 
 @pytest.fixture

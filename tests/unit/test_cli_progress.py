@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agent_runtime_framework.runtime.cli import progress as progress_module
-from agent_runtime_framework.runtime.cli.progress import progress
+from agent_runtime_framework.runtime.cli.reading import progress as progress_module
+from agent_runtime_framework.runtime.cli.reading.progress import progress
 
 
 class Screen(io.StringIO):

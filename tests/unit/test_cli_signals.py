@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from agent_runtime_framework.runtime.cli import signals as signals_module
-from agent_runtime_framework.runtime.cli.signals import Signals, until_a_signal
+from agent_runtime_framework.runtime.cli.console import signals as signals_module
+from agent_runtime_framework.runtime.cli.console.signals import Signals, until_a_signal
 
 
 async def _deaf(heard: list[int]) -> None:

@@ -29,7 +29,7 @@ from agent_runtime_framework.events import (
     UserSpoke,
 )
 from agent_runtime_framework.projections import Recorded
-from agent_runtime_framework.runtime.cli.summary import Summaries
+from agent_runtime_framework.runtime.cli.reading.summary import Summaries
 
 TOOLS = tuple({"type": "function", "function": {"name": name}} for name in ("save", "ask"))
 ANSWER = ModelAnswered(

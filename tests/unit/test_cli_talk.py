@@ -6,11 +6,11 @@ from collections.abc import Iterable
 import pytest
 
 from agent_runtime_framework.events import Unavailable
-from agent_runtime_framework.runtime.cli import talk as talk_module
-from agent_runtime_framework.runtime.cli import terminal as terminal_module
-from agent_runtime_framework.runtime.cli.options import Options
-from agent_runtime_framework.runtime.cli.talk import Talk
-from agent_runtime_framework.runtime.cli.terminal import Terminal
+from agent_runtime_framework.runtime.cli.console.options import Options
+from agent_runtime_framework.runtime.cli.talking import talk as talk_module
+from agent_runtime_framework.runtime.cli.talking import terminal as terminal_module
+from agent_runtime_framework.runtime.cli.talking.talk import Talk
+from agent_runtime_framework.runtime.cli.talking.terminal import Terminal
 from agent_runtime_framework.runtime.client import Client
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.demo import OnboardingAgent

@@ -22,11 +22,11 @@ from agent_runtime_framework.events import (
     UserSpoke,
 )
 from agent_runtime_framework.projections import Recorded
-from agent_runtime_framework.runtime.cli import terminal as terminal_module
-from agent_runtime_framework.runtime.cli.options import Options
-from agent_runtime_framework.runtime.cli.prompt import Prompt
-from agent_runtime_framework.runtime.cli.teller import TextTeller
-from agent_runtime_framework.runtime.cli.terminal import Terminal
+from agent_runtime_framework.runtime.cli.console.options import Options
+from agent_runtime_framework.runtime.cli.talking import terminal as terminal_module
+from agent_runtime_framework.runtime.cli.talking.prompt import Prompt
+from agent_runtime_framework.runtime.cli.talking.teller import TextTeller
+from agent_runtime_framework.runtime.cli.talking.terminal import Terminal
 from agent_runtime_framework.runtime.wire import Delta
 
 

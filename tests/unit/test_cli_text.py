@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_runtime_framework.runtime.cli.logs import OneLine
-from agent_runtime_framework.runtime.cli.text import one_line, visible, without_password
-from agent_runtime_framework.runtime.cli.times import iso, local
+from agent_runtime_framework.runtime.cli.console.logs import OneLine
+from agent_runtime_framework.runtime.cli.console.text import one_line, visible, without_password
+from agent_runtime_framework.runtime.cli.reading.times import iso, local
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_nothing_loads_openai_before_its_client_is_wanted() -> None:
     program = """
         import sys
         import agent_runtime_framework.runtime.models as models
-        import agent_runtime_framework.runtime.testing
+        import agent_runtime_framework.testing
         from agent_runtime_framework.runtime.models import get_llm_client, reply_of
         assert "openai" not in sys.modules
         models.OpenAIClient

@@ -8,7 +8,7 @@ import pytest
 
 from agent_runtime_framework.events import ModelError
 from agent_runtime_framework.runtime.models import ModelReply
-from agent_runtime_framework.runtime.testing import ScriptedLLM, UnexpectedRequest, calls
+from agent_runtime_framework.runtime.testing.scripted import ScriptedLLM, UnexpectedRequest, calls
 
 ASK = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "I am Ada"}]
 

@@ -7,12 +7,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ..client import Summary
-from ..opening import NoNamespace
-from . import output
+from ...client import Summary
+from ...opening import NoNamespace
+from ..console import output
+from ..console.options import Options
+from ..console.place import reading
 from .log import WIDE
-from .options import Options
-from .place import reading
 from .progress import progress
 from .times import iso, local
 

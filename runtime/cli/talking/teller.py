@@ -4,7 +4,7 @@ from typing import Final, Protocol
 
 from rich.text import Text
 
-from ...events import (
+from ....events import (
     AgentSpoke,
     AnyEvent,
     JourneyEntered,
@@ -20,14 +20,14 @@ from ...events import (
     TurnStarted,
     UserSpoke,
 )
-from ...projections import Recorded, text_of
-from ..wire import Delta
-from . import output
-from .log import as_data
-from .options import Form
+from ....projections import Recorded, text_of
+from ...wire import Delta
+from ..console import output
+from ..console.options import Form
+from ..console.text import visible
+from ..reading.log import as_data
+from ..reading.summary import Summaries
 from .prompt import Prompt
-from .summary import Summaries
-from .text import visible
 
 _ASIDE: Final = {
     ModelFailed: "model failed: ",

@@ -6,8 +6,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from ...actors import SayToAgent
-from ...events import (
+from ....actors import SayToAgent
+from ....events import (
     CommandRefused,
     ConversationId,
     FrameworkError,
@@ -17,11 +17,11 @@ from ...events import (
     Unavailable,
     UserSpoke,
 )
-from ...projections import Conversation, Recorded, evolve, initial
-from ..agents.run import failure
-from ..client import Client, checked
-from ..wire import Delta
-from .place import check_agent
+from ....projections import Conversation, Recorded, evolve, initial
+from ...agents.run import failure
+from ...client import Client, checked
+from ...wire import Delta
+from ..console.place import check_agent
 from .terminal import Terminal
 
 PATIENCE: Final = 60.0

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import msgspec
 from msgspec import Raw
 
-from ...events import (
+from ....events import (
     AgentSpoke,
     AnyEvent,
     CommandRefused,
@@ -34,8 +34,8 @@ from ...events import (
     Usage,
     UserSpoke,
 )
-from ...projections import Call, Recorded, calls_of, text_of
-from .text import SHOWN, one_line
+from ....projections import Call, Recorded, calls_of, text_of
+from ..console.text import SHOWN, one_line
 from .times import local
 
 _Model = ModelRequested | ModelAnswered | ModelFailed

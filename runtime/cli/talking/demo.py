@@ -5,19 +5,19 @@ from typing import Any
 from msgspec import Struct
 from rich.text import Text
 
-from ...events import AgentSpoke, ConversationStarted, InvalidInput, JourneyEntered, StepEntered, UserSpoke
-from ...projections import Conversation, Recorded, Spent, spend, state_of
-from ..demo import make_agent
-from ..demo.agent import OnboardingState
-from . import output
+from ....events import AgentSpoke, ConversationStarted, InvalidInput, JourneyEntered, StepEntered, UserSpoke
+from ....projections import Conversation, Recorded, Spent, spend, state_of
+from ...demo import make_agent
+from ...demo.agent import OnboardingState
+from ..console import output
+from ..console.options import Options
+from ..console.place import place_of
+from ..console.signals import Signals
+from ..reading.log import as_data, print_table
+from ..reading.summary import Summaries
+from ..running.child import worker_process
 from .chat import new_conversation
-from .child import worker_process
-from .log import as_data, print_table
-from .options import Options
-from .place import place_of
 from .session import hold, talking
-from .signals import Signals
-from .summary import Summaries
 from .talk import Talk
 from .terminal import Terminal
 from .typed import typed

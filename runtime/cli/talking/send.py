@@ -5,11 +5,11 @@ import sys
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...events import AgentKey, ConversationId, InvalidInput, Unavailable, check_token
-from ..client import Client, Reply, checked
-from . import output
-from .options import Options
-from .place import check_agent, client_at, place_of
+from ....events import AgentKey, ConversationId, InvalidInput, Unavailable, check_token
+from ...client import Client, Reply, checked
+from ..console import output
+from ..console.options import Options
+from ..console.place import check_agent, client_at, place_of
 from .typed import typed
 
 STDIN = "-"

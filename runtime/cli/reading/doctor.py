@@ -5,10 +5,10 @@ import sys
 from rich.table import Table
 from rich.text import Text
 
-from ..inspection import Finding, inspect
-from . import output
-from .options import Options
-from .place import place_of
+from ...inspection import Finding, inspect
+from ..console import output
+from ..console.options import Options
+from ..console.place import place_of
 
 MARKS = {
     "ok": ("ok", ""),

@@ -6,8 +6,8 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from ...events import call_id, check_token
-from ...projections import (
+from ....events import call_id, check_token
+from ....projections import (
     AssistantMessage,
     Call,
     Conversation,
@@ -23,12 +23,12 @@ from ...projections import (
     state_of,
     text_of,
 )
-from . import output
-from .options import Options
-from .place import reading
+from ..console import output
+from ..console.options import Options
+from ..console.place import reading
+from ..console.text import SHOWN, one_line, visible
 from .progress import progress
 from .summary import called
-from .text import SHOWN, one_line, visible
 from .times import iso, local
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ...events import check_token
-from ...projections import Recorded
-from . import output
-from .options import Options
-from .place import reading
+from ....events import check_token
+from ....projections import Recorded
+from ..console import output
+from ..console.options import Options
+from ..console.place import reading
 from .progress import progress
 from .summary import Summaries
 from .times import iso, local

@@ -9,21 +9,21 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...events import FrameworkError, InvalidInput
-from ..bus import PARTITIONS
-from ..demo import OfflineModel
-from ..opening import Place
-from ..runtime import Runtime
-from ..worker import Worker, bound
-from .lines import STDIN, Lines
+from ....events import FrameworkError, InvalidInput
+from ...bus import PARTITIONS
+from ...demo import OfflineModel
+from ...opening import Place
+from ...runtime import Runtime
+from ...worker import Worker, bound
+from ..console.lines import STDIN, Lines
+from ..console.logs import log_through
+from ..console.options import Options
+from ..console.output import flush, say, write_json
+from ..console.place import place_of
+from ..console.signals import Signals
+from ..console.text import without_password
 from .loading import Agent, load_agents
-from .logs import log_through
-from .options import Options
-from .output import flush, say, write_json
-from .place import place_of
 from .ready import Ready
-from .signals import Signals
-from .text import without_password
 
 LEFT_AT_ONCE = 130
 

@@ -2,13 +2,13 @@
 
 from rich.console import Console
 
-from ...events import ConversationId, InvalidInput, check_token, not_found
-from ...projections import Recorded
-from ..wire import Delta
-from . import output
+from ....events import ConversationId, InvalidInput, check_token, not_found
+from ....projections import Recorded
+from ...wire import Delta
+from ..console import output
+from ..console.options import Options
+from ..console.place import reading
 from .log import as_data, print_line
-from .options import Options
-from .place import reading
 from .summary import Summaries
 
 

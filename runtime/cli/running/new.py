@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from string import Template
 
-from ...events import Conflict, FrameworkError, check_token
-from . import output
-from .options import Options
+from ....events import Conflict, FrameworkError, check_token
+from ..console import output
+from ..console.options import Options
 
 AGENT = Template('''\
 from dataclasses import dataclass

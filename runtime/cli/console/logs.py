@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from ..config import get_config
+from ...config import get_config
 from .text import one_line, without_password
 
 LOGGER = "agent_runtime_framework"

@@ -5,8 +5,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from .options import Options
-from .text import command
+from ..console.options import Options
+from ..console.place import MODULE
+from ..console.text import command
 
 
 def typed(options: Options, *words: str) -> str:
@@ -26,4 +27,4 @@ def _program() -> tuple[str, ...]:
     if shutil.which("arf"):
         return ("arf",)
     called = Path(sys.argv[0])
-    return (str(called),) if called.name == "arf" else (sys.executable, "-m", __name__.rpartition(".")[0])
+    return (str(called),) if called.name == "arf" else (sys.executable, "-m", MODULE)

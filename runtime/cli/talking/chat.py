@@ -2,15 +2,15 @@
 
 from contextlib import AbstractAsyncContextManager
 
-from ...events import check_token
-from ..clock import new_id
-from ..opening import Place
-from . import output
-from .child import Tell, worker_process
-from .options import Options
-from .place import place_of
+from ....events import check_token
+from ...clock import new_id
+from ...opening import Place
+from ..console import output
+from ..console.options import Options
+from ..console.place import place_of
+from ..console.signals import Signals
+from ..running.child import Tell, worker_process
 from .session import Worker, hold, talking
-from .signals import Signals
 from .teller import EventTeller
 from .terminal import Terminal
 from .typed import typed
@@ -47,7 +47,7 @@ async def chat(options: Options, spec: str, conversation: str | None, *, reload:
 
 def _worker(spec: str, place: Place, tell: Tell, *, reload: bool) -> AbstractAsyncContextManager[Worker]:
     if reload:
-        from .reloading import reloading_worker  # noqa: PLC0415  what watches files is loaded only here
+        from ..running.reloading import reloading_worker  # noqa: PLC0415  what watches files is loaded only here
 
         return reloading_worker(spec, place, tell)
     return worker_process(spec, place, tell)

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from ...events import InvalidInput
-from ...projections import Conversation
-from ..opening import Place
-from .child import GRACE, WorkerEnded
-from .place import client_at
-from .ready import Ready
-from .signals import Signals
+from ....events import InvalidInput
+from ....projections import Conversation
+from ...opening import Place
+from ..console.place import client_at
+from ..console.signals import Signals
+from ..running.child import GRACE, WorkerEnded
+from ..running.ready import Ready
 from .talk import Talk
 from .terminal import Terminal
 

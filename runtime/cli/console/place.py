@@ -4,12 +4,16 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Final
 
-from ...events import InvalidInput, NotFound, Refused, Stored, check_token
-from ..client import Client
-from ..credentials import PREFIX, Credentials
-from ..opening import Place, home_of
+from ....events import InvalidInput, NotFound, Refused, Stored, check_token
+from ...client import Client
+from ...credentials import PREFIX, Credentials
+from ...opening import Place, home_of
 from .options import Options
+
+MODULE: Final = __name__.rsplit(".", 2)[0]
+"""What `python -m` runs as `arf`."""
 
 WHO = frozenset({"creds", "nkey", "user", "password", "token"})
 """What of credentials says who we are; the rest is about TLS."""

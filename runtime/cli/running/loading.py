@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from ...events import InvalidInput
-from ..agents import JourneyAgent
+from ....events import InvalidInput
+from ...agents import JourneyAgent
 
 Agent: TypeAlias = JourneyAgent[Any, Any, Any]
 

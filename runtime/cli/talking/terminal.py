@@ -4,9 +4,9 @@ import sys
 import time
 from typing import Final
 
-from .lines import Lines
-from .logs import log_through
-from .options import Options
+from ..console.lines import Lines
+from ..console.logs import log_through
+from ..console.options import Options
 from .prompt import Prompt
 from .teller import EventTeller, Teller, TextTeller
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from watchfiles import PythonFilter, awatch
 
-from ..opening import Place
+from ...opening import Place
 from .child import Tell, WorkerEnded, WorkerProcess, start_worker
 from .ready import Ready
 

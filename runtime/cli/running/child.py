@@ -10,10 +10,10 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from ...events import FrameworkError, InvalidInput
-from ..opening import Place
-from .output import say
-from .place import environment_of
+from ....events import FrameworkError, InvalidInput
+from ...opening import Place
+from ..console.output import say
+from ..console.place import MODULE, environment_of
 from .ready import Ready
 
 GRACE: Final = 5.0
@@ -162,8 +162,7 @@ async def start_worker(spec: str, place: Place, tell: Tell, *, keep_bytecode: bo
     in a second, and has the length that it had, for the one that it knows.
     """
     # -P: a file in the current directory must not stand in for a library's module
-    module = __name__.rpartition(".")[0]
-    arguments = ("-P", "-m", module, "worker", spec, "--grace", str(GRACE), "--offline", "--child", "-o", "jsonl")
+    arguments = ("-P", "-m", MODULE, "worker", spec, "--grace", str(GRACE), "--offline", "--child", "-o", "jsonl")
     bytecode = {} if keep_bytecode else {"PYTHONDONTWRITEBYTECODE": "1"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -1,0 +1,1 @@
+"""An author's agents: made, loaded, and run, in this process or one of their own, anew when their code changes."""
