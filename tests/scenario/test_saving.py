@@ -142,3 +142,23 @@ async def test_in_a_worker_the_log_is_the_state_and_saving_is_told_after_each_tu
     assert first.state["lines"] == second.state["lines"] == ["before"]
     assert second.state["name"] == "Ada"
     assert agent.notes == [("saved", "Ada"), ("saved", "Ada")]
+
+
+async def test_a_tool_that_runs_out_of_time_after_saving_is_saved_back() -> None:
+    class Slow(OrderTools):
+        async def save_name(self, name: str) -> str:
+            self.state.name = name
+            await self._notify_state_change()
+            await asyncio.Event().wait()
+            return "never"
+
+    class Keeping(Saving):
+        def create_tools(self, state: Order, ctx: AgentContext) -> OrderTools:
+            return Slow(state)
+
+    with ScriptedLLM(NAMED, "Sorry.") as llm:
+        agent = Keeping(llm)
+        agent.config.tool_timeout = 0.05
+        await agent.run(CTX)
+
+    assert agent.notes == [("saved", "Ada"), ("saved", ""), ("saved", "")]
