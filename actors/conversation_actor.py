@@ -64,7 +64,7 @@ class Effects(Protocol):
     async def stored(self, stored: Stored, conversation: Conversation) -> None:
         """Hear of a frame that was stored, and of the conversation after it."""
 
-    def raised(self, conversation: ConversationId, error: Exception) -> None:
+    def raised(self, conversation: ConversationId, turn: int, error: Exception) -> None:
         """Hear of what author code raised while a frame was settled; the turn failed with it."""
 
 
@@ -179,7 +179,7 @@ class ConversationActor(AsyncioActor):
             self._conversation, self._head = settled.conversation, stored.head  # 3. adopt
             await self._effects.stored(stored, settled.conversation)  # 4. publish
             if settled.raised is not None:
-                self._effects.raised(self.id, settled.raised)
+                self._effects.raised(self.id, settled.conversation.turns, settled.raised)
             return
 
     async def _patiently(self, call: Callable[[], Awaitable[Stored]]) -> Stored:
@@ -250,7 +250,7 @@ class ConversationActor(AsyncioActor):
         try:
             self._opening = await self._effects.open(self.id, command)
         except Exception as error:  # noqa: BLE001  author code may raise anything; the command is refused with it
-            self._effects.raised(self.id, error)
+            self._effects.raised(self.id, self._conversation.turns + 1, error)
             return RefuseCommand(id=command.id, reason=f"the agent could not begin: {described(error)}")
         return command
 

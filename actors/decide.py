@@ -191,7 +191,7 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
     if turn.waiting:
         return ()
     last = turn.number
-    first = 0 if command.history_turns is None else max(last - command.history_turns, 0)
+    first = 0 if command.history_turns is None else max(last - max(command.history_turns, 0), 0)
     messages = render(command.prompt, conversation.transcript.window(first, last))
     tools = msgspec.json.decode(command.tools) if command.tools else None
     prompt_at = conversation.prompts.where.get(command.prompt)

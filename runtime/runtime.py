@@ -130,7 +130,7 @@ class Runtime(Client):
 
     def _no_reply(self, conversation: Conversation, ended: Ended) -> Exception:
         """Return what is raised to a sender: in debug what a tool raised here, else that there is no reply, and why."""
-        known = (worker.error_of(conversation.agent, conversation.id) for worker in self._workers)
+        known = (worker.error_of(conversation.agent, conversation.id, ended.turn) for worker in self._workers)
         error = next((error for error in known if error is not None), None)
         if error is not None and ended.reason == "tool_raised":
             return error

@@ -15,13 +15,13 @@ from ..clock import Clock
 from ..models import LLMClient, ModelReply, reply_of, streaming
 from ..retry import RetryPolicy
 from .author import author_code
-from .hooks import ExecutorHooks, watched
+from .hooks import ExecutorHooks, watched, watched_after
 
 Told: TypeAlias = Callable[[ConversationId, Request, int, str], None]
 """Hears a piece of text from the model: of which conversation and request, its number from 0, the text."""
 
-Raised: TypeAlias = Callable[[ConversationId, Exception], None]
-"""Hears what was raised that ended a turn."""
+Raised: TypeAlias = Callable[[ConversationId, int, Exception], None]
+"""Hears what was raised that ended a turn: of which conversation, the turn's number, the exception."""
 
 
 class ModelCaller:
@@ -57,10 +57,10 @@ class ModelCaller:
                     reply = await self._generate(conversation, request)
             usage = msgspec.convert(reply.usage, Usage, strict=False)
         except Exception as error:  # noqa: BLE001  a client may raise anything; it is recorded
-            return self._failure(conversation.id, request, error, self._since(began))
+            return self._failure(conversation, request, error, self._since(began))
         calls = reply.message.get("tool_calls")
         if self._hooks is not None and calls:
-            await watched(self._hooks.on_tool_calls, calls)
+            await watched_after(self._hooks.on_tool_calls, calls)
         return RecordAnswer(
             request=request.version,
             message=reply.message,
@@ -89,11 +89,13 @@ class ModelCaller:
 
         return reply_of(await streams.stream(messages, tools=tools, on_delta=on_delta, **parameters))
 
-    def _failure(self, id_: ConversationId, request: Request, raised: Exception, latency_ms: int) -> RecordModelFailure:
+    def _failure(
+        self, conversation: Conversation, request: Request, raised: Exception, latency_ms: int
+    ) -> RecordModelFailure:
         error = _as_model_error(raised)
         wait = self._retry.wait(request.attempt, error.retry_after) if error.transient else None
         if wait is None:
-            self._raised(id_, raised)
+            self._raised(conversation.id, conversation.turns, raised)
         return RecordModelFailure(
             request=request.version,
             kind=error.kind,

@@ -16,7 +16,7 @@ from ...projections import Conversation, OwedToolCall
 from ..clock import Clock
 from ..config import should_swallow_exceptions
 from .asking import Raised
-from .hooks import ExecutorHooks, watched
+from .hooks import ExecutorHooks, watched, watched_after
 from .tool_executors import FailedText
 
 logger = logging.getLogger("agent_runtime_framework.agents")
@@ -74,11 +74,9 @@ class ToolCaller:
     async def call(self, conversation: Conversation, owed: OwedToolCall) -> RecordToolReturn | RecordToolFailure:
         """Run a tool and return what it came to."""
         began = self._clock.monotonic()
-        if self._hooks is not None:
-            await watched(self._hooks.on_tool_start, owed.call.name, owed.call.arguments)
         outcome = await self._outcome(conversation, owed, began)
         if self._hooks is not None:
-            await watched(self._hooks.on_tool_end, owed.call.name, outcome.content)
+            await watched_after(self._hooks.on_tool_end, owed.call.name, outcome.content)
         return outcome
 
     async def _outcome(
@@ -87,6 +85,8 @@ class ToolCaller:
         name = owed.call.name
         limit = asyncio.timeout(self._timeout)
         try:
+            if self._hooks is not None:
+                await watched(self._hooks.on_tool_start, name, owed.call.arguments)
             async with limit:
                 done = await self._run(conversation, owed)
         except Exception as error:
@@ -95,7 +95,7 @@ class ToolCaller:
                 return self._failure(owed, began, "timeout", text)
             fatal = not should_swallow_exceptions()
             if fatal:
-                self._raised(conversation.id, error)
+                self._raised(conversation.id, conversation.turns, error)
             else:
                 logger.warning("%s: tool %r raised", conversation.id, name, exc_info=error)
             text = f"Error executing {name}: {shown(error)}"

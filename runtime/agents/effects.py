@@ -76,7 +76,7 @@ class TurnEffects:
         self._halted = halted
         self._ended = ended
         self._telling: set[asyncio.Task[None]] = set()
-        self._errors: dict[ConversationId, Exception] = {}
+        self._errors: dict[tuple[ConversationId, int], Exception] = {}
 
     async def open(self, conversation: ConversationId, command: SayToAgent) -> Open:
         """Say how a conversation begins with this command."""
@@ -84,7 +84,6 @@ class TurnEffects:
 
     async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | CancelTurn:
         """Do what is owed and return what it came to."""
-        self._errors.pop(conversation.id, None)
         if await self._halted():
             return _instead(conversation, owed)
         performers = self._performing(conversation)
@@ -101,17 +100,16 @@ class TurnEffects:
             self._telling.add(task)
             task.add_done_callback(self._told)
 
-    def raised(self, conversation: ConversationId, error: Exception) -> None:
-        """Keep what ended a turn, for whoever awaits its reply in this process, and say where."""
-        self._errors.pop(conversation, None)
-        self._errors[conversation] = error
+    def raised(self, conversation: ConversationId, turn: int, error: Exception) -> None:
+        """Keep what ended a turn, for all who await its reply in this process, and say where."""
+        self._errors[conversation, turn] = error
         if len(self._errors) > KEPT_ERRORS:
             del self._errors[next(iter(self._errors))]
         logger.error("%s: the turn failed by what was raised", conversation, exc_info=error)
 
-    def error_of(self, conversation: ConversationId) -> Exception | None:
-        """Return what ended the conversation's last turn, if that was raised in this process; it is asked for once."""
-        return self._errors.pop(conversation, None)
+    def error_of(self, conversation: ConversationId, turn: int) -> Exception | None:
+        """Return what ended a turn, if that was raised in this process and is still known."""
+        return self._errors.get((conversation, turn))
 
     async def told(self) -> None:
         """Wait until the author was told of every turn that is over."""
@@ -149,9 +147,11 @@ def agent_effects(
 
     async def after_turn(conversation: Conversation, ended: Ended) -> None:
         journey = journeys.on(conversation)
-        await completed(journey.hooks, ended)
-        state = journey.state(conversation)
-        await call_author(journey.agent.save_state, context_of(conversation), state, threads=threads)
+        try:
+            await completed(journey.hooks, ended)
+        finally:
+            ctx, state = context_of(conversation), journey.state(conversation)
+            await call_author(journey.agent.save_state, ctx, state, threads=threads)
 
     def performing(raised: Raised) -> Performing:
         run = JourneyToolRun(journeys, threads=threads)

@@ -1,5 +1,6 @@
 """The loop of model and tools on its own: messages in, a response out, no journey and no state."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -149,7 +150,7 @@ class LLMExecutor:
         name = owed.call.name
         if self.tool_executor is None:
             return ran(FailedText(f"Error: No tool executor configured for '{name}'", "unknown"), {}, "")
-        return ran(await self.tool_executor.execute(name, dict(owed.call.arguments)), {}, "")
+        return ran(await self.tool_executor.execute(name, copy.deepcopy(owed.call.arguments)), {}, "")
 
 
 class _Fixed:
@@ -181,7 +182,12 @@ class _Fixed:
 
 
 def _ends_with_words(messages: Sequence[Mapping[str, Any]]) -> bool:
-    return bool(messages) and messages[-1].get("role") == "user" and isinstance(messages[-1].get("content"), str)
+    """Say whether the last message is words of the user's and nothing beside them, such as a name or an image."""
+    return bool(messages) and set(messages[-1]) == {"role", "content"} and _words(messages[-1])
+
+
+def _words(message: Mapping[str, Any]) -> bool:
+    return message["role"] == "user" and isinstance(message["content"], str)
 
 
 def _in_openai_form(tools: Sequence[ToolSchema | Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:

@@ -3,11 +3,14 @@
 They see live runs only; reading or replaying a log fires none.
 """
 
+import copy
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from ...projections import calls_of
 from ..config import should_swallow_exceptions
+from .author import author_code
 
 logger = logging.getLogger("agent_runtime_framework.agents")
 
@@ -67,7 +70,7 @@ class LoggingHooks(ExecutorHooks):
 
     async def on_tool_calls(self, tool_calls: list[dict[str, Any]]) -> None:
         """Log the names of the calls."""
-        names = ", ".join(str(call.get("function", call).get("name")) for call in tool_calls)
+        names = ", ".join(call.name or "nothing that has a name" for call in calls_of({"tool_calls": tool_calls}))
         self._logger.log(self._level, "the model calls %s", names)
 
     async def on_tool_start(self, name: str, arguments: dict[str, Any]) -> None:
@@ -135,12 +138,24 @@ class CompositeHooks(ExecutorHooks):
 
 
 async def watched(hook: Callable[..., Awaitable[None] | None], *args: Any) -> None:
-    """Call one hook, which may be plain or async; in production one that raises is logged and breaks nothing."""
+    """Call one hook, which may be plain or async; in production one that raises is logged and breaks nothing.
+
+    It is told copies, so that what it does to them reaches neither the model, nor a tool, nor the log.
+    """
     try:
-        told = hook(*args)
-        if isinstance(told, Awaitable):
-            await told
+        with author_code():
+            told = hook(*copy.deepcopy(args))
+            if isinstance(told, Awaitable):
+                await told
     except Exception:
         if not should_swallow_exceptions():
             raise
         logger.exception("the hook %s raised", getattr(hook, "__qualname__", hook))
+
+
+async def watched_after(hook: Callable[..., Awaitable[None] | None], *args: Any) -> None:
+    """Call one hook of something that has happened and is yet to be recorded: what it raises never loses that."""
+    try:
+        await watched(hook, *args)
+    except Exception:
+        logger.exception("the hook %s raised; what it was told of stands", getattr(hook, "__qualname__", hook))

@@ -4,6 +4,7 @@ A call of a routing tool runs no tool of the author's: what comes of it is that 
 """
 
 import copy
+import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from inspect import isawaitable
@@ -16,6 +17,8 @@ from .author import call_author
 from .binding import BoundJourney, context_of
 from .calling import Ran, ran
 from .journeys import Journeys
+
+logger = logging.getLogger("agent_runtime_framework.agents")
 
 
 class JourneyToolRun:
@@ -50,18 +53,27 @@ class JourneyToolRun:
         if hasattr(tools, "idempotency_key"):
             tools.idempotency_key = f"{conversation.id}@{call_id(owed.answer, owed.call.index)}"
         saving = _Saving(lambda changed: self._save(journey, ctx, changed))
-        if self._saves and hasattr(tools, "on_state_change"):
-            tools.on_state_change = saving.after(tools.on_state_change)
-        done = None
+        told = getattr(tools, "on_state_change", None)
+        announces = self._saves and hasattr(tools, "on_state_change")
+        if announces:
+            tools.on_state_change = saving.after(told)
         try:
             # a copy, so that what the tool does to its arguments does not reach the transcript
             arguments = copy.deepcopy(owed.call.arguments)
             result = await call_author(agent.execute_tool, tools, owed.call.name, arguments, threads=self._threads)
             after = getattr(tools, "state", state)
             done = ran(result, state_fields(after), step_of(after))
-        finally:
-            if done is None or done.failure is not None:
+        except BaseException:  # its time limit cancels it
+            try:
                 await saving.undo(journey.state(conversation))
+            except Exception:  # what the tool raised is what is told
+                logger.exception("%s: the state could not be saved back", conversation.id)
+            raise
+        finally:
+            if announces:  # an author may keep the tools, and give them to another run
+                tools.on_state_change = told
+        if done.failure is not None:
+            await saving.undo(journey.state(conversation))
         return done
 
     async def _enter(self, conversation: Conversation, owed: OwedToolCall, to: BoundJourney, ctx: AgentContext) -> Ran:

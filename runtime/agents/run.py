@@ -18,7 +18,7 @@ from ...actors import (
     json_size,
 )
 from ...actors.journey import AgentContext, AgentMessage, AgentResult
-from ...events import ConversationId, EventLog, MemoryLog, NoReply, Refused, Usage, WriterId
+from ...events import CommandRefused, ConversationId, EventLog, MemoryLog, NoReply, Refused, Usage, WriterId
 from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of, text_of
 from ..clock import Clock, SystemClock, new_id
 from ..retry import RetryPolicy
@@ -66,6 +66,7 @@ async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log:
     """Answer the last user message of `ctx`; messages before it are history, the state comes from `load_state`.
 
     Raises:
+        Refused: the message cannot be taken; the error says why.
         NoReply: the turn ended without a reply; the cause is what was raised, where something was.
         Exception: in debug, what a tool raised, as it was raised.
 
@@ -93,6 +94,7 @@ async def take_turn(
     """Take a turn from the last user message of `ctx` to its end, whatever that is, and save the state."""
     journeys, clock = Journeys(agent), SystemClock()
     history, text = split(ctx.input_messages)
+    history = recent(history, agent.config.history_turns)
     first = journeys.open(await call_author(agent.load_state, ctx), history)
 
     async def opening(_conversation: ConversationId, _command: SayToAgent) -> Open:
@@ -122,7 +124,12 @@ async def converse(
     clock: Clock,
     log: EventLog | None = None,
 ) -> Conversation:
-    """Take one message from its command to the end of its turn, and return the conversation after it."""
+    """Take one message from its command to the end of its turn, and return the conversation after it.
+
+    Raises:
+        Refused: the message cannot be taken.
+
+    """
     kept = log if log is not None else MemoryLog(limit=None)
 
     def create(key: str, id_: ConversationId, life: Life) -> ConversationActor:
@@ -138,6 +145,9 @@ async def converse(
     after = initial(conversation)
     async for stored in kept.read(conversation):
         after = fold(after, [stored.frame])
+        for event in stored.frame.events:
+            if isinstance(event, CommandRefused) and event.command_id == say.id:
+                raise Refused(f"the message was refused in {conversation!r}: {event.reason}")
     return after
 
 
@@ -154,7 +164,7 @@ def ended_well(conversation: Conversation, effects: TurnEffects) -> Ended:
         raise Refused(f"the message was refused in {conversation.id!r}")
     if ended.outcome == "completed":
         return ended
-    error = effects.error_of(conversation.id)
+    error = effects.error_of(conversation.id, ended.turn)
     if error is not None and ended.reason == "tool_raised":
         raise error
     raise failure(conversation.id, ended) from error
@@ -183,6 +193,14 @@ def split(messages: Sequence[AgentMessage | Mapping[str, Any]]) -> tuple[tuple[d
         if given[at].get("role") == "user" and (text := text_of(given[at])):
             return tuple(given[:at]), text
     return tuple(given), ""
+
+
+def recent(history: tuple[dict[str, Any], ...], turns: int | None) -> tuple[dict[str, Any], ...]:
+    """Return the last `turns` turns of a history, each from a user's message on; None gives all."""
+    began = [at for at, message in enumerate(history) if message.get("role") == "user"]
+    if turns is None or turns >= len(began):
+        return history
+    return history[began[-turns] :] if turns > 0 else ()
 
 
 def plain(message: AgentMessage | Mapping[str, Any]) -> dict[str, Any]:

@@ -89,7 +89,9 @@ def has_method(target: object, name: str) -> bool:
     """Say whether an object's class has a public method of this name; neither a property nor an attribute is one."""
     # looked up without asking for it, because what asks may run code
     found = inspect.getattr_static(type(target), name, None)
-    return not name.startswith("_") and (inspect.isroutine(found) or isinstance(found, (staticmethod, classmethod)))
+    if name.startswith("_") or isinstance(found, functools.cached_property):
+        return False
+    return inspect.isroutine(found) or isinstance(found, (staticmethod, classmethod))
 
 
 async def _executed(function: Callable[..., Any] | None, name: str, arguments: dict[str, Any]) -> str:

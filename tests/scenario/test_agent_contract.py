@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from agent_runtime_framework import AgentContext, AgentMessage, AgentResult, BaseAgent, JourneyConfig
-from agent_runtime_framework.events import NoReply, StepEntered, ToolStarted, TurnCompleted
+from agent_runtime_framework.events import NoReply, Refused, StepEntered, ToolStarted, TurnCompleted
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import Order, OrderAgent, OrderTools, Step, order_agent
 from support.paths import Take, both_paths
@@ -322,3 +322,45 @@ async def test_an_agent_without_a_client_looks_for_one_at_its_first_model_call(m
     assert closed.response == ""
     with pytest.raises(NoReply, match="OPENAI_API_KEY"):
         await agent.run(HELLO)
+
+
+@pytest.mark.parametrize(
+    ("turns", "sent"),
+    [
+        (None, ["q0", "a0", "q1", "a1", "q2", "a2", "now"]),
+        (9, ["q0", "a0", "q1", "a1", "q2", "a2", "now"]),
+        (1, ["q2", "a2", "now"]),
+        (0, ["now"]),
+        (-1, ["now"]),
+    ],
+)
+async def test_a_run_gives_the_model_as_many_turns_of_its_history_as_the_author_says(
+    turns: int | None, sent: list[str]
+) -> None:
+    asked = [AgentMessage(role, f"{word}{n}") for n in range(3) for role, word in (("user", "q"), ("assistant", "a"))]
+    with ScriptedLLM("Hello.") as llm:
+        ctx = AgentContext("r-1", "c-1", [*asked, AgentMessage("user", "now")])
+        await order_agent(llm, history_turns=turns).run(ctx)
+
+    assert [message["content"] for message in llm.requests[0].messages[1:]] == sent
+
+
+async def test_a_run_whose_message_is_refused_says_why() -> None:
+    ctx = AgentContext("r-1", "c-1", [{"role": "user", "content": "x" * 300_000}])
+    with pytest.raises(Refused, match="'c-1': the text has more than 262144 bytes"):
+        await order_agent(ScriptedLLM()).run(ctx)
+
+
+@pytest.mark.parametrize("metadata", [{"user": object()}, {"big": "x" * 100_000}])
+async def test_the_metadata_of_a_run_may_be_anything_since_nothing_is_kept(metadata: dict[str, Any]) -> None:
+    seen: list[Any] = []
+
+    class Seeing(OrderAgent):
+        def create_tools(self, state: Order, ctx: AgentContext) -> OrderTools:
+            seen.append(ctx.metadata)
+            return OrderTools(state)
+
+    with ScriptedLLM(NAMED, "Hello.") as llm:
+        await Seeing(llm).run(AgentContext("r-1", "c-1", [AgentMessage("user", "Ada")], metadata))
+
+    assert seen == [metadata]

@@ -1,9 +1,10 @@
 """Debug and production: what becomes of a tool's exception, on every path."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -147,3 +148,32 @@ async def test_swallowing_alone_decides(take: Take) -> None:
     configure(debug=False, swallow_tool_exceptions=False)
     with pytest.raises(ZeroDivisionError):
         await take(order_agent(ScriptedLLM(NAMED), tools=Dividing), "Ada")
+
+
+async def test_the_sender_hears_the_exception_though_another_message_waits() -> None:
+    configure(debug=True)
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(messages: Any, tools: Any) -> Any:
+        asked.set()
+        await go_on.wait()
+        return NAMED
+
+    with ScriptedLLM(slow, "Hello.") as llm:
+        async with working(order_agent(llm, tools=Dividing)) as rt:
+            first = asyncio.ensure_future(rt.send("order", "c-1", "1", timeout=10))
+            await asked.wait()
+            await rt.publish("order", "c-1", "2", message_id="m-2")
+            go_on.set()
+            with pytest.raises(ZeroDivisionError):
+                await first
+            assert (await rt.send("order", "c-1", "2", message_id="m-2", timeout=10)).text == "Hello."
+
+
+async def test_each_who_awaits_the_reply_hears_the_exception() -> None:
+    configure(debug=True)
+    async with working(order_agent(ScriptedLLM(NAMED), tools=Dividing)) as rt:
+        sends = [rt.send("order", "c-1", "Ada", message_id="m-1", timeout=10) for _ in range(2)]
+        outcomes = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError, ZeroDivisionError]

@@ -279,3 +279,11 @@ async def test_in_debug_the_tools_after_one_that_raised_do_not_run() -> None:
         await LLMExecutor(llm, tools).run(ASKED)
 
     assert ran == []
+
+
+async def test_the_name_of_who_spoke_last_reaches_the_model() -> None:
+    said = [{"role": "user", "name": "ada", "content": "1 + 2?"}]
+    with ScriptedLLM("3.") as llm:
+        await LLMExecutor(llm).run(said)
+
+    assert llm.requests[0].messages == said

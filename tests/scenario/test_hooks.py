@@ -13,9 +13,11 @@ from agent_runtime_framework import (
     JourneyConfig,
     LLMExecutor,
     LoggingHooks,
+    configure,
 )
 from agent_runtime_framework.events import ModelError, NoReply
 from agent_runtime_framework.testing import ScriptedLLM, calls
+from support.configuration import fresh_configuration
 from support.journeys import Order, OrderAgent, OrderTools, Step, order_agent, recorded, working
 from support.paths import Take, both_paths
 
@@ -235,3 +237,102 @@ async def test_hooks_that_override_nothing_do_nothing() -> None:
             reply = await rt.send("order", "c-1", "I am Ada", timeout=10)
 
     assert reply.state == Order(step=Step.ORDER, name="Ada").to_dict()
+
+
+# --- hooks that do their worst ------------------------------------------------------------------------------------
+
+
+def raising_at(point: str, error: BaseException) -> ExecutorHooks:
+    """Return hooks that raise at one point."""
+
+    async def hook(*told: Any) -> None:
+        raise error
+
+    hooks = ExecutorHooks()
+    setattr(hooks, point, hook)
+    return hooks
+
+
+@both_paths
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), SystemExit(3)], ids=["cancelled", "exit"])
+async def test_in_production_a_hook_may_raise_what_would_end_more_than_itself(
+    point: str, error: BaseException, take: Take
+) -> None:
+    with ScriptedLLM(NAMED, "Hello.") as llm:
+        async with asyncio.timeout(10):
+            taken = await take(watched(llm, raising_at(point, error)), "I am Ada")
+
+    assert (taken.text, taken.state["name"]) == ("Hello.", "Ada")
+
+
+class Meddling(ExecutorHooks):
+    """Changes whatever it is told."""
+
+    async def on_llm_call(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> None:
+        messages.append({"role": "user", "content": "injected"})
+        if tools:
+            tools.clear()
+
+    async def on_tool_calls(self, tool_calls: list[dict[str, Any]]) -> None:
+        tool_calls[0]["function"]["name"] = "other"
+
+    async def on_tool_start(self, name: str, arguments: dict[str, Any]) -> None:
+        arguments["name"] = "Eve"
+
+
+@both_paths
+async def test_hooks_that_change_what_they_see_change_nothing(take: Take) -> None:
+    with ScriptedLLM(NAMED, "Hello.") as llm:
+        taken = await take(watched(llm, CompositeHooks([Meddling()])), "I am Ada")
+
+    asked = {"name": "save_name", "arguments": '{"name":"Ada"}'}
+    assert taken.state["name"] == "Ada"
+    assert llm.requests[0].tools
+    assert [message["role"] for message in llm.requests[1].messages] == ["system", "user", "assistant", "tool"]
+    assert llm.requests[1].messages[2]["tool_calls"][0]["function"] == asked
+
+
+@pytest.mark.parametrize("call", [None, "look", {"function": None, "name": "look"}, {"function": "look"}, {}])
+async def test_logging_hooks_take_whatever_calls_a_model_answers_with(call: Any) -> None:
+    with ScriptedLLM({"tool_calls": [call]}, "Hello.") as llm, fresh_configuration():
+        configure(debug=True)
+        async with working(watched(llm, LoggingHooks())) as rt:
+            assert (await rt.send("order", "c-1", "hi", timeout=10)).text == "Hello."
+
+
+@both_paths
+@pytest.mark.parametrize("point", ["on_iteration_start", "on_llm_call", "on_tool_start"])
+async def test_in_debug_what_a_hook_raises_before_something_is_done_ends_the_turn(point: str, take: Take) -> None:
+    error = LookupError("the hook")
+    with fresh_configuration():
+        configure(debug=True)
+        with pytest.raises((LookupError, NoReply)) as raised:
+            await take(watched(ScriptedLLM(NAMED, "Hello."), raising_at(point, error)), "I am Ada")
+
+    assert error in (raised.value, raised.value.__cause__)
+
+
+@both_paths
+@pytest.mark.parametrize("point", ["on_tool_calls", "on_tool_end"])
+async def test_in_debug_what_was_done_stands_though_a_hook_raises_after_it(
+    point: str, take: Take, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ScriptedLLM(NAMED, "Hello.") as llm, fresh_configuration():
+        configure(debug=True)
+        taken = await take(watched(llm, raising_at(point, LookupError("the hook"))), "I am Ada")
+
+    assert (taken.text, taken.state["name"], taken.failures) == ("Hello.", "Ada", [])
+    assert "LookupError: the hook" in caplog.text
+
+
+async def test_in_debug_saving_is_told_though_a_hook_raises_at_the_end() -> None:
+    saved: list[str] = []
+    with ScriptedLLM(NAMED, "Hello.") as llm, fresh_configuration():
+        configure(debug=True)
+        agent = watched(llm, raising_at("on_complete", LookupError("the hook")))
+        agent.save_state = lambda ctx, state: saved.append(state.name)  # type: ignore[method-assign]
+        async with working(agent) as rt:
+            await rt.send("order", "c-1", "I am Ada", timeout=10)
+
+    assert saved == ["Ada"]

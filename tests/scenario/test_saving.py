@@ -4,6 +4,8 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from agent_runtime_framework import AgentContext
 from agent_runtime_framework.events import ModelError, NoReply
 from agent_runtime_framework.testing import ScriptedLLM, calls
@@ -162,3 +164,52 @@ async def test_a_tool_that_runs_out_of_time_after_saving_is_saved_back() -> None
         await agent.run(CTX)
 
     assert agent.notes == [("saved", "Ada"), ("saved", ""), ("saved", "")]
+
+
+class Announcing(OrderTools):
+    """Announces the name, and then may raise."""
+
+    async def save_name(self, name: str) -> str:
+        told = await super().save_name(name)
+        await self._notify_state_change()
+        if name == "nobody":
+            raise ValueError("nobody is no name")
+        return told
+
+
+async def test_tools_that_an_author_keeps_save_for_the_run_that_they_are_in() -> None:
+    saved: list[tuple[str, str]] = []
+    kept = Announcing(Order())
+
+    class Keeping(OrderAgent):
+        def create_tools(self, state: Order, ctx: AgentContext) -> OrderTools:
+            kept.state = state
+            return kept
+
+        def save_state(self, ctx: AgentContext, state: Order) -> None:
+            saved.append((ctx.run_id, state.name))
+
+    with ScriptedLLM(NAMED, "Hello.", calls(("save_name", {"name": "Bo"})), "Hello.") as llm:
+        agent = Keeping(llm)
+        for run in ("r-1", "r-2"):
+            await agent.run(AgentContext(run, run, [{"role": "user", "content": "hi"}]))
+
+    assert saved == [("r-1", "Ada"), ("r-1", "Ada"), ("r-2", "Bo"), ("r-2", "Bo")]
+    assert kept.on_state_change is None
+
+
+async def test_what_a_tool_raised_is_told_though_saving_back_fails(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(OrderAgent):
+        tools_type = Announcing
+        saved = 0
+
+        def save_state(self, ctx: AgentContext, state: Order) -> None:
+            self.saved += 1
+            if self.saved == 2:
+                raise OSError("the disk is full")
+
+    with ScriptedLLM(calls(("save_name", {"name": "nobody"})), "Sorry.") as llm:
+        result = await Failing(llm).run(CTX)
+
+    assert result.messages[1].content == "Error executing save_name: nobody is no name"
+    assert "the disk is full" in caplog.text

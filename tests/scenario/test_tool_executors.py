@@ -1,5 +1,6 @@
 """Tool executors: how a tool is found by its name, and what its outcome is to the loop."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,3 +109,33 @@ async def test_an_executor_of_ones_own_may_raise() -> None:
 
     assert result.response == "Sorry."
     assert llm.requests[1].messages[-1]["content"] == "Error executing any: no such thing"
+
+
+async def test_a_tool_that_changes_its_arguments_does_not_change_the_past() -> None:
+    def grab(lines: list[str]) -> str:
+        lines.append("more")
+        return "ok"
+
+    with ScriptedLLM(calls(("grab", {"lines": ["tea"]})), "Done.") as llm:
+        await LLMExecutor(llm, CallableToolExecutor({"grab": grab})).run(ASKED)
+
+    sent = llm.requests[1].messages[1]["tool_calls"][0]["function"]
+    assert sent["arguments"] == '{"lines":["tea"]}'
+
+
+class Unusual:
+    """Has what looks like a method and is none, and a method that does not look like one."""
+
+    @functools.cached_property
+    def costly(self) -> str:
+        raise AssertionError("a property was run")
+
+    def say(self, text: str) -> str:
+        return text
+
+    hello = functools.partialmethod(say, "Hello.")
+
+
+@pytest.mark.parametrize(("name", "text"), [("hello", "Hello."), ("costly", "Error: Unknown tool 'costly'")])
+async def test_a_cached_property_is_no_method_and_a_partial_method_is_one(name: str, text: str) -> None:
+    assert await MethodToolExecutor(Unusual()).execute(name, {}) == text
