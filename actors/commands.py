@@ -34,7 +34,7 @@ class RecordAnswer(Struct, frozen=True, kw_only=True):
     request: int
     message: dict[str, Any]
     finish_reason: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = {}
     latency_ms: int = 0
     response_id: str | None = None
     model: str = ""

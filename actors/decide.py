@@ -29,7 +29,7 @@ from ..events import (
     TurnStarted,
     UserSpoke,
 )
-from ..projections import RENDERER, Conversation, Request, Turn, fingerprint, render
+from ..projections import RENDERER, Conversation, Request, Turn, UserMessage, fingerprint, render
 from .commands import (
     AskModel,
     CancelTurn,
@@ -191,7 +191,7 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
     if turn.waiting:
         return ()
     last = turn.number
-    first = 0 if command.history_turns is None else max(last - max(command.history_turns, 0), 0)
+    first = _first_of(conversation, last, command.history_turns)
     messages = render(command.prompt, conversation.transcript.window(first, last))
     tools = msgspec.json.decode(command.tools) if command.tools else None
     prompt_at = conversation.prompts.where.get(command.prompt)
@@ -211,6 +211,16 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
         request=fingerprint(messages, tools, {"model": command.model, **command.parameters}),
     )
     return (event,)
+
+
+def _first_of(conversation: Conversation, last: int, history_turns: int | None) -> int:
+    """Return the first turn that the model is given: so many before the last, which is always whole."""
+    if history_turns is None:
+        return 0
+    spoken = conversation.transcript.window(last, last)[:1]
+    silent = all(isinstance(entry, UserMessage) and not entry.text for entry in spoken)
+    # a turn without words of the user's goes on with what was said before, so that is part of it
+    return max(last - max(history_turns, int(silent)), 0)
 
 
 def _ask_again(

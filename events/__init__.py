@@ -48,6 +48,7 @@ from .vocabulary import (
     UnknownEvent,
     Usage,
     UserSpoke,
+    add_usage,
 )
 
 __all__ = [
@@ -113,6 +114,7 @@ __all__ = [
     "UserSpoke",
     "Version",
     "WriterId",
+    "add_usage",
     "call_id",
     "check_token",
     "decode_event",

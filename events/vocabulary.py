@@ -27,19 +27,13 @@ ToolFailure: TypeAlias = Literal[
 ]
 
 
-class Usage(Struct, frozen=True, omit_defaults=True):
-    """Counts tokens, as the provider reports them."""
+Usage: TypeAlias = dict[str, int]
+"""Counts tokens under the provider's names, such as `total_tokens`."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
 
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.total_tokens + other.total_tokens,
-        )
+def add_usage(one: Usage, other: Usage) -> Usage:
+    """Return the sum, under every name that either has."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in (one | other)}
 
 
 class Lineage(Struct, frozen=True, kw_only=True):
@@ -117,7 +111,7 @@ class ModelAnswered(Event, frozen=True, kw_only=True, tag="model.answered"):
 
     message: Content[dict[str, Any]]
     finish_reason: Structure[str | None] = None
-    usage: Structure[Usage] = Usage()
+    usage: Structure[Usage] = {}
     latency_ms: Structure[int] = 0
     response_id: Structure[str | None] = None
     model: Structure[str] = ""
@@ -200,7 +194,7 @@ class TurnCompleted(Event, frozen=True, kw_only=True, tag="turn.completed"):
     """The turn is over; `reason` is `text_response`, `terminal_tool:<name>`, `max_iterations` or `closing`."""
 
     reason: Structure[str]
-    usage: Structure[Usage] = Usage()
+    usage: Structure[Usage] = {}
 
 
 class TurnFailed(Event, frozen=True, kw_only=True, tag="turn.failed"):
@@ -208,7 +202,7 @@ class TurnFailed(Event, frozen=True, kw_only=True, tag="turn.failed"):
 
     reason: Structure[str]
     error: Content[str] = ""
-    usage: Structure[Usage] = Usage()
+    usage: Structure[Usage] = {}
 
 
 class TurnCancelled(Event, frozen=True, kw_only=True, tag="turn.cancelled"):
@@ -216,7 +210,7 @@ class TurnCancelled(Event, frozen=True, kw_only=True, tag="turn.cancelled"):
 
     command_id: Structure[str]
     reason: Structure[str] = ""
-    usage: Structure[Usage] = Usage()
+    usage: Structure[Usage] = {}
 
 
 class CommandRefused(Event, frozen=True, kw_only=True, tag="command.refused"):

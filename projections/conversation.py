@@ -38,6 +38,7 @@ from ..events import (
     TurnStarted,
     UnknownEvent,
     UserSpoke,
+    add_usage,
 )
 from .calls import calls_of, names_in, text_of, tools_text
 from .transcript import AssistantMessage, EarlierMessage, ToolMessage, Transcript, UserMessage
@@ -238,7 +239,7 @@ def _model(now: Conversation, event: ModelRequested | ModelAnswered | ModelFaile
         case ModelAnswered():
             text, calls = text_of(event.message), calls_of(event.message)
             answer = Answer(version, text, calls)
-            usage = turn.usage + event.usage
+            usage = add_usage(turn.usage, event.usage)
             turn = replace(turn, waiting=False, answer=answer, rounds=turn.rounds + 1, usage=usage)
             entry = AssistantMessage(version, text, calls)
             return replace(now, turn=turn, transcript=now.transcript.add(turn.number, entry))

@@ -107,7 +107,7 @@ class Turn(Struct, frozen=True):
     answer: Answer | None = None
     rounds: int = 0
     offered: frozenset[str] = frozenset()
-    usage: Usage = Usage()
+    usage: Usage = {}
     last: Result | None = None
 
 
@@ -133,5 +133,5 @@ class Ended(Struct, frozen=True):
     reason: str
     text: str = ""
     error: str = ""
-    usage: Usage = Usage()
+    usage: Usage = {}
     metadata: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..events import AnyEvent, ModelAnswered, ModelFailed, ToolStarted, TurnStarted, Usage
+from ..events import AnyEvent, ModelAnswered, ModelFailed, ToolStarted, TurnStarted, Usage, add_usage
 
 
 class Spent(Struct, frozen=True):
@@ -13,7 +13,7 @@ class Spent(Struct, frozen=True):
     answers: int = 0
     failures: int = 0
     tool_starts: int = 0
-    usage: Usage = Usage()
+    usage: Usage = {}
     model_ms: int = 0
 
 
@@ -26,7 +26,7 @@ def spend(spent: Spent, event: AnyEvent) -> Spent:
             return replace(
                 spent,
                 answers=spent.answers + 1,
-                usage=spent.usage + event.usage,
+                usage=add_usage(spent.usage, event.usage),
                 model_ms=spent.model_ms + event.latency_ms,
             )
         case ModelFailed():

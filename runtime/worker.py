@@ -119,10 +119,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called or the task is cancelled; `owning` is set once all free partitions are taken."""
-        # finding a client may load a large library: not on the loop
-        await asyncio.to_thread(
-            lambda: [journey.client for journeys in self._journeys.values() for journey in journeys]
-        )
+        await asyncio.to_thread(self._find_clients)
         renewing = asyncio.ensure_future(self._renew())
         try:
             while not self._stopping.is_set():
@@ -138,6 +135,18 @@ class Worker:
             finally:
                 renewing.cancel()
                 await asyncio.wait([renewing])
+
+    def _find_clients(self) -> None:
+        """Find every journey's model client now, apart from the loop: it may load a large library.
+
+        Where there is none a turn says so when it asks the model; those that ask none go on.
+        """
+        for journeys in self._journeys.values():
+            for journey in journeys:
+                try:
+                    _ = journey.client
+                except InvalidInput as error:
+                    logger.warning("agent %s cannot ask a model: %s", journey.name, error)
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -18,7 +18,7 @@ from ...events import CallId, StateChanged, Stored, ToolFailed, ToolReturned, To
 from ...projections import AssistantMessage, Call, Conversation, call_ids, state_of
 from ..agents import JourneyAgent
 from ..agents.author import call_author
-from ..agents.run import as_dict, take_turn
+from ..agents.run import take_turn
 from ..models.protocol import Answer
 from .run_context import AdaptedContext, RunContext, conversation_of
 from .run_result import RunResult
@@ -71,7 +71,7 @@ class DjangoRun:
         if ended.text:
             await self._tell(ended.text)
         messages = [{key: value for key, value in said.items() if value is not None} for said in taken.said()]
-        return RunResult({"response": ended.text, "state": state}, messages, as_dict(ended.usage))
+        return RunResult({"response": ended.text, "state": state}, messages, dict(ended.usage))
 
     # --- state
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from ...actors import RecordAnswer, RecordModelFailure, described, shown
-from ...events import ConversationId, ModelError, Usage
+from ...events import ConversationId, ModelError
 from ...projections import Conversation, Request, render
 from ..clock import Clock
 from ..models import LLMClient, ModelReply, reply_of, streaming
@@ -55,7 +55,6 @@ class ModelCaller:
             async with asyncio.timeout(self._timeout):
                 with author_code():
                     reply = await self._generate(conversation, request)
-            usage = msgspec.convert(reply.usage, Usage, strict=False)
         except Exception as error:  # noqa: BLE001  a client may raise anything; it is recorded
             return self._failure(conversation, request, error, self._since(began))
         calls = reply.message.get("tool_calls")
@@ -65,7 +64,7 @@ class ModelCaller:
             request=request.version,
             message=reply.message,
             finish_reason=reply.finish_reason,
-            usage=usage,
+            usage=reply.usage,
             latency_ms=self._since(began),
             response_id=reply.response_id,
             model=reply.model,

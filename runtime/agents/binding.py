@@ -24,7 +24,7 @@ from ...actors.journey import (
 )
 from ...actors.settle import NOT_AVAILABLE
 from ...events import FrameworkError, InvalidInput
-from ...projections import Call, Conversation, UserMessage, render, tools_text
+from ...projections import Call, Conversation, EarlierMessage, UserMessage, render, text_of, tools_text
 from ..models import LLMClient, get_llm_client
 from .hooks import ExecutorHooks
 
@@ -183,9 +183,13 @@ def context_of(conversation: Conversation) -> AgentContext:
 
 
 def said(conversation: Conversation) -> str:
-    """Return what the user said in the turn in progress."""
+    """Return what the user said in the turn in progress, also where that was handed over with the history."""
     entries = conversation.transcript.window(conversation.turns, conversation.turns)
-    return next((entry.text for entry in entries if isinstance(entry, UserMessage)), "")
+    text = next((entry.text for entry in entries if isinstance(entry, UserMessage)), "")
+    if text or conversation.turns > 1:
+        return text
+    earlier = (one.message for one in conversation.transcript.window(0, 0) if isinstance(one, EarlierMessage))
+    return next((text_of(message) for message in reversed([*earlier]) if message.get("role") == "user"), "")
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:

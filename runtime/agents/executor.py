@@ -16,7 +16,7 @@ from .asking import ModelCaller, Raised
 from .calling import Ran, ToolCaller, ran
 from .effects import Performers, Performing, TurnEffects, completed
 from .hooks import ExecutorHooks
-from .run import as_dict, converse, ended_well, plain, said_in
+from .run import converse, ended_well, is_words, plain, said_in
 from .tool_executors import FailedText, ToolExecutor
 
 KEY = "executor"
@@ -115,7 +115,7 @@ class LLMExecutor:
 
         """
         given = [plain(message) for message in messages]
-        history, text = (given[:-1], text_of(given[-1])) if _ends_with_words(given) else (given, "")
+        history, text = (given[:-1], text_of(given[-1])) if given and is_words(given[-1]) else (given, "")
         journey = _Fixed(self, _in_openai_form(tools), system_prompt)
         effects = self._effects(Open(agent=KEY, journey_hash="", state={}, history=tuple(history)))
         id_ = new_id("run")
@@ -129,7 +129,7 @@ class LLMExecutor:
             messages=[*(dict(message) for message in given), *made],
             tool_calls_made=sum(len(message.get("tool_calls", ())) for message in made),
             stopped_reason=ended.reason,
-            usage=as_dict(ended.usage),
+            usage=dict(ended.usage),
         )
 
     def _effects(self, first: Open) -> TurnEffects:
@@ -179,15 +179,6 @@ class _Fixed:
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:  # noqa: ARG002  every call may run
         return RunTool(effect="once")
-
-
-def _ends_with_words(messages: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether the last message is words of the user's and nothing beside them, such as a name or an image."""
-    return bool(messages) and set(messages[-1]) == {"role", "content"} and _words(messages[-1])
-
-
-def _words(message: Mapping[str, Any]) -> bool:
-    return message["role"] == "user" and isinstance(message["content"], str)
 
 
 def _in_openai_form(tools: Sequence[ToolSchema | Mapping[str, Any]] | None) -> list[Mapping[str, Any]]:

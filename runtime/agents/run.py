@@ -18,7 +18,7 @@ from ...actors import (
     json_size,
 )
 from ...actors.journey import AgentContext, AgentMessage, AgentResult
-from ...events import CommandRefused, ConversationId, EventLog, MemoryLog, NoReply, Refused, Usage, WriterId
+from ...events import CommandRefused, ConversationId, EventLog, MemoryLog, NoReply, Refused, WriterId
 from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of, text_of
 from ..clock import Clock, SystemClock, new_id
 from ..retry import RetryPolicy
@@ -78,7 +78,7 @@ async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log:
         response=ended.text,
         messages=[AgentMessage.from_dict(message) for message in taken.said()],
         state=state_of(taken.conversation),
-        usage=as_dict(ended.usage),
+        usage=dict(ended.usage),
         metadata={"reason": ended.reason, "journey": taken.journey.name},
     )
 
@@ -93,8 +93,7 @@ async def take_turn(
 ) -> TakenTurn:
     """Take a turn from the last user message of `ctx` to its end, whatever that is, and save the state."""
     journeys, clock = Journeys(agent), SystemClock()
-    history, text = split(ctx.input_messages)
-    history = recent(history, agent.config.history_turns)
+    history, text = split(ctx.input_messages, agent.config.history_turns)
     first = journeys.open(await call_author(agent.load_state, ctx), history)
 
     async def opening(_conversation: ConversationId, _command: SayToAgent) -> Open:
@@ -177,30 +176,33 @@ def said_in(conversation: Conversation, turn: int) -> list[dict[str, Any]]:
     return render("", entries)[len(render("", entries[: spoken + 1])) :]
 
 
-def as_dict(usage: Usage) -> dict[str, int]:
-    """Return token counts under the provider's names."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.total_tokens,
-    }
+def split(
+    messages: Sequence[AgentMessage | Mapping[str, Any]], turns: int | None = None
+) -> tuple[tuple[dict[str, Any], ...], str]:
+    """Return what was said in so many turns before the last user message, None for all, and that message's words.
 
-
-def split(messages: Sequence[AgentMessage | Mapping[str, Any]]) -> tuple[tuple[dict[str, Any], ...], str]:
-    """Return what was said before the last user message, and that message's text."""
+    A message that has more than words, such as a name or an image, comes last in what was said before, so that the
+    model is given all of it; the words are empty then.
+    """
     given = [plain(message) for message in messages]
     for at in range(len(given) - 1, -1, -1):
         if given[at].get("role") == "user" and (text := text_of(given[at])):
-            return tuple(given[:at]), text
-    return tuple(given), ""
+            before = _recent(given[:at], turns)
+            return (before, text) if is_words(given[at]) else ((*before, given[at]), "")
+    return _recent(given, turns), ""
 
 
-def recent(history: tuple[dict[str, Any], ...], turns: int | None) -> tuple[dict[str, Any], ...]:
+def is_words(message: Mapping[str, Any]) -> bool:
+    """Say whether a message is words of the user's and nothing beside them."""
+    return set(message) == {"role", "content"} and message["role"] == "user" and isinstance(message["content"], str)
+
+
+def _recent(history: list[dict[str, Any]], turns: int | None) -> tuple[dict[str, Any], ...]:
     """Return the last `turns` turns of a history, each from a user's message on; None gives all."""
     began = [at for at, message in enumerate(history) if message.get("role") == "user"]
     if turns is None or turns >= len(began):
-        return history
-    return history[began[-turns] :] if turns > 0 else ()
+        return tuple(history)
+    return tuple(history[began[-turns] :]) if turns > 0 else ()
 
 
 def plain(message: AgentMessage | Mapping[str, Any]) -> dict[str, Any]:

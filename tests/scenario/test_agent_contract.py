@@ -345,6 +345,35 @@ async def test_a_run_gives_the_model_as_many_turns_of_its_history_as_the_author_
     assert [message["content"] for message in llm.requests[0].messages[1:]] == sent
 
 
+@pytest.mark.parametrize("turns", [None, 0, 1])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"role": "user", "content": [{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {}}]},
+        {"role": "user", "content": "What is it?", "name": "ada"},
+    ],
+)
+async def test_all_of_the_last_user_message_reaches_the_model(said: dict[str, Any], turns: int | None) -> None:
+    history = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello."}]
+    with ScriptedLLM("A cat.") as llm:
+        result = await order_agent(llm, history_turns=turns).run(AgentContext("r-1", "c-1", [*history, said]))
+
+    kept = [] if turns == 0 else history
+    assert llm.requests[0].messages[1:] == [*kept, said]
+    assert [message.to_dict() for message in result.messages] == [{"role": "assistant", "content": "A cat."}]
+
+
+async def test_a_named_user_may_say_good_bye_too() -> None:
+    class Over(OrderAgent):
+        def is_terminal_state(self, state: Order) -> bool:
+            return True
+
+    said = {"role": "user", "content": "thanks", "name": "ada"}
+    result = await Over(ScriptedLLM()).run(AgentContext("r-1", "c-1", [said]))
+
+    assert (result.response, result.metadata["reason"]) == ("", "closing")
+
+
 async def test_a_run_whose_message_is_refused_says_why() -> None:
     ctx = AgentContext("r-1", "c-1", [{"role": "user", "content": "x" * 300_000}])
     with pytest.raises(Refused, match="'c-1': the text has more than 262144 bytes"):

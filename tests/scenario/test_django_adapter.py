@@ -196,7 +196,7 @@ async def test_what_was_cut_from_the_history_is_repaired_and_other_keys_are_not_
     system, asked, told, said = llm.requests[0].messages
     assert (system["role"], asked["tool_calls"][0]["id"], told["tool_call_id"]) == ("system", "a", "a")
     assert set(asked) == {"role", "content", "tool_calls"}
-    assert said == {"role": "user", "content": "hi"}
+    assert said == {"role": "user", "content": "hi", "name": "ada"}
 
 
 async def test_the_reply_is_told_to_the_user_by_the_means_that_the_context_has() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import LLMExecutor
+from agent_runtime_framework import LLMExecutor, LLMExecutorConfig
 from agent_runtime_framework.events import NoReply, ToolReturned, ToolStarted
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import OrderTools, order_agent, recorded, types, working
@@ -179,7 +179,19 @@ async def test_usage_that_is_no_number_is_ignored(usage: Any) -> None:
     client: Any = Client()
     result = await LLMExecutor(client).run([{"role": "user", "content": "hi"}])
 
-    assert result.usage == {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    assert result.usage == {}
+
+
+async def test_usage_is_summed_under_every_name_that_the_client_gives() -> None:
+    class Client:
+        async def generate(self, messages: Any, tools: Any = None) -> Any:
+            return answer("Hello.", {"input_tokens": 3, "cached": len(messages)})
+
+    client: Any = Client()
+    executor = LLMExecutor(client, config=LLMExecutorConfig(max_iterations=2, stop_on_text=False))
+    result = await executor.run([{"role": "user", "content": "hi"}])
+
+    assert result.usage == {"input_tokens": 6, "cached": 3}
 
 
 # --- tool calls ---------------------------------------------------------------------------------------------------

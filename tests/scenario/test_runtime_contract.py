@@ -271,3 +271,18 @@ async def test_a_cancel_where_nothing_runs_is_refused_and_recorded() -> None:
 
     assert isinstance(refused, Recorded)
     assert refused.event == CommandRefused(command_id=command, reason="no turn is in progress")
+
+
+async def test_a_worker_looks_for_a_missing_model_at_each_first_call_and_answers_what_needs_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Over(OrderAgent):
+        def is_terminal_state(self, state: Order) -> bool:
+            return True
+
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    async with working(Over()) as rt:
+        assert (await rt.send("order", "c-1", "thanks")).text == ""
+        with pytest.raises(NoReply, match="OPENAI_API_KEY"):
+            await rt.send("order", "c-1", "hi", timeout=10)

@@ -17,7 +17,7 @@ from agent_runtime_framework import (
     ToolSchema,
     ToolSchemaBuilder,
 )
-from agent_runtime_framework.events import START, ConversationId, Frame, KnownEvent, Stored
+from agent_runtime_framework.events import START, ConversationId, Frame, KnownEvent, Stored, Usage
 from agent_runtime_framework.projections import Conversation, Recorded, fold, initial
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.retry import RetryPolicy
@@ -139,6 +139,11 @@ def working(
     """Give a runtime whose worker owns everything, in memory unless told."""
     given = substrate if substrate is not None else in_memory(SystemClock())
     return at_work(Runtime(agents, substrate=given, retry=NO_WAITING, **options))
+
+
+def tokens(prompt: int, completion: int, total: int) -> Usage:
+    """Return counts of tokens, by OpenAI's names."""
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
 
 
 async def recorded(runtime: Runtime, conversation: str) -> list[Recorded]:

@@ -25,11 +25,11 @@ from agent_runtime_framework.events import (
     TurnResumed,
     TurnStarted,
     UnknownEvent,
-    Usage,
     UserSpoke,
 )
 from agent_runtime_framework.projections import Recorded
 from agent_runtime_framework.runtime.cli.reading.summary import Summaries
+from support.journeys import tokens
 
 TOOLS = tuple({"type": "function", "function": {"name": name}} for name in ("save", "ask"))
 ANSWER = ModelAnswered(
@@ -72,7 +72,7 @@ def summaries(*events: AnyEvent) -> list[str]:
         (StateChanged(set={"name": Raw(b'"Ada"'), "n": Raw(b"1")}, unset=("old",)), 'name="Ada", n=1, no old'),
         (StepEntered(previous="name", step="email"), "name -> email"),
         (JourneyEntered(previous="a", journey="b", step="start"), "a -> b, step start"),
-        (TurnCompleted(reason="text_response", usage=Usage(3, 4, 7)), "text_response, 7 tokens"),
+        (TurnCompleted(reason="text_response", usage=tokens(3, 4, 7)), "text_response, 7 tokens"),
         (TurnFailed(reason="model_timeout", error="too slow"), "model_timeout: too slow"),
         (TurnCancelled(command_id="c", reason="changed my mind"), "changed my mind"),
         (CommandRefused(command_id="m-1", reason="a turn is in progress"), "m-1: a turn is in progress"),

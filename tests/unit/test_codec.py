@@ -28,8 +28,8 @@ from agent_runtime_framework.events import (
     TooLarge,
     ToolReturned,
     UnknownEvent,
-    Usage,
     UserSpoke,
+    add_usage,
     call_id,
     check_token,
     decode_event,
@@ -38,6 +38,7 @@ from agent_runtime_framework.events import (
     encode_frame,
     frame_hash,
 )
+from support.journeys import tokens
 
 KNOWN: tuple[type[Any], ...] = typing.get_args(KnownEvent)
 SAMPLES: dict[type, Any] = {str: "text", int: 3, dict: {"key": Raw(b'{"a":[1,2.50,"x"]}')}, tuple: ("a",)}
@@ -243,7 +244,7 @@ def test_a_fork_names_what_it_was_cut_from() -> None:
 
 
 def test_usage_adds_up() -> None:
-    assert Usage(1, 2, 3) + Usage(10, 20, 30) == Usage(11, 22, 33)
+    assert add_usage({**tokens(1, 2, 3), "cached": 1}, tokens(10, 20, 30)) == {**tokens(11, 22, 33), "cached": 1}
 
 
 @pytest.mark.parametrize("value", ["a", "A-z_09", "x" * 128, "-", "0f8fad5b-d9cb-469f-a165-70867728950e"])

@@ -49,11 +49,10 @@ from agent_runtime_framework.events import (
     TurnFailed,
     TurnResumed,
     TurnStarted,
-    Usage,
     UserSpoke,
 )
 from agent_runtime_framework.projections import evolve, initial
-from support.journeys import given
+from support.journeys import given, tokens
 from support.strategies import commands, events
 
 TWO_CALLS = {
@@ -65,7 +64,7 @@ SPOKE = UserSpoke(message_id="m-1", text="tea, please")
 TURN = TurnStarted(number=1, cause=2)
 ASKED = ModelRequested(cause=3, prompt="Take it.", effects={"look": "read"}, last_turn=1, request="abc")
 ONE_CALL = ModelAnswered(cause=4, message={"tool_calls": [{"name": "add", "arguments": {}}]})
-ANSWERED = ModelAnswered(cause=4, message=TWO_CALLS, usage=Usage(1, 2, 3))
+ANSWERED = ModelAnswered(cause=4, message=TWO_CALLS, usage=tokens(1, 2, 3))
 RUNNING = ToolStarted(cause=5, index=0, step="order")
 
 ASKING = given(STARTED, SPOKE, TURN, ASKED)
@@ -140,10 +139,10 @@ def test_a_prompt_stands_where_it_is_first_used() -> None:
 
 
 def test_an_answer_is_recorded_for_the_request_that_waits() -> None:
-    record = RecordAnswer(request=4, message={"content": "hi"}, usage=Usage(1, 1, 2), response_id="r")
+    record = RecordAnswer(request=4, message={"content": "hi"}, usage=tokens(1, 1, 2), response_id="r")
 
     assert decide(ASKING, record) == (
-        ModelAnswered(cause=4, message={"content": "hi"}, usage=Usage(1, 1, 2), response_id="r"),
+        ModelAnswered(cause=4, message={"content": "hi"}, usage=tokens(1, 1, 2), response_id="r"),
     )
     assert decide(ASKING, RecordAnswer(request=3, message={})) == ()
     assert decide(ANSWER, record) == ()
@@ -258,7 +257,7 @@ def test_a_cancel_records_the_rest_as_not_run() -> None:
     assert running.kind == "in_doubt"
     assert isinstance(rest, ToolFailed)
     assert (rest.index, rest.kind) == (1, "cancelled")
-    assert cancelled == TurnCancelled(cause=3, command_id="c-9", reason="enough", usage=Usage(1, 2, 3))
+    assert cancelled == TurnCancelled(cause=3, command_id="c-9", reason="enough", usage=tokens(1, 2, 3))
 
 
 def test_a_cancel_without_a_turn_is_refused() -> None:
@@ -278,10 +277,10 @@ def test_another_agents_cancel_is_refused() -> None:
 def test_a_turn_ends_with_its_reply_or_without() -> None:
     assert decide(ANSWER, EndTurn(reason="text_response", spoken=5)) == (
         AgentSpoke(cause=5),
-        TurnCompleted(cause=6, reason="text_response", usage=Usage(1, 2, 3)),
+        TurnCompleted(cause=6, reason="text_response", usage=tokens(1, 2, 3)),
     )
     assert decide(ANSWER, EndTurn(reason="closing")) == (
-        TurnCompleted(cause=3, reason="closing", usage=Usage(1, 2, 3)),
+        TurnCompleted(cause=3, reason="closing", usage=tokens(1, 2, 3)),
     )
 
 
@@ -291,7 +290,7 @@ def test_a_turn_that_fails_leaves_no_call_without_an_outcome() -> None:
     assert isinstance(running, ToolFailed)
     assert isinstance(rest, ToolFailed)
     assert (running.kind, rest.kind) == ("in_doubt", "cancelled")
-    assert (failed,) == (TurnFailed(cause=3, reason="author_error", error="KeyError: 'x'", usage=Usage(1, 2, 3)),)
+    assert (failed,) == (TurnFailed(cause=3, reason="author_error", error="KeyError: 'x'", usage=tokens(1, 2, 3)),)
 
 
 @for_all(st.lists(st.tuples(events, commands), max_size=20))

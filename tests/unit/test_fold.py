@@ -24,7 +24,6 @@ from agent_runtime_framework.events import (
     TurnCompleted,
     TurnStarted,
     UnknownEvent,
-    Usage,
     UserSpoke,
     decode_event,
     decode_frame,
@@ -40,7 +39,7 @@ from agent_runtime_framework.projections import (
     outstanding,
     state_of,
 )
-from support.journeys import given
+from support.journeys import given, tokens
 from support.strategies import events
 
 CALL = {
@@ -52,7 +51,7 @@ STARTED = ConversationStarted(agent="order", journey_hash="h", state={"step": Ra
 SPOKE = UserSpoke(message_id="m-1", text="hi", metadata={"lang": "en"})
 TURN = TurnStarted(number=1, cause=2)
 ASKED = ModelRequested(cause=3, prompt="Be kind.", tools=({"function": {"name": "add"}},), last_turn=1)
-ANSWERED = ModelAnswered(cause=4, message=CALL, usage=Usage(3, 2, 5))
+ANSWERED = ModelAnswered(cause=4, message=CALL, usage=tokens(3, 2, 5))
 RUNNING = ToolStarted(cause=5, index=0, effect="read", step="name")
 RETURNED = ToolReturned(cause=5, index=0, content="Added.")
 
@@ -114,7 +113,7 @@ def test_a_tool_call_is_owed_from_its_start_to_its_outcome() -> None:
 
 
 def test_a_reply_has_the_words_of_what_it_refers_to() -> None:
-    text = ModelAnswered(cause=4, message={"role": "assistant", "content": "Hello."}, usage=Usage(1, 1, 2))
+    text = ModelAnswered(cause=4, message={"role": "assistant", "content": "Hello."}, usage=tokens(1, 1, 2))
     end = TurnCompleted(cause=6, reason="text_response")
     from_answer = given(STARTED, SPOKE, TURN, ASKED, text, AgentSpoke(cause=5), end)
     from_tool = given(STARTED, SPOKE, TURN, ASKED, ANSWERED, RUNNING, RETURNED, AgentSpoke(cause=7), end)
@@ -122,7 +121,7 @@ def test_a_reply_has_the_words_of_what_it_refers_to() -> None:
     assert from_answer.ended is not None
     assert from_tool.ended is not None
     assert (from_answer.ended.text, from_tool.ended.text) == ("Hello.", "Added.")
-    assert (from_answer.ended.message_id, from_answer.ended.usage) == ("m-1", Usage(1, 1, 2))
+    assert (from_answer.ended.message_id, from_answer.ended.usage) == ("m-1", tokens(1, 1, 2))
 
 
 def test_state_changes_set_and_unset_fields_and_keep_the_others() -> None:

@@ -165,7 +165,8 @@ def _turn(event: _Turn) -> str:
 
 
 def _tokens(usage: Usage) -> str:
-    return f", {usage.total_tokens} tokens" if usage.total_tokens else ""
+    total = usage.get("total_tokens")
+    return f", {total} tokens" if total else ""
 
 
 def _state(event: _State) -> str:

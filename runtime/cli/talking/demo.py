@@ -115,7 +115,7 @@ def _print(path: list[str], spent: Spent, events: list[Recorded]) -> None:
     console.print(
         Text(
             f"spent: turns {spent.turns}, model answers {spent.answers}, tool calls {spent.tool_starts}, "
-            f"tokens {spent.usage.total_tokens}\n"
+            f"tokens {spent.usage.get('total_tokens', 0)}\n"
         )
     )
     print_table(console, events)
