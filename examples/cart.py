@@ -85,7 +85,7 @@ class Tools(BaseJourneyTools[State]):
 class CartAgent(JourneyAgent[State, Tools, Step]):
     key = "cart"
     prompts = {
-        Step.SHOPPING: "Sell tea, jam and bread. Call add_items and remove_item as the user asks, then check_out.",
+        Step.SHOPPING: "Sell tea, jam and bread with add_items and remove_item. When the user has all, call check_out.",
         Step.CHECKOUT: PromptTemplate("It is $total euros. If the user agrees call place_order, else keep_shopping."),
         Step.ORDERED: "Thank the user for the order.",
     }

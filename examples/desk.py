@@ -8,7 +8,6 @@ Talk with it: arf chat examples/desk.py:agent
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from agent_runtime_framework import (
     AgentContext,
@@ -22,18 +21,13 @@ from agent_runtime_framework import (
 )
 
 
-class Topic(StrEnum):
-    QUOTE = "quote"
-    CLAIM = "claim"
-
-
 class Step(StrEnum):
     ASK = "ask"
     DONE = "done"
 
 
 @dataclass
-class Person(BaseJourneyState[Step]):
+class State(BaseJourneyState[Step]):
     step: Step = Step.ASK
     name: str = ""
 
@@ -42,21 +36,13 @@ class Person(BaseJourneyState[Step]):
 
 
 @dataclass
-class Quote(Person):
+class Quote(State):
     price: int = 0
 
 
 @dataclass
-class Claim(Person):
-    damage: str = ""
-
-
-class DeskTools(BaseJourneyTools[Person]):
-    @tool(effect="idempotent")
-    async def save_name(self, name: str) -> str:
-        """Save the user's name."""
-        self.state.name = name
-        return f"Hello {name}."
+class Claim(State):
+    number: int = 0
 
 
 class QuoteTools(BaseJourneyTools[Quote]):
@@ -65,39 +51,53 @@ class QuoteTools(BaseJourneyTools[Quote]):
         """Work out what insuring something of this value costs."""
         self.state.price = value // 50
         self.state.step = Step.DONE
-        return f"It costs {self.state.price} euros a year."
+        return f"Insuring it costs {self.state.price} euros a year."
 
 
 class ClaimTools(BaseJourneyTools[Claim]):
     @tool(steps=Step.ASK, to=Step.DONE)
-    async def file_damage(self, damage: str) -> str:
-        """File a claim."""
-        self.state.damage = damage
+    async def file_damage(self, number: int) -> str:
+        """File a claim under the number of a policy."""
+        self.state.number = number
         self.state.step = Step.DONE
-        return "The claim is filed."
+        return f"The claim for policy {number} is filed."
 
 
 class QuoteAgent(JourneyAgent[Quote, QuoteTools, Step]):
     key = "quote"
     prompts = {
-        Step.ASK: PromptTemplate("Ask $name what the thing is worth, then call quote."),
-        Step.DONE: PromptTemplate("The quote is $price euros a year. Ask whether there is anything else."),
+        Step.ASK: PromptTemplate("You talk with $name. Ask what the thing is worth, then call quote."),
+        Step.DONE: PromptTemplate("It costs $price euros a year. Ask what else is wanted."),
     }
 
 
 class ClaimAgent(JourneyAgent[Claim, ClaimTools, Step]):
     key = "claim"
     prompts = {
-        Step.ASK: PromptTemplate("Ask $name what happened, then call file_damage."),
-        Step.DONE: "Say that the claim is filed. Ask whether there is anything else.",
+        Step.ASK: PromptTemplate("You talk with $name. Ask for the number of the policy, then call file_damage."),
+        Step.DONE: "Say that the claim is filed. Ask what else is wanted.",
     }
 
 
-class DeskAgent(JourneyAgent[Person, DeskTools, Step]):
+class DeskTools(BaseJourneyTools[State]):
+    @tool(steps=Step.ASK, to=Step.DONE, effect="idempotent")
+    async def save_name(self, name: str) -> str:
+        """Save the user's name."""
+        self.state.name = name
+        self.state.step = Step.DONE
+        return f"Hello {name}."
+
+
+class Topic(StrEnum):
+    QUOTE = "quote"
+    CLAIM = "claim"
+
+
+class DeskAgent(JourneyAgent[State, DeskTools, Step]):
     key = "desk"
     prompts = {
-        Step.ASK: "Ask for the user's name and call save_name. Find out what the user wants and take the route to it.",
-        Step.DONE: "Say good-bye.",
+        Step.ASK: "Ask for the user's name, then call save_name.",
+        Step.DONE: PromptTemplate("You talk with $name. Ask what is wanted, a quote or a claim. Take the route to it."),
     }
     router = IntentRouter[Topic]().add_routes(
         [
@@ -107,7 +107,7 @@ class DeskAgent(JourneyAgent[Person, DeskTools, Step]):
     )
     journeys = {Topic.QUOTE: QuoteAgent(), Topic.CLAIM: ClaimAgent()}
 
-    def enter_journey(self, journey: Topic, state: Person, _ctx: AgentContext) -> Any:
+    def enter_journey(self, journey: Topic, state: State, _ctx: AgentContext) -> State:
         return {Topic.QUOTE: Quote, Topic.CLAIM: Claim}[journey](name=state.name)
 
 

@@ -66,9 +66,7 @@ class QuoteAgent(JourneyAgent[State, Tools, Step]):
         Step.KIND: "Ask whether the user wants to insure a car or a home, then call choose.",
         Step.CAR: "Ask what the car is worth, and for accidents of the last five years, then call quote_car.",
         Step.HOME: "Ask for the area of the home in square metres, then call quote_home.",
-        Step.QUOTED: PromptTemplate(
-            "The quote is $price euros a year. Ask whether the user takes it, then call decide."
-        ),
+        Step.QUOTED: PromptTemplate("The quote is $price euros a year. Ask whether that is fine, then call decide."),
         Step.CLOSED: "Say good-bye.",
     }
 

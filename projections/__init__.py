@@ -1,7 +1,7 @@
 """What it means: pure folds over events."""
 
 from .calls import Call, calls_of, text_of, tools_text
-from .conversation import Conversation, evolve, fold, initial, state_of
+from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_of
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .rendering import RENDERER, call_ids, fingerprint, render
 from .timeline import Recorded, timeline
@@ -18,6 +18,7 @@ __all__ = [
     "EarlierMessage",
     "Ended",
     "Entry",
+    "Left",
     "Owed",
     "OwedModelCall",
     "OwedToolCall",
@@ -30,6 +31,7 @@ __all__ = [
     "Transcript",
     "Turn",
     "UserMessage",
+    "as_plain",
     "call_ids",
     "calls_of",
     "evolve",

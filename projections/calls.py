@@ -46,7 +46,7 @@ class _Tool(Struct, frozen=True):
     function: _Function = _Function()
 
 
-_encoder = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder()
 _tools = msgspec.json.Decoder(tuple[_Tool, ...])
 
 
@@ -68,7 +68,7 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def tools_text(tools: Sequence[Mapping[str, Any]]) -> str:
-    """Return a list of tools as canonical JSON; empty text for none."""
+    """Return a list of tools as JSON, empty text for none; parameters stay in the order that their author gave them."""
     return _encoder.encode(tools).decode() if tools else ""
 
 

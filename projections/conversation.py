@@ -319,4 +319,9 @@ def _fields(stored: Mapping[str, Raw]) -> dict[str, bytes]:
 
 def state_of(conversation: Conversation) -> dict[str, Any]:
     """Return the journey's state as plain data."""
-    return {name: msgspec.json.decode(value) for name, value in conversation.state.items()}
+    return as_plain(conversation.state)
+
+
+def as_plain(state: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the fields of a state as plain data."""
+    return {name: msgspec.json.decode(value) for name, value in state.items()}

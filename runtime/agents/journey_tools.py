@@ -84,7 +84,7 @@ class JourneyToolRun:
         enters = await self._journeys.enter(conversation, owed.call.name, to, ctx, self._threads)
         # nobody tells its author of it again once another journey is on
         await self._save(leaving, ctx, leaving.state(conversation))
-        return Ran(f"Now in {to.name!r}: go on with what the user wants.", fields, step, enters=enters)
+        return Ran(f"Now in {to.name!r}.", fields, step, enters=enters)
 
     async def _save(self, journey: BoundJourney, ctx: AgentContext, state: Any) -> None:
         await call_author(journey.agent.save_state, ctx, state, threads=self._threads)

@@ -100,6 +100,21 @@ def worker(
     return end_of_process(code)
 
 
+@command("diagram", "arf diagram bot.py:agent", "arf diagram bot:agent > bot.mmd", "arf diagram bot:agent --check")
+@click.argument("agents", metavar="MODULE:ATTR...", nargs=-1, required=True)
+@click.option("--check", is_flag=True, help="Print only what cannot work, and exit with 1 if there is anything.")
+def diagram(options: Options, agents: tuple[str, ...], *, check: bool) -> int:
+    """Print journeys as Mermaid state diagrams.
+
+    Steps, their tools, where these are declared to lead, and the journeys that a router leads to. What cannot work is
+    said on stderr: a step without a prompt or a way out, a tool for a step that does not exist, two tools of one name.
+    No tool is run and no model is asked.
+    """
+    from .running.diagram import show_diagram  # noqa: PLC0415
+
+    return run(lambda: show_diagram(options, agents, check=check))
+
+
 @command("send", "arf send bot c-1 'hello'", "arf send bot c-1 'hello' --no-wait", "arf send bot c-1 - < letter.txt")
 @click.argument("agent")
 @click.argument("conversation")

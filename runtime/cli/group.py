@@ -65,18 +65,14 @@ def command(name: str, *examples: str, level: int = logging.WARNING) -> Callable
     return decorate
 
 
-def run(work: Coroutine[Any, Any, int | None] | Callable[[], None]) -> int:
+def run(work: Coroutine[Any, Any, int | None] | Callable[[], int | None]) -> int:
     """Do the work, what awaits on a loop of its own, and return the exit code."""
     from .console.output import ClosedPipe, discard_stdout, flush  # noqa: PLC0415
     from .console.signals import until_a_signal  # noqa: PLC0415
 
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may know few characters
     try:
-        code = 0
-        if callable(work):
-            work()
-        else:
-            code = asyncio.run(until_a_signal(work))
+        code = (work() or 0) if callable(work) else asyncio.run(until_a_signal(work))
         flush()
     except ClosedPipe:
         discard_stdout()

@@ -4,8 +4,10 @@ What it does with a request:
 
 1. It calls the first offered tool whose required parameters all stand in the user's last message, in words that no
    call of this turn has used.  A tool that requires none is called when the prompt says so without a condition ("Call
-   `begin` now").  The same call is never made twice in one turn.
-2. Else it speaks: the results of this turn's calls, then what the prompt has it say (`speech`), then what it is to ask.
+   `begin` now"), or when the message has a telling word of its name ("a quote, please" calls `start_quote`).  The same
+   call is never made twice in one turn.
+2. Else it gives back, by `reroute_conversation`, what no tool of the journey waits for.
+3. Else it speaks: the results of this turn's calls, then what the prompt has it say (`speech`), then what it is to ask.
 
 It is no language model.  It answers no questions, remembers nothing that was said in an earlier message, and says so.
 """
@@ -19,10 +21,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ...actors.journey import REROUTE
 from ...projections import Call, calls_of, text_of
 from ..models import ModelReply
 from . import speech
-from .words import find, plain, without
+from .words import find, leaves, names, plain, without
 
 READ = 4000
 """So many characters of a message are read; the search for words holds up the loop."""
@@ -118,7 +121,9 @@ def _read(messages: Sequence[Mapping[str, Any]]) -> _Request:
     text = plain(text_of(earlier[-1])[:READ]) if earlier else ""
     calls = [call for message in turn for call in calls_of(message)]
     for call in calls:
-        for value in call.arguments.values():
+        if call.name == REROUTE:
+            continue  # what was given back is yet to be taken up
+        for value in leaves(call.arguments):
             text = without(text, value)
     return _Request(
         prompt="\n".join(text_of(message) for message in messages if message["role"] == "system"),
@@ -135,10 +140,15 @@ def _call(request: _Request, offered: Sequence[_Tool]) -> dict[str, str] | None:
     for tool in offered:
         arguments = _arguments(tool, request.text)
         ready = all(name in arguments for name in tool.required)
-        wanted = bool(tool.required) or speech.commands(request.prompt, tool.name)
+        wanted = bool(tool.required) or speech.commands(request.prompt, tool.name) or names(tool.name, request.text)
         if ready and wanted and (tool.name, arguments) not in made:
             return {"name": tool.name, "arguments": msgspec.json.encode(arguments).decode()}
-    return None
+    if request.calls or not request.text.strip() or any(tool.required for tool in offered):
+        return None
+    given_back = any(tool.name == REROUTE for tool in offered)
+    return (
+        {"name": REROUTE, "arguments": msgspec.json.encode({"reason": request.text}).decode()} if given_back else None
+    )
 
 
 def _arguments(tool: _Tool, text: str) -> dict[str, Any]:

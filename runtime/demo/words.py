@@ -57,6 +57,12 @@ NO_NAMES = COURTESIES | _listed(
 )
 """Stand where a name could, and are none: "I am fine", "it's me"."""
 
+YES = _listed("yes yeah yep sure ok okay fine agreed")
+NO = _listed("no nope nah not never")
+
+VERBS = _listed("begin call change conversation create file find have look make open reroute save send show start take")
+"""Stand in a tool's name, and tell nothing of what it is about."""
+
 PARTICLES = _listed("al bin da de del della den der di du el la le of ter van von y")
 """Parts of a name that are written small."""
 
@@ -73,6 +79,11 @@ def find(name: str, schema: Mapping[str, Any], text: str) -> Any:
     """Return the value in these words for a tool's parameter of this name and JSON schema, None if there is none."""
     if schema.get("enum"):
         return _choice(schema["enum"], text)
+    if schema.get("type") == "boolean":
+        return _yes_or_no(text)
+    if schema.get("type") == "array":
+        item = _item(name, schema.get("items") or {}, text)
+        return None if item is None else [item]
     if schema.get("type") in ("integer", "number"):
         return _number(text, whole=schema["type"] == "integer")
     for hint in (name.replace("_", " "), str(schema.get("description", ""))):
@@ -80,7 +91,25 @@ def find(name: str, schema: Mapping[str, Any], text: str) -> Any:
             return _address(text)
         if re.search(r"\bname\b", hint, re.IGNORECASE):
             return _person(text)
-    return None
+    return _patterned(str(schema["pattern"]), text) if schema.get("pattern") else None
+
+
+def names(tool: str, text: str) -> bool:
+    """Say whether the words have a telling one of a tool's name, in a piece that neither asks nor denies."""
+    telling = [word for word in re.split(r"[_-]+", tool.lower()) if len(word) > 3 and word not in VERBS]
+    said = " , ".join(_pieces(text))
+    return any(re.search(rf"(?<!\w){re.escape(word)}", said, re.IGNORECASE) for word in telling)
+
+
+def leaves(value: Any) -> list[Any]:
+    """Return the texts and numbers in a value, however deep."""
+    match value:
+        case dict():
+            return [leaf for inner in value.values() for leaf in leaves(inner)]
+        case list():
+            return [leaf for inner in value for leaf in leaves(inner)]
+        case _:
+            return [value]
 
 
 def without(text: str, value: object) -> str:
@@ -101,6 +130,29 @@ def _number(text: str, *, whole: bool) -> int | float | None:
         if not whole:
             return float(said)
     return None
+
+
+def _item(name: str, schema: Mapping[str, Any], text: str) -> Any:
+    """Return the one item of a list that the words have: of an object all that it requires, and what else is there."""
+    if schema.get("type") != "object":
+        return find(name, schema, text)
+    item: dict[str, Any] = {}
+    for part, of_part in (schema.get("properties") or {}).items():
+        value = find(part, of_part, text)
+        if value is not None:
+            item[part] = value
+            text = without(text, value)
+    return item if item and all(part in item for part in schema.get("required") or ()) else None
+
+
+def _yes_or_no(text: str) -> bool | None:
+    said = set(re.findall(r"\w+", text.lower()))
+    yes, no = bool(said & YES), bool(said & NO)
+    return None if yes == no else yes
+
+
+def _patterned(pattern: str, text: str) -> str | None:
+    return next((word for word in re.split(r"[\s,;]+", text) if re.search(pattern, word)), None)
 
 
 def _choice(choices: Sequence[Any], text: str) -> Any:

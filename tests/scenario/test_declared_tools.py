@@ -230,3 +230,20 @@ async def test_a_tool_that_raises_is_told_as_any_other() -> None:
         _, events = await said_to(BrokenAgent(llm))
 
     assert failures(events) == [("error", "Error executing where-am-i: lost")]
+
+
+async def test_the_model_is_told_parameters_in_the_order_that_their_author_gave_them() -> None:
+    class Ordered(CartTools):
+        @tool
+        async def send(self, to: str, subject: str, body: str, after: int = 0) -> str:
+            return "Sent."
+
+    class Sender(CartAgent):
+        tools_class = Ordered
+
+    with ScriptedLLM("Hello.") as llm:
+        await said_to(Sender(llm))
+
+    (sent,) = [made["function"] for made in llm.requests[0].tools or [] if made["function"]["name"] == "send"]
+    assert list(sent["parameters"]["properties"]) == ["to", "subject", "body", "after"]
+    assert list(sent) == ["name", "description", "parameters"]

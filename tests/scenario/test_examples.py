@@ -157,17 +157,20 @@ async def test_a_desk_leads_to_a_quote_and_to_a_claim_and_tells_them_the_name(ta
         "100 euros. Anything else?",
         calls(("reroute_conversation", {"reason": "a claim"})),
         calls(("file_claim", {})),
-        calls(("file_damage", {"damage": "a dent"})),
+        calls(("file_damage", {"number": 7})),
         "Filed.",
     )
     async with talk("desk.py", *script) as talking:
         await talking.say("I am Ada, and want a quote")
         quoted = await talking.say("5000")
-        filed = await talking.say("I also have a dent")
+        filed = await talking.say("a claim for policy 7")
 
-    assert talking.llm.requests[1].messages[0]["content"] == "Ask Ada what the thing is worth, then call quote."
+    assert (
+        talking.llm.requests[1].messages[0]["content"]
+        == "You talk with Ada. Ask what the thing is worth, then call quote."
+    )
     assert quoted.state == {"step": "done", "name": "Ada", "price": 100}
-    assert filed.state == {"step": "done", "name": "Ada", "damage": "a dent"}
+    assert filed.state == {"step": "done", "name": "Ada", "number": 7}
     assert [("start_quote" in names, "reroute_conversation" in names) for names in talking.offered()] == [
         (True, False),
         *[(False, True)] * 4,

@@ -18,6 +18,7 @@ from ....projections import (
     OwedToolCall,
     ToolMessage,
     UserMessage,
+    as_plain,
     calls_of,
     outstanding,
     state_of,
@@ -56,6 +57,7 @@ def as_data(now: Conversation) -> dict[str, Any]:
         "ended": None if now.ended is None else msgspec.to_builtins(now.ended),
         "owed": _owed(outstanding(now)),
         "state": state_of(now),
+        "left": {name: {"step": left.step, "state": as_plain(left.state)} for name, left in sorted(now.left.items())},
         "transcript": transcript(now),
     }
 
@@ -123,6 +125,9 @@ def _table(now: Conversation) -> Table:
         ("step", now.step),
         ("owed", _owing(outstanding(now))),
     ]
+    if now.left:
+        left = ", ".join(f"{name} at {left.step}" if left.step else name for name, left in sorted(now.left.items()))
+        lines.insert(2, ("left", left))
     if now.ended is not None and now.ended.outcome != "completed":
         error = f": {now.ended.error}" if now.ended.error else ""
         lines.append(("last turn", f"{now.ended.outcome}, {now.ended.reason}{error}"))
