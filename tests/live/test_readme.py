@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from support.django_runs import COMPANIONS
 from support.openai_server import server_process
-from support.processes import arf, environment, output_of
+from support.processes import SOURCES, arf, environment, output_of
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-GREETER, PROGRAM, *TESTS = PYTHON
+GREETER, FRONT, PROGRAM, DJANGO, *TESTS = PYTHON
 SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Good-bye, Ada!"]
 
 
@@ -85,6 +86,35 @@ async def test_the_program_prints_the_reply_and_the_state(tmp_path: Path) -> Non
         code, printed = await python("program.py", cwd=tmp_path, env=environment(OPENAI_BASE_URL=models.url))
 
     assert (code, printed) == (0, "Good-bye, Ada! {'step': 'done', 'name': 'Ada'}\n")
+
+
+async def test_the_journey_is_drawn_and_nothing_is_wrong_with_it(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    code, drawn, said = await output_of(*typed("diagram greeter.py:agent"), cwd=tmp_path, env=environment())
+
+    assert (code, said) == (0, "")
+    assert "    s0 --> s1 : save_name\n" in drawn
+
+
+async def test_the_front_leads_to_the_kitchen_and_back(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    (tmp_path / "front.py").write_text(FRONT)
+    said = "I am Ada\nan order, please\n"
+    code, talked, error = await output_of("chat", "front.py:agent", cwd=tmp_path, env=environment(), stdin=said)
+
+    assert (code, "journey: front -> kitchen, step open" in talked) == (0, True), talked + error
+    assert "May I have the dish?" in talked
+
+
+async def test_the_adapter_registers_inside_django(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    (tmp_path / "adapted.py").write_text(
+        f"{DJANGO}\nfrom django_agent_runtime.runtime.registry import registered\nprint(registered['greeter'].key)\n"
+    )
+    paths = f"{COMPANIONS}:{SOURCES}"
+    code, printed = await python("adapted.py", cwd=tmp_path, env=environment(PYTHONPATH=paths))
+
+    assert (code, printed) == (0, "greeter\n")
 
 
 @pytest.mark.parametrize("test", TESTS)
