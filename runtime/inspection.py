@@ -6,38 +6,11 @@ wrong is a finding, not an error.
 
 import asyncio
 import shutil
-from typing import Literal, TypeAlias
-
-from msgspec import Struct
 
 from ..events import FrameworkError, Unavailable
 from .clock import Clock, SystemClock, new_id
+from .findings import Finding, Findings, filled
 from .opening import Place, durability_of, home_of, reached
-
-Status: TypeAlias = Literal["ok", "warning", "wrong", "unknown"]
-
-FULL = 0.8
-"""Of what there is of a store, the part that may be used before it is a warning."""
-
-
-class Finding(Struct, frozen=True):
-    """Is one thing that was looked at.
-
-    Attributes:
-        name: what it is, in one word, or `agent` and a key.
-        value: what was found, in words.
-        status: what that means: `unknown` where it cannot be told from here.
-        advice: what to do about it; empty where nothing needs to be done.
-
-    """
-
-    name: str
-    value: str
-    status: Status = "ok"
-    advice: str = ""
-
-
-Findings: TypeAlias = tuple[Finding, ...]
 
 
 async def inspect(place: Place, *, clock: Clock | None = None) -> Findings:
@@ -64,26 +37,6 @@ async def inspect(place: Place, *, clock: Clock | None = None) -> Findings:
         silent = place.nats is not None and type(error) is Unavailable
         advice = "start it, or name another with --nats URL" if silent else ""
         return (Finding("server", str(error), "wrong", advice),)
-
-
-def filled(name: str, used: int, total: int, advice: str) -> Finding:
-    """Return the finding for a store of `total` bytes, of which so many are used."""
-    value = f"{size(used)} of {size(total)} used, {size(max(total - used, 0))} left"
-    return Finding(name, value) if used < FULL * total else Finding(name, value, "warning", advice)
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in words.
-
-    >>> size(1_048_576)
-    '1.0 MB'
-    """
-    value = float(count)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if value < 1024:
-            return f"{value:.0f} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TB"
 
 
 async def _disk(place: Place) -> list[Finding]:

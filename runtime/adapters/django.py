@@ -1,35 +1,26 @@
 """A journey under `django_agent_runtime`: what an author subclasses there.  Nothing of Django is imported."""
 
 import importlib
-import logging
 import traceback
-from abc import abstractmethod
-from collections import OrderedDict
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from ...actors import shown
-from ...actors.journey import AgentContext
-from ..agents import JourneyConfig
-from ..agents.authored import AuthoredJourney, StateT, StepT, ToolsT, is_closing, tools_class_of
+from ..agents.authored import StateT, StepT, ToolsT
 from ..memory import StateStore
-from ..models import LLMClient, get_llm_client
+from ..models import LLMClient
+from .adapted import AdaptedJourney
 from .django_run import DjangoRun
 from .run_context import RunContext
 from .run_result import RunError, RunResult
 
-logger = logging.getLogger("agent_runtime_framework.adapters")
-
 COMPANION = "agent_runtime_core"
 """The package whose `interfaces.AgentRuntime` a runner asks for, where it is installed."""
-
-REMEMBERED = 10_000
-"""Of so many runs it is known, until they are asked for, that they started a tool which must not be repeated."""
 
 AdapterT = TypeVar("AdapterT", bound="DjangoRuntimeAdapter[Any, Any, Any]")
 
 
-class DjangoRuntimeAdapter(AuthoredJourney[StateT, ToolsT, StepT]):
+class DjangoRuntimeAdapter(AdaptedJourney[StateT, ToolsT, StepT]):
     """Leads a person through steps, inside a Django project.
 
     It is written like a `JourneyAgent`, but for `create_tools`, which is given the backend client too.  One instance
@@ -87,40 +78,9 @@ class DjangoRuntimeAdapter(AuthoredJourney[StateT, ToolsT, StepT]):
         state_store: StateStore | None = None,
     ) -> None:
         self._require_all(DjangoRuntimeAdapter)
-        self.llm_client = llm_client
-        self.backend_client = backend_client
-        self.config = JourneyConfig(max_tool_iterations, set(terminal_tools or ()))
-        self.state_store = state_store
-        self._once: OrderedDict[str, list[str]] = OrderedDict()
+        super().__init__(llm_client, backend_client, max_tool_iterations, terminal_tools, state_store=state_store)
         self._running: dict[str, DjangoRun] = {}
-        self._warned = False
         _count_as_runtime()
-
-    @property
-    @abstractmethod
-    def key(self) -> str:
-        """The agent's name, under which it is registered."""
-
-    def create_tools(self, state: StateT, ctx: AgentContext, backend_client: Any) -> ToolsT:  # noqa: ARG002  for overriding
-        """Return the tools for one call, over a state made for it alone; `ctx` has all that the run's context has."""
-        found = tools_class_of(type(self))
-        tools: ToolsT = found(state=state, backend_client=backend_client)  # type: ignore[misc]  # it was found when this was made
-        return tools
-
-    def get_llm_client(self, ctx: RunContext) -> Awaitable[LLMClient] | LLMClient:  # noqa: ARG002  for overriding
-        """Return the model client of a run; it is asked at the run's first model call, and may be async."""
-        return self.llm_client if self.llm_client is not None else get_llm_client()
-
-    def get_backend_client(self, ctx: RunContext) -> Any:  # noqa: ARG002  for overriding
-        """Return the backend client of a run; it may be async."""
-        return self.backend_client
-
-    def on_state_change(self, ctx: RunContext, state: StateT) -> Awaitable[None] | None:
-        """See a state that was checkpointed because it changed; it may be async."""
-
-    def is_closing_message(self, text: str) -> bool:
-        """Say whether these words only end the talk: a closing phrase, no question, at most five words."""
-        return is_closing(text, self.config.closing_phrases)
 
     async def run(self, ctx: RunContext) -> RunResult:
         """Answer the last user message of a run.
@@ -146,33 +106,16 @@ class DjangoRuntimeAdapter(AuthoredJourney[StateT, ToolsT, StepT]):
 
     async def on_error(self, ctx: RunContext, error: BaseException) -> RunError | None:
         """Return None where the run may be tried again, else why it must not: it started a tool of class `once`."""
-        tools = self._once.get(str(ctx.run_id))
-        if tools is None:
+        started = self.started_once(ctx.run_id)
+        if not started:
             return None
         return RunError(
             type=type(error).__name__,
             message=shown(error),
             stack="".join(traceback.format_exception(error)),
             retriable=False,
-            details={"started": list(tools), "reason": "a tool was started that must not be repeated"},
+            details={"started": started, "reason": "a tool was started that must not be repeated"},
         )
-
-    def note_once(self, run_id: Any, tool: str) -> None:
-        """Remember that a run started a tool which must not be repeated."""
-        self._once.setdefault(str(run_id), []).append(tool)
-        if len(self._once) > REMEMBERED:
-            self._once.popitem(last=False)
-
-    def warn_of_lost_states(self) -> None:
-        """Say once that nothing keeps the state from one message to the next."""
-        if not self._warned:
-            self._warned = True
-            logger.warning(
-                "%s has no state_store, so its journey begins anew with each message of a conversation: "
-                "give it one, such as %s(state_store=StateStore(...))",
-                self.key,
-                type(self).__name__,
-            )
 
 
 def create_django_runtime(cls: type[AdapterT], **kwargs: Any) -> AdapterT:

@@ -7,27 +7,23 @@ run is cancelled, ends the turn before the next model call or tool; what it rais
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgspec
 
 from ...actors.journey import AgentContext, DeclaredTool, StateSerializer, ToolSchema, state_from_dict, state_to_dict
 from ...events import CallId, StateChanged, Stored, ToolFailed, ToolReturned, ToolStarted
 from ...projections import AssistantMessage, Call, Conversation, call_ids, state_of
-from ..agents import JourneyAgent
 from ..agents.author import call_author
+from ..agents.equipped import EquippedJourney
 from ..agents.run import take_turn
 from ..models.protocol import Answer
+from .adapted import AdaptedJourney
 from .run_context import AdaptedContext, RunContext, conversation_of
 from .run_result import RunResult
 from .state_store import DjangoStateStore
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from .django import DjangoRuntimeAdapter
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -35,7 +31,7 @@ _encoder = msgspec.json.Encoder(order="sorted")
 class DjangoRun:
     """Takes the turn of one run."""
 
-    def __init__(self, adapter: "DjangoRuntimeAdapter[Any, Any, Any]", ctx: RunContext) -> None:
+    def __init__(self, adapter: AdaptedJourney[Any, Any, Any], ctx: RunContext) -> None:
         self.adapter = adapter
         self.ctx = ctx
         self.context = AdaptedContext(ctx)
@@ -60,7 +56,7 @@ class DjangoRun:
 
         """
         self.backend = await call_author(self.adapter.get_backend_client, self.ctx)
-        taken = await take_turn(_AdaptedAgent(self), self.context, announce=self._announce, halted=self._halted)
+        taken = await take_turn(_JourneyOfRun(self), self.context, announce=self._announce, halted=self._halted)
         if self._broken is not None:
             raise self._broken
         ended = taken.conversation.ended
@@ -179,7 +175,7 @@ class DjangoRun:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_as_coroutine(work), self._loop))
 
 
-class _AdaptedAgent(JourneyAgent[Any, Any, Any]):
+class _JourneyOfRun(EquippedJourney[Any, Any, Any]):
     """Is the adapter's journey in one run, as the loop of model and tools asks it."""
 
     def __init__(self, run: DjangoRun) -> None:
@@ -192,7 +188,7 @@ class _AdaptedAgent(JourneyAgent[Any, Any, Any]):
         return self._adapter.key
 
     @property
-    def declared_tools(self) -> "Mapping[str, DeclaredTool]":
+    def declared_tools(self) -> Mapping[str, DeclaredTool]:
         return self._adapter.declared_tools
 
     def get_initial_state(self) -> Any:

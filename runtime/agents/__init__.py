@@ -4,7 +4,8 @@ from .agent import BaseAgent
 from .effects import TurnEffects, agent_effects
 from .executor import ExecutionResult, Executor, ExecutorConfig, LLMExecutor, LLMExecutorConfig
 from .hooks import CompositeHooks, ExecutorHooks, LoggingHooks
-from .journey_agent import JourneyAgent, JourneyConfig
+from .journey_agent import JourneyAgent
+from .journey_config import JourneyConfig
 from .journeys import Journeys
 from .run import failure, run_turn
 from .tool_executors import CallableToolExecutor, MethodToolExecutor, ToolExecutor

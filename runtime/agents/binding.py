@@ -9,7 +9,7 @@ import enum
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import msgspec
 
@@ -26,10 +26,8 @@ from ...actors.settle import NOT_AVAILABLE
 from ...events import FrameworkError, InvalidInput
 from ...projections import Call, Conversation, EarlierMessage, UserMessage, render, text_of, tools_text
 from ..models import LLMClient, get_llm_client
+from .equipped import EquippedJourney
 from .hooks import ExecutorHooks
-
-if TYPE_CHECKING:
-    from .journey_agent import JourneyAgent
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -43,7 +41,7 @@ class BoundJourney:
 
     def __init__(
         self,
-        agent: "JourneyAgent[Any, Any, Any]",
+        agent: EquippedJourney[Any, Any, Any],
         front: Optional["BoundJourney"] = None,
         also: Sequence[ToolSchema] = (),
     ) -> None:

@@ -7,7 +7,7 @@ like any other, whose outcome is that another journey was entered.
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...actors import AskModel, EndTurn, EnterJourney, Open, Policy, Verdict
 from ...actors.journey import REROUTE, AgentContext, create_reroute_tool, state_from_fields
@@ -15,9 +15,7 @@ from ...events import InvalidInput, check_token
 from ...projections import Call, Conversation
 from .author import call_author
 from .binding import BoundJourney
-
-if TYPE_CHECKING:
-    from .journey_agent import JourneyAgent
+from .equipped import EquippedJourney
 
 
 class Journeys:
@@ -28,7 +26,7 @@ class Journeys:
 
     """
 
-    def __init__(self, agent: "JourneyAgent[Any, Any, Any]") -> None:
+    def __init__(self, agent: EquippedJourney[Any, Any, Any]) -> None:
         self.agent = agent
         self.front = BoundJourney(agent)
         self._routed = _routed(agent)
@@ -105,10 +103,8 @@ def _is_over(journey: BoundJourney, fields: Mapping[str, bytes]) -> bool:
     return journey.agent.is_terminal_state(state_from_fields(journey.state_type, fields))
 
 
-def _routed(agent: "JourneyAgent[Any, Any, Any]") -> dict[Any, "JourneyAgent[Any, Any, Any]"]:
+def _routed(agent: EquippedJourney[Any, Any, Any]) -> dict[Any, EquippedJourney[Any, Any, Any]]:
     """Return the agent of each journey that a route leads to."""
-    from .journey_agent import JourneyAgent  # noqa: PLC0415  it needs this module
-
     router, journeys = agent.router, agent.journeys
     if router is None:
         if journeys:
@@ -116,7 +112,7 @@ def _routed(agent: "JourneyAgent[Any, Any, Any]") -> dict[Any, "JourneyAgent[Any
         return {}
     for journey in router.journeys:
         found = journeys.get(journey)
-        if not isinstance(found, JourneyAgent):
+        if not isinstance(found, EquippedJourney):
             raise InvalidInput(
                 f"a route of {agent.key!r} leads to {journey!r}: give `journeys` an agent for it, such as MyAgent(), "
                 f"not {found!r}"

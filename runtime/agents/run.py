@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
@@ -35,12 +35,9 @@ from .effects import (
     nobody,
     performing_by_journey,
 )
+from .equipped import EquippedJourney
 from .journey_tools import JourneyToolRun
 from .journeys import Journeys
-
-if TYPE_CHECKING:
-    from .journey_agent import JourneyAgent
-
 
 SENT = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
 """What of a message from before a model may be sent."""
@@ -62,7 +59,9 @@ class TakenTurn(Struct, frozen=True):
         return said_in(self.conversation, self.conversation.turns)
 
 
-async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log: EventLog | None = None) -> AgentResult:
+async def run_turn(
+    agent: EquippedJourney[Any, Any, Any], ctx: AgentContext, log: EventLog | None = None
+) -> AgentResult:
     """Answer the last user message of `ctx`; messages before it are history, the state comes from `load_state`.
 
     Raises:
@@ -84,7 +83,7 @@ async def run_turn(agent: "JourneyAgent[Any, Any, Any]", ctx: AgentContext, log:
 
 
 async def take_turn(
-    agent: "JourneyAgent[Any, Any, Any]",
+    agent: EquippedJourney[Any, Any, Any],
     ctx: AgentContext,
     *,
     log: EventLog | None = None,

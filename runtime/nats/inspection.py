@@ -11,7 +11,7 @@ from msgspec import Struct
 from ...events import AgentKey, FrameworkError, WriterId
 from ..bus import PARTITIONS
 from ..clock import Clock
-from ..inspection import Finding, filled, size
+from ..findings import Finding, filled, size
 from .client import Connection, Forbidden
 from .connection import ApiError, api
 from .leases import NatsLeases

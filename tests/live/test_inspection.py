@@ -16,7 +16,8 @@ from agent_runtime_framework.runtime.client import Client
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.credentials import Credentials
 from agent_runtime_framework.runtime.embedded.process import free_port
-from agent_runtime_framework.runtime.inspection import Finding, filled, inspect
+from agent_runtime_framework.runtime.findings import Finding, filled
+from agent_runtime_framework.runtime.inspection import inspect
 from agent_runtime_framework.runtime.nats import connection
 from agent_runtime_framework.runtime.nats.client import Connection
 from agent_runtime_framework.runtime.nats.connection import api, connect, publish

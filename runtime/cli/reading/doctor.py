@@ -5,7 +5,8 @@ import sys
 from rich.table import Table
 from rich.text import Text
 
-from ...inspection import Finding, inspect
+from ...findings import Finding
+from ...inspection import inspect
 from ..console import output
 from ..console.options import Options
 from ..console.place import place_of

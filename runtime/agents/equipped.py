@@ -1,0 +1,67 @@
+"""A journey with what it runs with: what the loop of model and tools asks of an agent."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ...actors.journey import AgentContext, IntentRouter, ToolSchema
+from ..models import LLMClient
+from .authored import AuthoredJourney, StateT, StepT, ToolsT, is_closing, tools_class_of
+from .hooks import ExecutorHooks
+from .journey_config import JourneyConfig
+
+
+class EquippedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
+    """Is an authored journey with its model client, configuration, hooks, and the journeys that it leads to."""
+
+    # not ClassVar: an agent may also be given them when it is made
+    router: IntentRouter[Any] | None = None
+    journeys: Mapping[Any, "EquippedJourney[Any, Any, Any]"] = MappingProxyType({})
+
+    def __init__(
+        self,
+        llm_client: LLMClient | None = None,
+        config: JourneyConfig | None = None,
+        hooks: ExecutorHooks | None = None,
+    ) -> None:
+        self.llm_client = llm_client
+        self.config = config if config is not None else JourneyConfig()
+        self.hooks = hooks
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The journey's name: a token, the same for ever."""
+
+    def get_tool_schemas(self, state: StateT) -> list[ToolSchema]:
+        """Return the tools that the model is offered in this state.
+
+        Unless written, these are the tools that are declared for its step, and those of the router.
+        """
+        return [*super().get_tool_schemas(state), *(self.router.get_tool_schemas() if self.router is not None else ())]
+
+    def create_tools(self, state: StateT, ctx: AgentContext) -> ToolsT:  # noqa: ARG002  for overriding
+        """Return the tools for one call, over a state made for it alone."""
+        tools: ToolsT = tools_class_of(type(self))(state=state)  # type: ignore[misc]  # it was found as above
+        return tools
+
+    def load_state(self, ctx: AgentContext) -> Awaitable[StateT | None] | StateT | None:  # noqa: ARG002  for overriding
+        """Return the state to begin with, None for the initial one; it may be `async def` or `def`."""
+        return None
+
+    def save_state(self, ctx: AgentContext, state: StateT) -> Awaitable[None] | None:
+        """Keep the state elsewhere too; it may be `async def` or `def`."""
+
+    def enter_journey(self, journey: Any, state: Any, ctx: AgentContext) -> Awaitable[Any] | Any:  # noqa: ARG002  for overriding
+        """Return the state that another journey begins with, so that it knows what is known already.
+
+        It is asked when the router leads to `journey` for the first time, or anew after that was over; `state` is that
+        of the journey which is left.  For None it is the other agent's `load_state`, else its initial state.  It may be
+        `async def` or `def`.
+        """
+        return None
+
+    def is_closing_message(self, text: str) -> bool:
+        """Say whether these words only end the talk: a closing phrase, no question, at most five words."""
+        return is_closing(text, self.config.closing_phrases)

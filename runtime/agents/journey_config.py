@@ -1,0 +1,37 @@
+"""How an agent's turns run."""
+
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+
+@dataclass
+class JourneyConfig:
+    """Configures how an agent's turns run.
+
+    Attributes:
+        max_tool_iterations: answers of the model in one turn; after so many the last tool's text is the reply.
+        terminal_tools: tools whose success, as the last call of an answer, ends the turn with their text.
+        closing_phrases: what a person says to end the talk, at word boundaries and in any case.
+        tool_timeout: seconds that a tool may run; the model is then told that it timed out.
+        model_timeout: seconds that one call of the model may take.
+        model_parameters: further keywords for each call of the model, such as `temperature`.
+        history_turns: how many turns before the current one the model is given; None gives all.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import AgentContext, JourneyConfig
+    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
+    >>> from agent_runtime_framework.testing import ScriptedLLM, calls
+    >>> agent = OnboardingAgent(ScriptedLLM(calls(("begin", {}))), JourneyConfig(terminal_tools={"begin"}))
+    >>> asyncio.run(agent.run(AgentContext("run-1", "c-1", [{"role": "user", "content": "hi"}]))).response
+    'Welcome! Signing up takes a name, an email address and a plan.'
+
+    """
+
+    max_tool_iterations: int = 10
+    terminal_tools: set[str] = field(default_factory=set)
+    closing_phrases: list[str] = field(default_factory=lambda: ["thank you", "thanks", "bye", "goodbye"])
+    _: KW_ONLY
+    tool_timeout: float = 300.0
+    model_timeout: float = 300.0
+    model_parameters: dict[str, Any] = field(default_factory=dict)
+    history_turns: int | None = None
