@@ -7,6 +7,7 @@ or changes on the side can reach a conversation.
 import copy
 import enum
 import hashlib
+import inspect
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Optional
@@ -109,7 +110,7 @@ class BoundJourney:
         schemas = self._schemas(state)
         tools = schemas_to_openai_format(schemas)
         return AskModel(
-            prompt=self.agent.get_system_prompt(state),
+            prompt=self._prompt(state),
             tools=tools_text(tools),
             effects={schema.name: schema.effect for schema in schemas if schema.effect is not None},
             model=self._model_name(),
@@ -135,8 +136,16 @@ class BoundJourney:
         effects = {} if request is None else request.effects
         return RunTool(effect=effects.get(call.name, "once"))
 
+    def _prompt(self, state: Any) -> str:
+        prompt: object = self.agent.get_system_prompt(state)
+        if not isinstance(prompt, str):
+            raise InvalidInput(f"get_system_prompt of {self.name!r} must return a text, not {_kind(prompt)}")
+        return prompt
+
     def _schemas(self, state: Any) -> list[ToolSchema]:
-        own = self.agent.get_tool_schemas(state)
+        own: Any = self.agent.get_tool_schemas(state)
+        if not isinstance(own, list | tuple) or not all(isinstance(schema, ToolSchema) for schema in own):
+            raise InvalidInput(f"get_tool_schemas of {self.name!r} must return a list of ToolSchema, not {_kind(own)}")
         names = {schema.name for schema in own}
         return [*own, *(schema for schema in self._also if schema.name not in names)]
 
@@ -161,7 +170,7 @@ class BoundJourney:
                 return (type(error).__name__,)
         try:
             tools = schemas_to_openai_format(self._schemas(state))
-            return self.agent.get_system_prompt(state), tools
+            return self._prompt(state), tools
         except (Exception, SystemExit) as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
             return (type(error).__name__,)
 
@@ -188,6 +197,13 @@ def said(conversation: Conversation) -> str:
         return text
     earlier = (one.message for one in conversation.transcript.window(0, 0) if isinstance(one, EarlierMessage))
     return next((text_of(message) for message in reversed([*earlier]) if message.get("role") == "user"), "")
+
+
+def _kind(value: object) -> str:
+    if inspect.iscoroutine(value):
+        value.close()  # nobody will await it
+        return "a coroutine: write it with def, not async def"
+    return f"{value!r:.80}"
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:

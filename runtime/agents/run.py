@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from ...actors import (
@@ -18,7 +19,7 @@ from ...actors import (
     json_size,
 )
 from ...actors.journey import AgentContext, AgentMessage, AgentResult
-from ...events import CommandRefused, ConversationId, EventLog, MemoryLog, NoReply, Refused, WriterId
+from ...events import CommandRefused, ConversationId, EventLog, InvalidInput, MemoryLog, NoReply, Refused, WriterId
 from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of, text_of
 from ..clock import Clock, SystemClock, new_id
 from ..retry import RetryPolicy
@@ -205,9 +206,19 @@ def _recent(history: list[dict[str, Any]], turns: int | None) -> tuple[dict[str,
 
 
 def plain(message: AgentMessage | Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a message from before a model may be sent."""
+    """Return what of a message from before a model may be sent.
+
+    Raises:
+        InvalidInput: it is not JSON.
+
+    """
     fields: Mapping[str, Any] = message.to_dict() if isinstance(message, AgentMessage) else message
-    return {key: value for key, value in fields.items() if key in SENT and value is not None}
+    sent = {key: value for key, value in fields.items() if key in SENT and value is not None}
+    try:
+        msgspec.json.encode(sent)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"a message of role {sent.get('role')!r} is not JSON: {error}") from error
+    return sent
 
 
 def failure(conversation: str, ended: Ended) -> NoReply:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent_runtime_framework import Runtime, ToolResult
+from agent_runtime_framework import AgentContext, Runtime, ToolResult
 from agent_runtime_framework.actors import SayToAgent
 from agent_runtime_framework.events import (
     AgentKey,
@@ -24,7 +24,7 @@ from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.substrate import in_memory
 from agent_runtime_framework.runtime.wire import encode
 from agent_runtime_framework.testing import ScriptedLLM, calls
-from support.journeys import Order, OrderTools, frames, order_agent, recorded, types, working
+from support.journeys import Order, OrderAgent, OrderTools, frames, order_agent, recorded, types, working
 
 NAMED = calls(("save_name", {"name": "Ada"}))
 LOOK = calls(("look", {}))
@@ -280,3 +280,26 @@ async def test_failures_told_to_the_model_name_no_more_than_they_must() -> None:
 
     assert failed[0].content.startswith("Error executing look: ")
     assert failed[0].error == "TypeError"
+
+
+@pytest.mark.parametrize("content", [object(), [{"type": "text", "text": {1, 2}, "x": object()}], "\ud800"])
+async def test_a_history_that_is_not_json_is_refused_before_anything_runs(content: Any) -> None:
+    with pytest.raises(InvalidInput, match="a message of role 'assistant' is not JSON"):
+        await order_agent(ScriptedLLM()).run(
+            AgentContext("r-1", "c-1", [{"role": "assistant", "content": content}, {"role": "user", "content": "hi"}])
+        )
+
+
+async def test_a_prompt_or_tools_that_are_none_say_what_to_write() -> None:
+    class Awaited(OrderAgent):
+        async def get_system_prompt(self, state: Order) -> str:  # type: ignore[override]
+            return "never"
+
+    class Toolless(OrderAgent):
+        def get_tool_schemas(self, state: Order) -> Any:
+            return None
+
+    with pytest.raises(NoReply, match="get_system_prompt of 'order' must return a text, not a coroutine: write"):
+        await Awaited(ScriptedLLM()).run(AgentContext("r-1", "c-1", [{"role": "user", "content": "hi"}]))
+    with pytest.raises(NoReply, match="get_tool_schemas of 'order' must return a list of ToolSchema, not None"):
+        await Toolless(ScriptedLLM()).run(AgentContext("r-1", "c-1", [{"role": "user", "content": "hi"}]))
