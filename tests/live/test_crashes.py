@@ -17,6 +17,7 @@ from support.outside import Outside
 from support.processes import Running, arf, environment, output_of
 
 AGENT = f"{Path(__file__).parents[1] / 'support' / 'booking_agent.py'}:agent"
+CONCIERGE = AGENT.replace(":agent", ":concierge")
 NAMED = {"calls": [["save_name", {"name": "Ada"}]]}
 HELLO = {"text": "Hello Ada, which room?"}
 BOOKED = {"text": "All done."}
@@ -42,9 +43,9 @@ class Town:
         )
 
     @asynccontextmanager
-    async def worker(self, **changed: str) -> AsyncIterator[Running]:
+    async def worker(self, agent: str = AGENT, **changed: str) -> AsyncIterator[Running]:
         """Run a worker that owns its partitions."""
-        async with arf("worker", AGENT, cwd=self.path, env=self.env | changed) as worker:
+        async with arf("worker", agent, cwd=self.path, env=self.env | changed) as worker:
             await worker.line_with("ready")
             yield worker
 
@@ -182,3 +183,57 @@ async def test_a_worker_that_is_asked_to_leave_finishes_its_turn(tmp_path: Path)
 
     assert (reply.text, code) == ("All done.", 0)
     assert of(events, "turn.resumed", "tool.failed") == []
+
+
+async def test_a_worker_killed_while_a_journey_is_entered_leaves_it_to_the_next_which_enters_it_once(
+    tmp_path: Path,
+) -> None:
+    route = {"calls": [["start_booking", {}]]}
+    async with (
+        town(tmp_path, [route, book("reserve"), BOOKED]) as here,
+        here.worker(CONCIERGE) as worker,
+        Client.connect(nats=here.nats.url) as client,
+    ):
+        sending = asyncio.ensure_future(client.send("concierge", "c-1", "a room", message_id="m-1"))
+        await here.outside.tool()
+        worker.kill()
+        await worker.ended()
+        async with here.worker(CONCIERGE):
+            await (await here.outside.tool()).answer("Ada")
+            await (await here.outside.tool()).answer("Room 7 is yours.")
+            reply = await sending
+            events = await here.events("c-1")
+            state = await here.state("c-1")
+            requests = await here.models.requests()
+
+    entered = of(events, "journey.entered")
+    assert (reply.text, reply.state["name"], reply.state["booked"]) == ("All done.", "Ada", "7")
+    assert [(event["data"]["previous"], event["data"]["journey"]) for event in entered] == [("concierge", "booking")]
+    assert [event["data"].get("attempt", 1) for event in of(events, "tool.started")] == [1, 2, 1]
+    assert here.outside.said[:2] == ["enter booking"] * 2
+    assert (state["journey"], state["left"]["concierge"]["state"]["name"]) == ("booking", "")
+    assert len(requests) == 3
+
+
+async def test_a_worker_killed_after_a_journey_was_entered_leaves_it_entered(tmp_path: Path) -> None:
+    route = {"calls": [["start_booking", {}]]}
+    held: dict[str, Any] = {**book("reserve"), "hold": "asked"}
+    async with (
+        town(tmp_path, [route, held, book("reserve"), BOOKED]) as here,
+        here.worker(CONCIERGE) as worker,
+        Client.connect(nats=here.nats.url) as client,
+    ):
+        sending = asyncio.ensure_future(client.send("concierge", "c-1", "a room", message_id="m-1"))
+        await (await here.outside.tool()).answer("Ada")
+        await here.models.holding("asked")
+        worker.kill()
+        await worker.ended()
+        async with here.worker(CONCIERGE):
+            await (await here.outside.tool()).answer("Room 7 is yours.")
+            reply = await sending
+            events = await here.events("c-1")
+
+    assert reply.text == "All done."
+    assert len(of(events, "journey.entered")) == 1
+    assert here.outside.said[0] == "enter booking"
+    assert [line.split()[0] for line in here.outside.said[1:]] == ["reserve"]

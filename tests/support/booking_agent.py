@@ -6,17 +6,21 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from agent_runtime_framework import (
     AgentContext,
     BaseJourneyState,
     BaseJourneyTools,
+    IntentRouter,
     JourneyAgent,
     OpenAIClient,
+    RouteDefinition,
     ToolSchema,
     ToolSchemaBuilder,
 )
@@ -96,4 +100,19 @@ class BookingAgent(JourneyAgent[Booking, BookingTools, Step]):
         return result
 
 
-agent = BookingAgent(OpenAIClient("gpt-test", stream=os.environ.get("BOOKING_STREAM", "1") == "1"))
+class Concierge(JourneyAgent[Booking, BaseJourneyTools[Booking], Step]):
+    """Leads to the booking, and asks the world outside whose it is."""
+
+    key = "concierge"
+    prompts = MappingProxyType(dict.fromkeys(Step, "Lead to what is wanted."))
+    router = IntentRouter[str]().add_route(RouteDefinition("booking", "start_booking", "Book a room"))
+    journeys: Mapping[Any, JourneyAgent[Any, Any, Any]] = MappingProxyType({"booking": BookingAgent()})
+
+    async def enter_journey(self, journey: str, state: Booking, ctx: AgentContext) -> Booking:
+        name = await tell(int(os.environ["BOOKING_OUTSIDE"]), f"enter {journey}")
+        return Booking(Step.BOOK, name)
+
+
+client = OpenAIClient("gpt-test", stream=os.environ.get("BOOKING_STREAM", "1") == "1")
+agent = BookingAgent(client)
+concierge = Concierge(client)
