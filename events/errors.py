@@ -159,8 +159,7 @@ class Refused(FrameworkError):
 
     >>> import asyncio
     >>> from agent_runtime_framework import Refused
-    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
-    >>> from agent_runtime_framework.testing import AgentRuntime, ScriptedLLM
+    >>> from agent_runtime_framework.testing import AgentRuntime, OnboardingAgent, ScriptedLLM
     >>> async def main():
     ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
     ...         await rt.send("onboarding", "c-1", "hi")
@@ -180,8 +179,7 @@ class NoReply(FrameworkError):
 
     >>> import asyncio
     >>> from agent_runtime_framework import AgentContext, ModelError, NoReply
-    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
-    >>> from agent_runtime_framework.testing import ScriptedLLM
+    >>> from agent_runtime_framework.testing import OnboardingAgent, ScriptedLLM
     >>> agent = OnboardingAgent(ScriptedLLM(ModelError("no such model", kind="refused", transient=False)))
     >>> try:
     ...     asyncio.run(agent.run(AgentContext("run-1", "c-1", [{"role": "user", "content": "hi"}])))

@@ -19,8 +19,7 @@ class Recorded(Struct, frozen=True):
         event: what happened.
 
     >>> import asyncio
-    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
-    >>> from agent_runtime_framework.testing import AgentRuntime, ScriptedLLM
+    >>> from agent_runtime_framework.testing import AgentRuntime, OnboardingAgent, ScriptedLLM
     >>> async def main():
     ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
     ...         await rt.send("onboarding", "c-1", "hi")

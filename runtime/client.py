@@ -57,8 +57,7 @@ class Reply(Struct, frozen=True):
         state: the journey's state after it.
 
     >>> import asyncio
-    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
-    >>> from agent_runtime_framework.testing import AgentRuntime, ScriptedLLM
+    >>> from agent_runtime_framework.testing import AgentRuntime, OnboardingAgent, ScriptedLLM
     >>> async def main():
     ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
     ...         return await rt.send("onboarding", "c-1", "hi")
@@ -80,8 +79,7 @@ class Summary(Struct, frozen=True):
     One whose last stored bytes are damaged has the status `unreadable`.
 
     >>> import asyncio
-    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
-    >>> from agent_runtime_framework.testing import AgentRuntime, ScriptedLLM
+    >>> from agent_runtime_framework.testing import AgentRuntime, OnboardingAgent, ScriptedLLM
     >>> async def main():
     ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
     ...         await rt.send("onboarding", "c-1", "hi")

@@ -25,8 +25,7 @@ class Runtime(Client):
 
     >>> import asyncio
     >>> from agent_runtime_framework import Runtime
-    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
-    >>> from agent_runtime_framework.testing import ScriptedLLM
+    >>> from agent_runtime_framework.testing import OnboardingAgent, ScriptedLLM
     >>> async def main():
     ...     agent = OnboardingAgent(ScriptedLLM("Hello! What is your name?"))
     ...     async with Runtime(agents=[agent], nats=nats_url, namespace="runtime-example") as rt:

@@ -19,8 +19,7 @@ class JourneyConfig:
 
     >>> import asyncio
     >>> from agent_runtime_framework import AgentContext, JourneyConfig
-    >>> from agent_runtime_framework.runtime.demo import OnboardingAgent
-    >>> from agent_runtime_framework.testing import ScriptedLLM, calls
+    >>> from agent_runtime_framework.testing import OnboardingAgent, ScriptedLLM, calls
     >>> agent = OnboardingAgent(ScriptedLLM(calls(("begin", {}))), JourneyConfig(terminal_tools={"begin"}))
     >>> asyncio.run(agent.run(AgentContext("run-1", "c-1", [{"role": "user", "content": "hi"}]))).response
     'Welcome! Signing up takes a name, an email address and a plan.'

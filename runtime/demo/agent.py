@@ -166,7 +166,15 @@ def email_problem(email: str) -> str:
 
 
 class OnboardingAgent(JourneyAgent[OnboardingState, OnboardingTools, Step]):
-    """Leads a person from welcome to complete."""
+    """Leads a person from welcome to complete, by a name, an email address and a plan.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import AgentContext
+    >>> from agent_runtime_framework.testing import OnboardingAgent, ScriptedLLM, calls
+    >>> agent = OnboardingAgent(ScriptedLLM(calls(("begin", {})), "What is your name?"))
+    >>> asyncio.run(agent.run(AgentContext("run-1", "c-1", [{"role": "user", "content": "hi"}]))).state["step"]
+    'name'
+    """
 
     key = "onboarding"
 

@@ -19,12 +19,12 @@ class AgentRuntime:
     test share a namespace, so what one left behind the next goes on with.  What ends the worker ends the block, and is
     raised.
 
-    >>> from agent_runtime_framework.runtime.demo import make_agent
+    >>> from agent_runtime_framework.testing import OnboardingAgent, ScriptedLLM
     >>> async def talk(agent_runtime):
-    ...     async with agent_runtime(make_agent(), memory=True) as rt:
-    ...         return await rt.send("onboarding", "c-1", "I am Ada")
-    >>> asyncio.run(talk(AgentRuntime(lambda: "nats://127.0.0.1:4222"))).state["name"]
-    'Ada'
+    ...     async with agent_runtime(OnboardingAgent(ScriptedLLM("Hello!")), memory=True) as rt:
+    ...         return await rt.send("onboarding", "c-1", "hi")
+    >>> asyncio.run(talk(AgentRuntime(lambda: "nats://127.0.0.1:4222"))).text
+    'Hello!'
     """
 
     def __init__(self, url: Callable[[], str]) -> None:
