@@ -59,8 +59,8 @@ class DjangoRuntimeAdapter(AdaptedJourney[StateT, ToolsT, StepT]):
     >>> llm = ScriptedLLM(calls(("save_name", {"name": "Ada"})), "Good-bye, Ada!")
     >>> result = asyncio.run(Greeter(llm).run(run))
     tool.call {'name': 'Ada'}
-    tool.result Saved.
     checkpoint {'step': 'done', 'name': 'Ada'}
+    tool.result Saved.
     checkpoint {'step': 'done', 'name': 'Ada'}
     assistant.message Good-bye, Ada!
     >>> result.final_output["response"]

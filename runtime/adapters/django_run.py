@@ -7,8 +7,7 @@ run is cancelled, ends the turn before the next model call or tool; what it rais
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -39,6 +38,7 @@ class DjangoRun:
         self._loop = asyncio.get_running_loop()
         self._kept = DjangoStateStore(ctx, adapter.key, adapter.state_store)
         self._saved = b""
+        self._saving = asyncio.Lock()
         self._called: set[CallId] = set()
         self._halting = False
         self._broken: BaseException | None = None
@@ -83,31 +83,32 @@ class DjangoRun:
 
     async def save(self, state: Any) -> None:
         """Checkpoint a state object that differs from what was checkpointed last, and tell the author."""
-        with self._watched():
-            await self._here(self._save(_plain(state), state))
+        if self._broken is None:
+            await self._attempt(self._here(self._save(_plain(state), state)))
+            if self._broken is not None:
+                raise self._broken  # to the tool that announced the change
 
     async def _save(self, data: Any, state: Any) -> None:
         encoded = _encoder.encode(data)
-        if encoded == self._saved:
-            return
-        await self._kept.save(data)
-        self._saved = encoded
-        told = self.adapter.on_state_change(self.ctx, state)
-        if inspect.isawaitable(told):
-            await told
+        async with self._saving:  # a tool may announce several changes at once; the last one stays
+            if encoded == self._saved:
+                return
+            await self._kept.save(data)
+            self._saved = encoded
+            told = self.adapter.on_state_change(self.ctx, state)
+            if inspect.isawaitable(told):
+                await told
 
     # --- what the run's context is told
 
     async def _announce(self, stored: Stored, conversation: Conversation) -> None:
         if self._broken is None:
-            try:
-                with self._watched():
-                    await self._told(stored, conversation)
-            except BaseException as error:
-                if error is not self._broken:
-                    raise
+            await self._attempt(self._tell_frame(stored, conversation))
 
-    async def _told(self, stored: Stored, conversation: Conversation) -> None:
+    async def _tell_frame(self, stored: Stored, conversation: Conversation) -> None:
+        if any(isinstance(event, StateChanged) for event in stored.frame.events):
+            data = state_of(conversation)  # first, so that no result is told whose change could still be lost
+            await self._save(data, state_from_dict(type(self.adapter.get_initial_state()), data))
         for event in stored.frame.events:
             match event:
                 case ToolStarted():
@@ -117,9 +118,6 @@ class DjangoRun:
                 case ToolReturned() | ToolFailed():
                     await self._tell_call(conversation, event)
                     await self._emit("tool.result", conversation, event, result=event.content)
-                case StateChanged():
-                    data = state_of(conversation)
-                    await self._save(data, state_from_dict(type(self.adapter.get_initial_state()), data))
                 case _:
                     continue
 
@@ -143,29 +141,25 @@ class DjangoRun:
 
     async def _halted(self) -> bool:
         if self._broken is None and not self._halting:
-            try:
-                with self._watched():
-                    self._halting = await self._cancelled()
-            except BaseException as error:
-                if error is not self._broken:
-                    raise
+            await self._attempt(self._look())
         return self._halting or self._broken is not None
 
-    async def _cancelled(self) -> bool:
+    async def _look(self) -> None:
         look = getattr(self.ctx, "check_cancelled", None)
         looked = await look() if look is not None else None
-        return looked is True or bool(self.ctx.cancelled())
+        self._halting = looked is True or bool(self.ctx.cancelled())
 
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Remember what the run's context, or the author, raises; not that our own task is cancelled."""
+    async def _attempt(self, work: Awaitable[None]) -> None:
+        """Await work of the context's, and keep what it raises for the end of the run; our own cancellation passes."""
         try:
-            yield
-        except BaseException as error:
+            await work
+        except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if not isinstance(error, asyncio.CancelledError) or (task is not None and not task.cancelling()):
-                self._broken = error
-            raise
+            if task is None or task.cancelling():
+                raise
+            self._broken = error
+        except (Exception, SystemExit) as error:  # noqa: BLE001  it is raised to the runner
+            self._broken = error
 
     async def _here(self, work: Awaitable[None]) -> None:
         """Await work on the loop that the run was begun on, wherever a tool announces a change."""

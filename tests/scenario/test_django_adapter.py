@@ -11,7 +11,7 @@ from agent_runtime_framework import NoReply, StateStore, configure
 from agent_runtime_framework.adapters import DjangoRuntimeAdapter, DjangoStateStore, create_django_runtime
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.configuration import fresh_configuration
-from support.django_runs import BareRun, Booking, BookingAgent, Run
+from support.django_runs import BareRun, Booking, BookingAgent, BookingTools, Run
 
 NAMED = calls(("save_name", {"name": "Ada"}))
 BOOKED = calls(("save_day", {"day": "2030-01-02"}))
@@ -305,3 +305,27 @@ def test_an_adapter_that_lacks_something_cannot_be_made() -> None:
 
     with pytest.raises(TypeError, match=r"Half is still abstract: name the state's class, DjangoRuntimeAdapter\[State"):
         Half()
+
+
+async def test_changes_that_a_tool_announces_at_once_are_checkpointed_in_their_order() -> None:
+    class Slowing(Run):
+        async def checkpoint(self, state: dict[str, Any]) -> None:
+            for _ in range(10 - len(state["name"])):  # the first would come last if they did not wait for each other
+                await asyncio.sleep(0)
+            await super().checkpoint(state)
+
+    class Gathering(BookingAgent):
+        async def execute_tool(self, tools: BookingTools, name: str, args: dict[str, Any]) -> str:
+            telling = []
+            for word in ("a", "ab", "abc"):
+                tools.state.name = word
+                telling.append(asyncio.ensure_future(tools._notify_state_change()))
+                await asyncio.sleep(0)
+            await asyncio.gather(*telling)
+            return "Told."
+
+    run = Slowing("hi")
+    with ScriptedLLM(NAMED, "Hello.") as llm:
+        await Gathering(llm).run(run)
+
+    assert [state["name"] for state in run.checkpoints] == ["a", "ab", "abc", "abc"]
