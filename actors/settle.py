@@ -26,7 +26,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     """Says when a turn is over.
 
     Attributes:
-        max_rounds: answers of the model in one turn; the turn ends with the last tool's text after so many.
+        max_rounds: answers of the model in one turn, in one journey; the turn ends with the last tool's text after so
+            many.
         terminal_tools: tools whose success, as the last call of an answer, ends the turn with their text.
         stop_on_text: an answer without calls is the reply.
         offered_only: a call of a tool that was not offered in that request is refused.
@@ -116,11 +117,13 @@ def _verdict(conversation: Conversation, turn: Turn, call: Call, journey: Journe
 
 
 def _end_of(turn: Turn, answer: Answer, policy: Policy) -> EndTurn | None:
+    if turn.left and turn.rounds == turn.rounds_before:
+        return None  # this answer led to another journey, which has not been asked yet
     spoken = answer.results[-1].version if answer.calls else answer.version
     if not answer.calls and policy.stop_on_text:
         return EndTurn(reason="text_response", spoken=spoken)
     if answer.calls and answer.calls[-1].name in policy.terminal_tools and answer.results[-1].succeeded:
         return EndTurn(reason=f"terminal_tool:{answer.calls[-1].name}", spoken=spoken)
-    if turn.rounds >= policy.max_rounds:
+    if turn.rounds - turn.rounds_before >= policy.max_rounds:
         return EndTurn(reason="max_iterations", spoken=spoken)
     return None

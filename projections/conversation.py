@@ -207,7 +207,16 @@ def _end(now: Conversation, version: int, outcome: str, reason: str, error: str 
     if turn is None:
         return now
     ended = Ended(
-        turn.number, turn.message_id, version, outcome, reason, now.reply[1], error, turn.usage, turn.metadata
+        turn.number,
+        turn.message_id,
+        version,
+        outcome,
+        reason,
+        now.reply[1],
+        error,
+        turn.usage,
+        turn.metadata,
+        turn.left,
     )
     return replace(now, turn=None, ended=ended)
 
@@ -297,9 +306,13 @@ def _entered(now: Conversation, event: JourneyEntered) -> Conversation:
         state=again.state if event.resumed and again is not None else _fields(event.state),
         step=event.step,
         left=left if again is None else left.delete(event.journey),
-        # what was offered belongs to the journey that is left
-        turn=None if now.turn is None else replace(now.turn, offered=frozenset()),
+        turn=None if now.turn is None else _elsewhere(now.turn, now.journey),
     )
+
+
+def _elsewhere(turn: Turn, left: str) -> Turn:
+    """Return the turn in another journey: what was offered belongs to the one that was left."""
+    return replace(turn, offered=frozenset(), left=(*turn.left, left), rounds_before=turn.rounds)
 
 
 def _reply(now: Conversation, version: int, event: AgentSpoke) -> tuple[int, str]:

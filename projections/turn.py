@@ -90,6 +90,8 @@ class Turn(Struct, frozen=True):
         request: the last request; `waiting` says that it has no outcome yet.
         answer: what it came to, or None while it waits.
         rounds: how many answers there were.
+        left: the journeys that were left in it, in order.
+        rounds_before: how many answers there were when the last of these was left.
         offered: names of the tools that the last request offered.
         usage: the sum over the turn's answers.
         last: the last tool result, or None.
@@ -106,6 +108,8 @@ class Turn(Struct, frozen=True):
     waiting: bool = False
     answer: Answer | None = None
     rounds: int = 0
+    left: tuple[str, ...] = ()
+    rounds_before: int = 0
     offered: frozenset[str] = frozenset()
     usage: Usage = {}
     last: Result | None = None
@@ -123,6 +127,7 @@ class Ended(Struct, frozen=True):
         error: what went wrong; empty if nothing did.
         usage: the sum over the turn's answers.
         metadata: what came with the message.
+        left: the journeys that were left in it, in order.
 
     """
 
@@ -135,3 +140,4 @@ class Ended(Struct, frozen=True):
     error: str = ""
     usage: Usage = {}
     metadata: dict[str, Any] = {}
+    left: tuple[str, ...] = ()

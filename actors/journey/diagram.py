@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from .declared import DeclaredTool, step_text
 from .routing import REROUTE, IntentRouter
 from .schemas import ToolSchema
-from .state import state_from_dict, state_to_dict, step_of
+from .state import at_step, step_of
 
 
 class Shown(Protocol):
@@ -218,14 +218,7 @@ def _look(agent: Shown, step: Any) -> _Step:
 
 def _moved(agent: Shown, step: Any) -> Any:
     """Return the initial state, moved to a step; a new one each time, since author code may change it."""
-    state = agent.get_initial_state()
-    if step_of(state) == step_text(step):
-        return state
-    try:
-        state.step = step
-    except (AttributeError, TypeError):  # it is frozen
-        return state_from_dict(type(state), {**state_to_dict(state), "step": getattr(step, "value", step)})
-    return state
+    return at_step(agent.get_initial_state(), step)
 
 
 def _text(lines: list[str]) -> str:

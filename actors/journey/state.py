@@ -169,6 +169,17 @@ def step_of(state: object) -> str:
     return "" if step is None else str(step)
 
 
+def at_step(state: T, step: Any) -> T:
+    """Return the state at another step: itself, moved, or a new one where it is frozen."""
+    if getattr(state, "step", None) == step:
+        return state
+    try:
+        state.step = step  # type: ignore[attr-defined]  # any state class may have one
+    except (AttributeError, TypeError):
+        return state_from_dict(type(state), {**state_to_dict(state), "step": getattr(step, "value", step)})
+    return state
+
+
 def is_complete(state: object) -> bool:
     """Say whether a state's journey has reached its end; False for a state that does not say."""
     own = getattr(state, "is_complete", None)

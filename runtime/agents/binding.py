@@ -18,6 +18,7 @@ from ...actors import AskModel, EndTurn, Open, Policy, RefuseTool, RunTool, Verd
 from ...actors.journey import (
     AgentContext,
     ToolSchema,
+    at_step,
     schemas_to_openai_format,
     state_fields,
     state_from_fields,
@@ -88,8 +89,19 @@ class BoundJourney:
 
     def first(self, state: Any | None) -> tuple[dict[str, bytes], str]:
         """Return the fields and the step that the journey begins with: those of `state`, else of the initial one."""
-        begun = state if state is not None else self.agent.get_initial_state()
-        return state_fields(begun), step_of(begun)
+        return self.fields_of(state if state is not None else self.agent.get_initial_state())
+
+    def fields_of(self, state: Any) -> tuple[dict[str, bytes], str]:
+        """Return the fields and the step of a state as the log has them.
+
+        Raises:
+            InvalidInput: it cannot be stored, or not be read back as this journey's state.
+
+        """
+        fields = state_fields(state)
+        if type(state) is not self.state_type:  # of another class, which would be found out at the next question only
+            state_from_fields(self.state_type, fields)
+        return fields, step_of(state)
 
     def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
         """Return how a conversation begins: with `state`, or with the agent's initial one."""
@@ -161,16 +173,11 @@ class BoundJourney:
         return list(type(first)) if isinstance(first, enum.Enum) else [first]
 
     def _looks(self, step: Any) -> tuple[Any, ...]:
-        # a copy, because an author may hand out one object again and again
-        state = state_from_fields(self.state_type, state_fields(self.agent.get_initial_state()))
-        if step is not None:
-            try:
-                state.step = step
-            except (AttributeError, TypeError) as error:  # a frozen state
-                return (type(error).__name__,)
         try:
-            tools = schemas_to_openai_format(self._schemas(state))
-            return self._prompt(state), tools
+            # a copy, because an author may hand out one object again and again
+            state = state_from_fields(self.state_type, state_fields(self.agent.get_initial_state()))
+            state = state if step is None else at_step(state, step)
+            return self._prompt(state), schemas_to_openai_format(self._schemas(state))
         except (Exception, SystemExit) as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
             return (type(error).__name__,)
 

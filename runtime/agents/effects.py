@@ -3,9 +3,9 @@
 import asyncio
 import copy
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -42,6 +42,9 @@ Performing: TypeAlias = Callable[[Conversation], Performers]
 Announce: TypeAlias = Callable[[Stored, Conversation], Awaitable[None]]
 """Hears of a frame that was stored, and of the conversation after it, before anything that it owes is performed."""
 
+TellEnd: TypeAlias = Callable[[Conversation, Ended], Awaitable[None]]
+"""Hears of a turn that is over, beside the conversation."""
+
 Halted: TypeAlias = Callable[[], Awaitable[bool]]
 """Says, before each model call and tool, whether the turn is to end instead."""
 
@@ -68,14 +71,14 @@ class TurnEffects:
         *,
         announce: Announce = nobody,
         halted: Halted = never,
-        ended: Callable[[Conversation, Ended], Coroutine[Any, Any, None]] | None = None,
+        ended: TellEnd | None = None,
     ) -> None:
         self._opening = opening
         self._performing = performing(self.raised)
         self._announce = announce
         self._halted = halted
         self._ended = ended
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling: dict[ConversationId, asyncio.Task[None]] = {}
         self._errors: dict[tuple[ConversationId, int], Exception] = {}
 
     async def open(self, conversation: ConversationId, command: SayToAgent) -> Open:
@@ -96,9 +99,8 @@ class TurnEffects:
         await self._announce(stored, conversation)
         ended = conversation.ended
         if self._ended is not None and ended is not None and stored.frame.first <= ended.version <= stored.frame.last:
-            task = asyncio.get_running_loop().create_task(self._ended(conversation, ended))
-            self._telling.add(task)
-            task.add_done_callback(self._told)
+            telling = self._tell(self._ended, conversation, ended, self._telling.get(conversation.id))
+            self._telling[conversation.id] = asyncio.get_running_loop().create_task(telling)
 
     def raised(self, conversation: ConversationId, turn: int, error: Exception) -> None:
         """Keep what ended a turn, for all who await its reply in this process, and say where."""
@@ -111,15 +113,25 @@ class TurnEffects:
         """Return what ended a turn, if that was raised in this process and is still known."""
         return self._errors.get((conversation, turn))
 
-    async def told(self) -> None:
-        """Wait until the author was told of every turn that is over."""
+    async def told(self, timeout: float) -> None:
+        """Wait until the author was told of every turn that is over, for so many seconds at most."""
         if self._telling:
-            await asyncio.wait(set(self._telling))
+            _, late = await asyncio.wait(set(self._telling.values()), timeout=timeout)
+            if late:
+                logger.warning("the agent's own code still runs after %d turns; it is not waited for", len(late))
 
-    def _told(self, task: asyncio.Task[None]) -> None:
-        self._telling.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logger.error("the agent's own code raised after a turn", exc_info=task.exception())
+    async def _tell(
+        self, tell: TellEnd, conversation: Conversation, ended: Ended, before: asyncio.Task[None] | None
+    ) -> None:
+        """Tell the author of a turn, after the turn before it: what is saved last is to be what stays."""
+        if before is not None:
+            await asyncio.wait([before])
+        try:
+            await tell(conversation, ended)
+        except Exception:
+            logger.exception("the agent's own code raised after a turn")
+        if self._telling.get(conversation.id) is asyncio.current_task():
+            del self._telling[conversation.id]
 
 
 def agent_effects(
@@ -133,7 +145,8 @@ def agent_effects(
 ) -> TurnEffects:
     """Return the effects of an agent's conversations in a worker, where the log is the state.
 
-    The agent's `load_state` is asked once, when a conversation begins; `save_state` is told after each turn.
+    The agent's `load_state` is asked once, when a conversation begins; `save_state` is told after each turn, of each
+    journey that was on in it.
     """
     agent = journeys.agent
 
@@ -146,12 +159,12 @@ def agent_effects(
             return journeys.open(state)
 
     async def after_turn(conversation: Conversation, ended: Ended) -> None:
-        journey = journeys.on(conversation)
         try:
-            await completed(journey.hooks, ended)
+            await completed(journeys.on(conversation).hooks, ended)
         finally:
-            ctx, state = context_of(conversation), journey.state(conversation)
-            await call_author(journey.agent.save_state, ctx, state, threads=threads)
+            async with asyncio.timeout(agent.config.tool_timeout):
+                for journey, state in journeys.states(conversation):
+                    await call_author(journey.agent.save_state, context_of(conversation), state, threads=threads)
 
     def performing(raised: Raised) -> Performing:
         run = JourneyToolRun(journeys, threads=threads)

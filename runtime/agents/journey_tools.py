@@ -10,12 +10,12 @@ from concurrent.futures import Executor
 from inspect import isawaitable
 from typing import Any
 
-from ...actors.journey import AgentContext, state_fields, step_of
-from ...events import call_id
+from ...actors.journey import AgentContext
 from ...projections import Conversation, OwedToolCall
 from .author import call_author
 from .binding import BoundJourney, context_of
 from .calling import Ran, ran
+from .idempotency import durable_key, key_in_run
 from .journeys import Journeys
 
 logger = logging.getLogger("agent_runtime_framework.agents")
@@ -44,14 +44,19 @@ class JourneyToolRun:
     async def __call__(self, conversation: Conversation, owed: OwedToolCall) -> Ran:
         """Run the tool and return its content and the state after it, or the journey that it led to."""
         ctx = self._context if self._context is not None else context_of(conversation)
-        journey, to = self._journeys.on(conversation), self._journeys.led_to(owed.call.name)
+        journey = self._journeys.on(conversation)
+        to = self._journeys.led_to(journey, owed.call.name)
         if to is not None:
             return await self._enter(conversation, owed, to, ctx)
         agent = journey.agent
         state = journey.state(conversation)
         tools = agent.create_tools(state, ctx)
         if hasattr(tools, "idempotency_key"):
-            tools.idempotency_key = f"{conversation.id}@{call_id(owed.answer, owed.call.index)}"
+            tools.idempotency_key = (
+                durable_key(conversation, owed)
+                if self._context is None
+                else key_in_run(conversation, owed, self._context.run_id)
+            )
         saving = _Saving(lambda changed: self._save(journey, ctx, changed))
         told = getattr(tools, "on_state_change", None)
         announces = self._saves and hasattr(tools, "on_state_change")
@@ -62,7 +67,7 @@ class JourneyToolRun:
             arguments = copy.deepcopy(owed.call.arguments)
             result = await call_author(agent.execute_tool, tools, owed.call.name, arguments, threads=self._threads)
             after = getattr(tools, "state", state)
-            done = ran(result, state_fields(after), step_of(after))
+            done = ran(result, *journey.fields_of(after))
         except BaseException:  # its time limit cancels it
             try:
                 await saving.undo(journey.state(conversation))
@@ -82,8 +87,6 @@ class JourneyToolRun:
         if to is leaving:
             return Ran(f"This is {to.name!r} already.", fields, step)
         enters = await self._journeys.enter(conversation, owed.call.name, to, ctx, self._threads)
-        # nobody tells its author of it again once another journey is on
-        await self._save(leaving, ctx, leaving.state(conversation))
         return Ran(f"Now in {to.name!r}.", fields, step, enters=enters)
 
     async def _save(self, journey: BoundJourney, ctx: AgentContext, state: Any) -> None:

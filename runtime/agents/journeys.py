@@ -9,13 +9,18 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
-from ...actors import AskModel, EndTurn, EnterJourney, Open, Policy, Verdict
+from ...actors import AskModel, EndTurn, EnterJourney, Open, Policy, RefuseTool, Verdict
 from ...actors.journey import REROUTE, AgentContext, create_reroute_tool, state_from_fields
 from ...events import InvalidInput, check_token
 from ...projections import Call, Conversation
 from .author import call_author
 from .binding import BoundJourney
 from .equipped import EquippedJourney
+
+MOST_ENTERED = 10
+"""So many journeys are entered in one turn; a model that goes on routing is told to answer."""
+
+IN_CIRCLES = f"Error: {MOST_ENTERED} journeys were entered in this turn already; answer the user now"
 
 
 class Journeys:
@@ -66,22 +71,35 @@ class Journeys:
         return self.on(conversation).ask_model(conversation)
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
-        """Say whether a call may run."""
-        return self.on(conversation).judge(conversation, call)
+        """Say whether a call may run; that of a routing tool may, as long as a turn does not go round in circles."""
+        journey, turn = self.on(conversation), conversation.turn
+        if turn is not None and len(turn.left) >= MOST_ENTERED and self.led_to(journey, call.name) is not None:
+            return RefuseTool(kind="denied", content=IN_CIRCLES)
+        return journey.judge(conversation, call)
 
     def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
         """Return how a conversation begins: in the agent's own journey."""
         return self.front.open(state, history)
 
-    def led_to(self, tool: str) -> BoundJourney | None:
-        """Return the journey that a call of this tool leads to, None for a tool that leads to none."""
-        if not self._routed:
+    def led_to(self, on: BoundJourney, tool: str) -> BoundJourney | None:
+        """Return the journey that a call of this tool leads to from another, None for a tool that leads to none."""
+        if not self._routed or tool in on.agent.declared_tools:
             return None
         if tool == REROUTE:
             return self.front
         router = self.agent.router
         journey = None if router is None else router.resolve_tool_call(tool)
         return None if journey is None else self._by_name[self._routed[journey].key]
+
+    def states(self, conversation: Conversation) -> Iterator[tuple[BoundJourney, Any]]:
+        """Yield the journeys that were on in the turn which just ended, with their states; the last one is still on."""
+        ended = conversation.ended
+        for name in dict.fromkeys(() if ended is None else ended.left):
+            journey, left = self._by_name.get(name), conversation.left.get(name)
+            if journey is not None and left is not None:
+                yield journey, state_from_fields(journey.state_type, left.state)
+        journey = self.on(conversation)
+        yield journey, journey.state(conversation)
 
     async def enter(
         self, conversation: Conversation, tool: str, to: BoundJourney, ctx: AgentContext, threads: Executor | None
@@ -90,11 +108,11 @@ class Journeys:
         left = conversation.left.get(to.name)
         if left is not None and (to is self.front or not _is_over(to, left.state)):
             return EnterJourney(journey=to.name, journey_hash=to.hash)
-        journey = None if self.agent.router is None else self.agent.router.resolve_tool_call(tool)
-        leaving = self.on(conversation).state(conversation)
-        state = await call_author(self.agent.enter_journey, journey, leaving, ctx, threads=threads)
-        if state is None:
-            state = await call_author(to.agent.load_state, ctx, threads=threads)
+        state = None if left is not None else await call_author(to.agent.load_state, ctx, threads=threads)
+        if state is None or to.agent.is_terminal_state(state):
+            journey = None if self.agent.router is None else self.agent.router.resolve_tool_call(tool)
+            leaving = self.on(conversation).state(conversation)
+            state = await call_author(self.agent.enter_journey, journey, leaving, ctx, threads=threads)
         fields, step = to.first(state)
         return EnterJourney(journey=to.name, journey_hash=to.hash, state=fields, step=step)
 

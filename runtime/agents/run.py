@@ -109,9 +109,9 @@ async def take_turn(
     metadata = dict(ctx.metadata) if json_size(ctx.metadata) <= METADATA_LIMIT else {}
     say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=metadata)
     after = await converse(conversation, say, journeys, effects, clock=clock, log=log)
-    journey = journeys.on(after)
-    await call_author(journey.agent.save_state, ctx, journey.state(after))
-    return TakenTurn(after, journey, effects)
+    for journey, state in journeys.states(after):
+        await call_author(journey.agent.save_state, ctx, state)
+    return TakenTurn(after, journeys.on(after), effects)
 
 
 async def converse(

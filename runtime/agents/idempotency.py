@@ -1,0 +1,44 @@
+"""The key of a call, which a tool hands to systems beyond the runtime: one for all its attempts, and for no other."""
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from ...events import call_id
+from ...projections import AssistantMessage, Call, Conversation, Entry, OwedToolCall
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+def durable_key(conversation: Conversation, owed: OwedToolCall) -> str:
+    """Return the key of a call in a log that is kept: where it stands in it."""
+    return f"{conversation.id}@{call_id(owed.answer, owed.call.index)}"
+
+
+def key_in_run(conversation: Conversation, owed: OwedToolCall, run_id: object) -> str:
+    """Return the key of a call in a run that keeps no log: what it calls, and which of its kind in the run it is.
+
+    The next run begins a log of its own, so a place in it says nothing; and a run that is tried again asks the model
+    anew, so the same call may stand elsewhere then.
+    """
+    entries = conversation.transcript.window(conversation.turns, conversation.turns)
+    what = _what(owed.call)
+    nth = [_what(call) for call in _up_to(entries, owed)].count(what)
+    return f"{conversation.id}/{run_id}@{owed.call.name}-{what[:16]}-{nth}"
+
+
+def _what(call: Call) -> str:
+    return hashlib.sha256(_encoder.encode([call.name, call.arguments])).hexdigest()
+
+
+def _up_to(entries: Sequence[Entry], owed: OwedToolCall) -> list[Call]:
+    """Return the calls of a turn, up to the one that is owed."""
+    calls: list[Call] = []
+    for entry in entries:
+        if isinstance(entry, AssistantMessage):
+            last = entry.version == owed.answer
+            calls += entry.calls[: owed.call.index + 1] if last else entry.calls
+            if last:
+                break
+    return calls
