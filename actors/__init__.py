@@ -9,6 +9,7 @@ from .commands import (
     EndTurn,
     EnterJourney,
     FailTurn,
+    HaltTurn,
     Open,
     Outcome,
     RecordAnswer,
@@ -26,11 +27,9 @@ from .decide import METADATA_LIMIT, decide
 from .directory import Directory
 from .settle import Journey, Policy, Settled, Verdict, settle
 from .sizes import cut, described, json_size, shown
-from .tool_decisions import NOT_RUN
 
 __all__ = [
     "METADATA_LIMIT",
-    "NOT_RUN",
     "AskModel",
     "AsyncioActor",
     "AsyncioFuture",
@@ -44,6 +43,7 @@ __all__ = [
     "EndTurn",
     "EnterJourney",
     "FailTurn",
+    "HaltTurn",
     "Journey",
     "Life",
     "Open",

@@ -83,6 +83,11 @@ class AsyncioInbox:
         """Say whether nothing is waiting."""
         return not self._envelopes
 
+    @property
+    def draining(self) -> "asyncio.Task[None] | None":
+        """What handles messages now, or None while none is there."""
+        return self._task
+
     def _wake(self) -> None:
         if self._actor is not None and self._task is None and self._envelopes:
             self._task = asyncio.get_running_loop().create_task(self._drain(self._actor))

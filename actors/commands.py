@@ -99,6 +99,12 @@ class RefuseCommand(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class HaltTurn(Struct, frozen=True, kw_only=True):
+    """The turn in progress ends, and what it owes is not begun; whoever was to perform that knows."""
+
+    reason: str = ""
+
+
 class FailTurn(Struct, frozen=True, kw_only=True):
     """The turn in progress cannot go on."""
 
@@ -153,4 +159,4 @@ class EndTurn(Struct, frozen=True, kw_only=True):
 BusCommand: TypeAlias = SayToAgent | CancelTurn
 Outcome: TypeAlias = RecordAnswer | RecordModelFailure | RecordToolReturn | RecordToolFailure
 JourneyCommand: TypeAlias = Open | AskModel | RunTool | RefuseTool | EndTurn | FailTurn
-Command: TypeAlias = BusCommand | Outcome | JourneyCommand | ResumeTurn | RefuseCommand
+Command: TypeAlias = BusCommand | Outcome | JourneyCommand | ResumeTurn | HaltTurn | RefuseCommand

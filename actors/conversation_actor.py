@@ -34,8 +34,8 @@ from ..events import (
     WriterId,
 )
 from ..projections import Conversation, Owed, fold, initial, outstanding
-from .asyncio_actor import AsyncioActor
-from .commands import BusCommand, CancelTurn, Command, FailTurn, Open, Outcome, RefuseCommand, ResumeTurn, SayToAgent
+from .asyncio_actor import AsyncioActor, AsyncioInbox
+from .commands import BusCommand, Command, FailTurn, HaltTurn, Open, Outcome, RefuseCommand, ResumeTurn, SayToAgent
 from .decide import overflow
 from .outcomes import broken
 from .settle import Journey, Settled, settle
@@ -58,7 +58,7 @@ class Effects(Protocol):
     async def open(self, conversation: ConversationId, command: SayToAgent) -> Open:
         """Say how a conversation begins with this command."""
 
-    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | CancelTurn:
+    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | HaltTurn:
         """Do what is owed and return what it came to; a failure is an outcome too, and so is the end of the turn."""
 
     async def stored(self, stored: Stored, conversation: Conversation) -> None:
@@ -95,7 +95,7 @@ class Life(Protocol):
         """Hear that an actor stopped by an error; the next message starts it anew from the log."""
 
 
-Message: TypeAlias = Delivered | Outcome | CancelTurn
+Message: TypeAlias = Delivered | Outcome | HaltTurn
 
 
 class ConversationActor(AsyncioActor):
@@ -123,6 +123,13 @@ class ConversationActor(AsyncioActor):
     def idle(self) -> bool:
         """Whether nothing is in progress, waiting or unacknowledged here."""
         return self._effect is None and not self._unacknowledged and self.actor_inbox.empty()
+
+    @property
+    def running(self) -> tuple[asyncio.Task[None], ...]:
+        """What runs now: the effect that is under way, and the handling of messages."""
+        effect = None if self._effect is None else self._effect[1]
+        handling = self.actor_inbox.draining if isinstance(self.actor_inbox, AsyncioInbox) else None
+        return tuple(task for task in (effect, handling) if task is not None)
 
     async def on_receive(self, message: Message) -> None:
         """Take one command, and go on as far as it goes; what cannot be taken now is given back."""
@@ -299,7 +306,7 @@ class ConversationActor(AsyncioActor):
 
     async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:
         try:
-            outcome: Outcome | CancelTurn = await self._effects.perform(conversation, owed)
+            outcome: Outcome | HaltTurn = await self._effects.perform(conversation, owed)
         except Exception as error:
             logger.exception("the effect %s of %s broke", owed.id, self.id)
             outcome = broken(owed, described(error))

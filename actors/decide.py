@@ -36,6 +36,7 @@ from .commands import (
     Command,
     EndTurn,
     FailTurn,
+    HaltTurn,
     Open,
     RecordAnswer,
     RecordModelFailure,
@@ -86,6 +87,7 @@ def _in_turn(
     | RefuseTool
     | EndTurn
     | FailTurn
+    | HaltTurn
     | ResumeTurn
     | RecordAnswer
     | RecordModelFailure
@@ -103,6 +105,9 @@ def _in_turn(
             return _ask(conversation, turn, command)
         case EndTurn():
             return _end(conversation, turn, command)
+        case HaltTurn():
+            end = TurnCancelled(command_id="", reason=command.reason, usage=turn.usage, cause=turn.began)
+            return (*closed(turn, begun=False), end)
         case FailTurn():
             return (*closed(turn), _failure(turn, command.reason, command.error))
         case ResumeTurn():

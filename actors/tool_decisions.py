@@ -21,7 +21,7 @@ _UNKNOWN_OUTCOME = (
     "Error: '{name}' was started, but its outcome is unknown. It may or may not have taken effect; "
     "nothing was changed in the state. Do not assume either."
 )
-NOT_RUN = "Error: this tool was not run, because the turn had ended"
+_NOT_RUN = "Error: this tool was not run, because the turn had ended"
 
 
 def verdict(conversation: Conversation, turn: Turn, command: RunTool | RefuseTool) -> tuple[KnownEvent, ...]:
@@ -115,16 +115,19 @@ def in_doubt(answer: int, index: int, name: str) -> ToolFailed:
     return ToolFailed(cause=answer, index=index, kind="in_doubt", content=content)
 
 
-def closed(turn: Turn) -> tuple[KnownEvent, ...]:
-    """Return an outcome for each call that has none: one that runs and hurts when repeated is in doubt."""
+def closed(turn: Turn, *, begun: bool = True) -> tuple[KnownEvent, ...]:
+    """Return an outcome for each call that has none: one that runs and hurts when repeated is in doubt.
+
+    With `begun=False` it is known that the call which is to run was not begun.
+    """
     answer = turn.answer
     if answer is None:
         return ()
     running = answer.running
     return tuple(
         in_doubt(answer.version, call.index, call.name)
-        if running is not None and running.index == call.index and running.effect == "once"
-        else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=NOT_RUN)
+        if begun and running is not None and running.index == call.index and running.effect == "once"
+        else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=_NOT_RUN)
         for call in answer.open_calls
     )
 

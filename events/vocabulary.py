@@ -206,7 +206,7 @@ class TurnFailed(Event, frozen=True, kw_only=True, tag="turn.failed"):
 
 
 class TurnCancelled(Event, frozen=True, kw_only=True, tag="turn.cancelled"):
-    """The turn was ended from outside; what was recorded stays."""
+    """The turn was ended from outside, by a command or by whoever was to perform it; what was recorded stays."""
 
     command_id: Structure[str]
     reason: Structure[str] = ""

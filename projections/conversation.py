@@ -197,6 +197,8 @@ def _turn(now: Conversation, event: _TurnEvent, version: int) -> Conversation:
             return _end(now, version, "failed", event.reason, event.error)
         case TurnCancelled():
             cancelled = _end(now, version, "cancelled", event.reason)
+            if not event.command_id:  # nobody's command ended it
+                return cancelled
             return replace(cancelled, handled=cancelled.handled.set(event.command_id, 0))
         case _:
             assert_never(event)

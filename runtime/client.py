@@ -239,7 +239,7 @@ class Client:
             InvalidId: the name is not a token.
 
         """
-        return self.substrate.store(name)
+        return self.substrate.store(check_token(name, "store") if name else "")
 
     async def events(self, conversation_id: str | UUID) -> AsyncGenerator[Recorded, None]:
         """Yield what is recorded of a conversation.

@@ -139,4 +139,8 @@ class Runtime(Client):
 
     async def run_worker(self) -> None:
         """Answer for the agents until this is cancelled; then finish what runs, and leave."""
-        await self.worker().run()
+        worker = self.worker()
+        try:
+            await worker.run()
+        finally:
+            self._workers.remove(worker)

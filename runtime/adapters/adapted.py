@@ -16,7 +16,7 @@ from .run_context import RunContext
 logger = logging.getLogger("agent_runtime_framework.adapters")
 
 REMEMBERED = 10_000
-"""Of so many runs it is known, until they are asked for, that they started a tool which must not be repeated."""
+"""Of so many runs, the last ones, it is known that they started a tool which must not be repeated."""
 
 
 class AdaptedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
@@ -58,7 +58,7 @@ class AdaptedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
         return self.backend_client
 
     def on_state_change(self, ctx: RunContext, state: StateT) -> Awaitable[None] | None:
-        """See a state that was checkpointed because it changed; it may be async."""
+        """See a state that was checkpointed because it changed; `async def`, or `def`, which runs in a thread."""
 
     def is_closing_message(self, text: str) -> bool:
         """Say whether these words only end the talk: a closing phrase, no question, at most five words."""

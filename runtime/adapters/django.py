@@ -78,8 +78,12 @@ class DjangoRuntimeAdapter(AdaptedJourney[StateT, ToolsT, StepT]):
         state_store: StateStore | None = None,
     ) -> None:
         self._require_all(DjangoRuntimeAdapter)
+        if getattr(self, "router", None) is not None:
+            raise TypeError(
+                f"{type(self).__name__} has a router, but a run inside Django is one journey's: use a Runtime"
+            )
         super().__init__(llm_client, backend_client, max_tool_iterations, terminal_tools, state_store=state_store)
-        self._running: dict[str, DjangoRun] = {}
+        self._running: dict[str, list[DjangoRun]] = {}
         _count_as_runtime()
 
     async def run(self, ctx: RunContext) -> RunResult:
@@ -92,16 +96,19 @@ class DjangoRuntimeAdapter(AdaptedJourney[StateT, ToolsT, StepT]):
             Exception: what the run's context raised; in debug, what a tool raised.
 
         """
-        run = self._running[str(ctx.run_id)] = DjangoRun(self, ctx)
+        run = DjangoRun(self, ctx)
+        runs = self._running.setdefault(str(ctx.run_id), [])  # a run may be begun again before its first try has ended
+        runs.append(run)
         try:
             return await run.result()
         finally:
-            del self._running[str(ctx.run_id)]
+            runs.remove(run)
+            if not runs:
+                self._running.pop(str(ctx.run_id), None)
 
     async def cancel(self, ctx: RunContext) -> None:
         """End a run of this process before its next model call or tool."""
-        run = self._running.get(str(ctx.run_id))
-        if run is not None:
+        for run in self._running.get(str(ctx.run_id), ()):
             run.halt()
 
     async def on_error(self, ctx: RunContext, error: BaseException) -> RunError | None:

@@ -6,7 +6,6 @@ run is cancelled, ends the turn before the next model call or tool; what it rais
 """
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
@@ -40,6 +39,7 @@ class DjangoRun:
         self._saved = b""
         self._saving = asyncio.Lock()
         self._called: set[CallId] = set()
+        self._once: str | None = None
         self._halting = False
         self._broken: BaseException | None = None
 
@@ -95,9 +95,7 @@ class DjangoRun:
                 return
             await self._kept.save(data)
             self._saved = encoded
-            told = self.adapter.on_state_change(self.ctx, state)
-            if inspect.isawaitable(told):
-                await told
+            await call_author(self.adapter.on_state_change, self.ctx, state)
 
     # --- what the run's context is told
 
@@ -109,28 +107,22 @@ class DjangoRun:
         if any(isinstance(event, StateChanged) for event in stored.frame.events):
             data = state_of(conversation)  # first, so that no result is told whose change could still be lost
             await self._save(data, state_from_dict(type(self.adapter.get_initial_state()), data))
-        for event in stored.frame.events:
-            match event:
-                case ToolStarted():
-                    if event.effect == "once":
-                        self.adapter.note_once(self.ctx.run_id, _call(conversation, event).name)
-                    await self._tell_call(conversation, event)
-                case ToolReturned() | ToolFailed():
-                    await self._tell_call(conversation, event)
-                    await self._emit("tool.result", conversation, event, result=event.content)
-                case _:
-                    continue
+        events = [event for event in stored.frame.events if isinstance(event, ToolStarted | ToolReturned | ToolFailed)]
+        ids = call_ids(conversation.transcript.window(0, conversation.turns)) if events else {}
+        for event in events:
+            call, id_ = _call(conversation, event), ids[event.call]
+            if event.call not in self._called:
+                if isinstance(event, ToolFailed) and event.kind == "cancelled":
+                    continue  # the run ended before anything was told of it
+                self._called.add(event.call)
+                await self._emit("tool.call", id_, call.name, arguments=call.arguments)
+            if isinstance(event, ToolStarted):
+                self._once = call.name if event.effect == "once" else None
+            else:
+                await self._emit("tool.result", id_, call.name, result=event.content)
 
-    async def _tell_call(self, conversation: Conversation, event: ToolStarted | ToolReturned | ToolFailed) -> None:
-        if event.call not in self._called:
-            self._called.add(event.call)
-            await self._emit("tool.call", conversation, event, arguments=_call(conversation, event).arguments)
-
-    async def _emit(
-        self, type_: str, conversation: Conversation, event: ToolStarted | ToolReturned | ToolFailed, **what: Any
-    ) -> None:
-        id_ = call_ids(conversation.transcript.window(0, conversation.turns)).get(event.call, str(event.call))
-        payload = {"id": id_, "name": _call(conversation, event).name, **what, "tool_call_id": id_}
+    async def _emit(self, type_: str, id_: str, name: str, **what: Any) -> None:
+        payload = {"id": id_, "name": name, **what, "tool_call_id": id_}
         await self.ctx.emit(type_, cast("dict[str, Any]", StateSerializer.serialize(payload)))
 
     async def _tell(self, text: str) -> None:
@@ -142,7 +134,11 @@ class DjangoRun:
     async def _halted(self) -> bool:
         if self._broken is None and not self._halting:
             await self._attempt(self._look())
-        return self._halting or self._broken is not None
+        halted = self._halting or self._broken is not None
+        if self._once is not None and not halted:  # what is owed is begun now
+            self.adapter.note_once(self.ctx.run_id, self._once)
+        self._once = None
+        return halted
 
     async def _look(self) -> None:
         look = getattr(self.ctx, "check_cancelled", None)

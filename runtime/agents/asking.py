@@ -50,11 +50,18 @@ class ModelCaller:
         """Send a request, once its time has come, and return the answer or why there is none."""
         if request.not_before is not None:
             await self._clock.sleep(max(request.not_before - self._clock.now(), 0) / 1000)
+        messages = render(request.prompt, conversation.transcript.window(request.first_turn, request.last_turn))
+        tools: list[dict[str, Any]] | None = msgspec.json.decode(request.tools) if request.tools else None
+        try:
+            await self._watch(conversation, messages, tools)
+        except Exception as error:  # noqa: BLE001  in debug a hook may raise anything
+            self._raised(conversation.id, conversation.turns, error)
+            return RecordModelFailure(request=request.version, kind="hook_raised", error=described(error))
         began = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
                 with author_code():
-                    reply = await self._generate(conversation, request)
+                    reply = await self._generate(conversation.id, request, messages, tools)
         except Exception as error:  # noqa: BLE001  a client may raise anything; it is recorded
             return self._failure(conversation, request, error, self._since(began))
         calls = reply.message.get("tool_calls")
@@ -70,13 +77,21 @@ class ModelCaller:
             model=reply.model,
         )
 
-    async def _generate(self, conversation: Conversation, request: Request) -> ModelReply:
-        messages = render(request.prompt, conversation.transcript.window(request.first_turn, request.last_turn))
-        tools: list[dict[str, Any]] | None = msgspec.json.decode(request.tools) if request.tools else None
+    async def _watch(
+        self, conversation: Conversation, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None
+    ) -> None:
         if self._hooks is not None:
             rounds = 0 if conversation.turn is None else conversation.turn.rounds
             await watched(self._hooks.on_iteration_start, rounds + 1)
             await watched(self._hooks.on_llm_call, messages, tools)
+
+    async def _generate(
+        self,
+        id_: ConversationId,
+        request: Request,
+        messages: list[dict[str, Any]],
+        tools: list[dict[str, Any]] | None,
+    ) -> ModelReply:
         client, parameters = self._client(), copy.deepcopy(request.parameters)
         told, streams = self._told, streaming(client)
         if told is None or streams is None:
@@ -84,7 +99,7 @@ class ModelCaller:
         numbers = itertools.count()
 
         def on_delta(text: str) -> None:
-            told(conversation.id, request, next(numbers), text)
+            told(id_, request, next(numbers), text)
 
         return reply_of(await streams.stream(messages, tools=tools, on_delta=on_delta, **parameters))
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from ...actors import NOT_RUN, CancelTurn, Open, Outcome, RecordToolFailure, SayToAgent
+from ...actors import HaltTurn, Open, Outcome, SayToAgent
 from ...actors.journey import AgentContext
 from ...events import ConversationId, Stored
 from ...projections import Conversation, Ended, Owed, OwedModelCall
@@ -85,10 +85,10 @@ class TurnEffects:
         """Say how a conversation begins with this command."""
         return await self._opening(conversation, command)
 
-    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | CancelTurn:
+    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | HaltTurn:
         """Do what is owed and return what it came to."""
         if await self._halted():
-            return _instead(conversation, owed)
+            return HaltTurn(reason="halted")
         performers = self._performing(conversation)
         if isinstance(owed, OwedModelCall):
             return await performers.model.ask(conversation, owed.request)
@@ -193,16 +193,6 @@ def performing_by_journey(
         for journey in journeys
     }
     return lambda conversation: by_name[journeys.on(conversation).name]
-
-
-def _instead(conversation: Conversation, owed: Owed) -> CancelTurn | RecordToolFailure:
-    """Return what is recorded of an effect that was not begun: a tool's is known not to have run."""
-    if isinstance(owed, OwedModelCall):
-        message_id = "" if conversation.turn is None else conversation.turn.message_id
-        return CancelTurn(id=f"{message_id}-halt", agent=conversation.agent, reason="halted")
-    return RecordToolFailure(
-        answer=owed.answer, index=owed.call.index, attempt=owed.running.attempt, kind="cancelled", content=NOT_RUN
-    )
 
 
 async def completed(hooks: ExecutorHooks | None, ended: Ended) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...actors import AskModel, EndTurn, Open, Policy, RunTool, SayToAgent, Verdict
 from ...actors.journey import AgentMessage, ToolSchema
-from ...events import ConversationId
+from ...events import ConversationId, MemoryLog
 from ...projections import Call, Conversation, OwedToolCall, text_of, tools_text
 from ..clock import SystemClock, new_id
 from ..models import LLMClient
@@ -120,7 +120,8 @@ class LLMExecutor:
         effects = self._effects(Open(agent=KEY, journey_hash="", state={}, history=tuple(history)))
         id_ = new_id("run")
         say = SayToAgent(id=id_, agent=KEY, text=text)
-        after = await converse(ConversationId(id_), say, journey, effects, clock=SystemClock())
+        log = MemoryLog(limit=None)
+        after = await converse(ConversationId(id_), say, journey, effects, clock=SystemClock(), log=log)
         ended = ended_well(after, effects)
         await completed(self.hooks, ended)
         made = said_in(after, ended.turn)

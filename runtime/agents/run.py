@@ -108,10 +108,18 @@ async def take_turn(
     # tools are given `ctx` itself, so its metadata may be anything; what a log would not take is not recorded
     metadata = dict(ctx.metadata) if json_size(ctx.metadata) <= METADATA_LIMIT else {}
     say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=metadata)
-    after = await converse(conversation, say, journeys, effects, clock=clock, log=log)
-    for journey, state in journeys.states(after):
-        await call_author(journey.agent.save_state, ctx, state)
+    kept = log if log is not None else MemoryLog(limit=None)
+    try:
+        await converse(conversation, say, journeys, effects, clock=clock, log=kept)
+    finally:  # also what a turn that was cancelled has changed
+        after = await _folded(kept, conversation)
+        for journey, state in journeys.states(after) if after.agent else ():
+            await call_author(journey.agent.save_state, ctx, state)
     return TakenTurn(after, journeys.on(after), effects)
+
+
+async def _folded(log: EventLog, id_: ConversationId) -> Conversation:
+    return fold(initial(id_), [stored.frame async for stored in log.read(id_)])
 
 
 async def converse(
@@ -121,18 +129,19 @@ async def converse(
     effects: TurnEffects,
     *,
     clock: Clock,
-    log: EventLog | None = None,
+    log: EventLog,
 ) -> Conversation:
     """Take one message from its command to the end of its turn, and return the conversation after it.
+
+    Nothing of the turn runs any more then, also where it was cancelled.
 
     Raises:
         Refused: the message cannot be taken.
 
     """
-    kept = log if log is not None else MemoryLog(limit=None)
 
     def create(key: str, id_: ConversationId, life: Life) -> ConversationActor:
-        return ConversationActor(key, id_, journey=journey, log=kept, effects=effects, life=life)
+        return ConversationActor(key, id_, journey=journey, log=log, effects=effects, life=life)
 
     directory = Directory(WriterId(new_id("run")), now=clock.now, sleep=clock.sleep, owns=_always, create=create)
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -140,9 +149,9 @@ async def converse(
     try:
         await over
     finally:
-        directory.abandon(_always)
+        await directory.end()
     after = initial(conversation)
-    async for stored in kept.read(conversation):
+    async for stored in log.read(conversation):
         after = fold(after, [stored.frame])
         for event in stored.frame.events:
             if isinstance(event, CommandRefused) and event.command_id == say.id:

@@ -4,6 +4,7 @@ A client is whatever has `generate`; authors bring their own.  So nothing of wha
 makes of it a `ModelReply` that can be stored and sent again, or a `ModelError`.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -20,6 +21,9 @@ NAME_LIMIT = 200
 """So many characters of a provider's names and ids are kept."""
 
 TEXT_PARTS = ("text", "output_text")
+
+MOST_COUNTS, COUNT_NAME_LIMIT = 32, 64
+"""Kinds of tokens that are counted, and characters of the name of one."""
 
 MOST_CALLS = 128
 """Tool calls that one answer may have; they run one after another."""
@@ -215,11 +219,12 @@ def _plain_dict(value: dict[Any, Any], where: str, depth: int) -> dict[str, Any]
 def _counts(usage: object) -> dict[str, int]:
     if not isinstance(usage, Mapping):
         return {}
-    return {
-        clean(name): int(count)
+    counts = {
+        clean(name)[:COUNT_NAME_LIMIT]: int(count)
         for name, count in usage.items()
         if isinstance(name, str) and isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 2**53
     }
+    return dict(itertools.islice(counts.items(), MOST_COUNTS))
 
 
 def _name(value: object) -> str | None:

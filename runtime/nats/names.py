@@ -5,7 +5,8 @@
 <ns>.cmdp.<agent>.<partition>.<conv.>                                 by the stream's subject transform
 <ns>.live.<conversation>                   no stream                  frames and tokens for followers
 $KV.<ns>-leases.<agent>.<partition>        bucket <ns>-leases         who owns what
-$KV.<ns>-memory[-<store>].<key>            bucket <ns>-memory[-...]   what authors keep
+$KV.<ns>-memory.<key>                      bucket <ns>-memory         what authors keep; a store with a name
+                                           of its own is in bucket    <ns>-<name>-<length of ns>-store
 """
 
 from msgspec import Struct
@@ -80,11 +81,9 @@ class Names(Struct, frozen=True):
     def memory_bucket(self, store: str) -> str:
         """Return the name of the key-value bucket of a store; an empty text names the one that has no name.
 
-        Raises:
-            InvalidId: it is not a token.
-
+        No two namespaces share one: names may hold what stands between them, so the length tells where one ends.
         """
-        return f"{self.namespace}-memory-{check_token(store, 'store')}" if store else f"{self.namespace}-memory"
+        return f"{self.namespace}-{store}-{len(self.namespace)}-store" if store else f"{self.namespace}-memory"
 
     def live_subject(self, conversation: ConversationId) -> str:
         """Return the subject that followers listen to.

@@ -12,6 +12,7 @@ from agent_runtime_framework.actors import (
     CancelTurn,
     EndTurn,
     FailTurn,
+    HaltTurn,
     Open,
     RecordAnswer,
     RecordModelFailure,
@@ -96,6 +97,7 @@ commands: st.SearchStrategy[Any] = st.one_of(
             RunTool,
             RefuseTool,
             EndTurn,
+            HaltTurn,
         )
     ]
     + [st.builds(AskModel, prompt=text, tools=st.just("") | st.just('[{"function":{"name":"a"}}]'))]
