@@ -86,24 +86,27 @@ def diagram(agent: Shown) -> str:
         s0 --> s1 : save_name
         s1 --> [*]
     """
-    routes = (
-        {}
-        if agent.router is None
-        else {name: agent.router.resolve_tool_call(name) for name in agent.router.route_names}
-    )
+    routes = _routes(agent)
     if not routes:
         return _text(["stateDiagram-v2", *_drawn(agent, "s")])
-    journeys = {journey: agent.journeys[journey] for journey in routes.values() if journey in agent.journeys}
-    ids = {journey: f"j{at}" for at, journey in enumerate(journeys, 1)}
+    shown = list({id(to): to for to in (agent, *routes.values()) if to is not None}.values())
+    ids = {id(each): f"j{at}" for at, each in enumerate(shown)}
     lines = ["stateDiagram-v2"]
-    for id_, shown in [("j0", agent), *((ids[journey], shown) for journey, shown in journeys.items())]:
-        lines += [f'    state "{_plain(shown.key)}" as {id_} {{']
-        lines += [f"    {line}" for line in _drawn(shown, f"{id_}s", left_out={*routes, REROUTE})]
+    for each in shown:
+        lines += [f'    state "{_plain(each.key)}" as {ids[id(each)]} {{']
+        lines += [f"    {line}" for line in _drawn(each, f"{ids[id(each)]}s", left_out={*routes, REROUTE})]
         lines += ["    }"]
     lines.append("    [*] --> j0")
-    lines += [f"    j0 --> {ids[journey]} : {_plain(name)}" for name, journey in routes.items() if journey in ids]
-    lines += [f"    {id_} --> j0 : {REROUTE}" for id_ in ids.values()]
+    lines += [f"    j0 --> {ids[id(to)]} : {_plain(name)}" for name, to in routes.items() if to is not None]
+    lines += [f"    {ids[id(each)]} --> j0 : {REROUTE}" for each in shown[1:]]
     return _text(lines)
+
+
+def _routes(agent: Shown) -> dict[str, Shown | None]:
+    """Return the agent that each routing tool leads to, None where there is none."""
+    router = agent.router
+    names = () if router is None else router.route_names
+    return {name: agent.journeys.get(router.resolve_tool_call(name)) for name in names if router is not None}
 
 
 def _drawn(agent: Shown, prefix: str, left_out: Container[str] = ()) -> list[str]:
@@ -139,22 +142,28 @@ def check_journey(agent: Shown) -> list[str]:
     >>> check_journey(Greeter())
     ["step 'done' has no prompt", "step 'done' has no way out: it is not the end, and no tool is offered there"]
     """
+    routes = _routes(agent)
     found = _checked(agent)
+    offered = {tool for step in _steps(agent) for tool in step.tools}
+    for name, to in routes.items():
+        if to is None:
+            found.append(f"route {name!r} leads to no agent: `journeys` has none for it")
+        if name not in offered:
+            found.append(f"route {name!r} is offered in no step")
     led_to = [] if agent.router is None else agent.router.journeys
-    found += [
-        f"no agent in `journeys` for {journey!r}, which a route leads to"
-        for journey in led_to
-        if journey not in agent.journeys
-    ]
     found += [f"no route leads to journey {journey!r}" for journey in agent.journeys if journey not in led_to]
-    for shown in agent.journeys.values():
-        found += [f"journey {shown.key!r}: {problem}" for problem in _checked(shown)]
+    others = list({id(to): to for to in agent.journeys.values()}.values())
+    for key, times in Counter([agent.key, *(to.key for to in others)]).items():
+        if times > 1:
+            found.append(f"{times} journeys have the key {key!r}")
+    for to in others:
+        found += [f"journey {to.key!r}: {problem}" for problem in _checked(to, leads_back=bool(routes))]
     return found
 
 
-def _checked(agent: Shown) -> list[str]:
+def _checked(agent: Shown, *, leads_back: bool = False) -> list[str]:
     declared, steps = agent.declared_tools, _steps(agent)
-    found = [problem for step in steps for problem in _problems(step, declared)]
+    found = [problem for step in steps for problem in _problems(step, declared, leads_back=leads_back)]
     if isinstance(getattr(agent.get_initial_state(), "step", None), Enum):
         known = [step.name for step in steps]
         for name, tool in declared.items():
@@ -167,7 +176,7 @@ def _checked(agent: Shown) -> list[str]:
     return found
 
 
-def _problems(step: _Step, declared: Mapping[str, DeclaredTool]) -> Iterator[str]:
+def _problems(step: _Step, declared: Mapping[str, DeclaredTool], *, leads_back: bool) -> Iterator[str]:
     where = f"step {step.name!r}"
     for asked, error in step.raised.items():
         yield f"{where}: {asked} raised {error}"
@@ -176,7 +185,7 @@ def _problems(step: _Step, declared: Mapping[str, DeclaredTool]) -> Iterator[str
     for tool, times in Counter(step.tools).items():
         if times > 1:
             yield f"{where} has {times} tools named {tool!r}"
-    if step.end or "get_tool_schemas" in step.raised or "is_terminal_state" in step.raised:
+    if step.end or leads_back or "get_tool_schemas" in step.raised or "is_terminal_state" in step.raised:
         return
     if not step.tools:
         yield f"{where} has no way out: it is not the end, and no tool is offered there"

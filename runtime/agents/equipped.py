@@ -56,9 +56,9 @@ class EquippedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
     def enter_journey(self, journey: Any, state: Any, ctx: AgentContext) -> Awaitable[Any] | Any:  # noqa: ARG002  for overriding
         """Return the state that another journey begins with, so that it knows what is known already.
 
-        It is asked when the router leads to `journey` for the first time, or anew after that was over; `state` is that
-        of the journey which is left.  For None it is the other agent's `load_state`, else its initial state.  It may be
-        `async def` or `def`.
+        It is asked when the router leads to `journey` for the first time, unless that agent's own `load_state` has a
+        state, and again after it was over; `state` is that of the journey which is left.  For None it is the other
+        agent's initial state.  It may be `async def` or `def`.
         """
         return None
 

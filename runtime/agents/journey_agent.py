@@ -21,8 +21,9 @@ class JourneyAgent(EquippedJourney[StateT, ToolsT, StepT], BaseAgent):
     Attributes:
         prompts: the prompt of each step; a `PromptTemplate` gets the state's fields as variables.
         tools_class: the class of the tools, where it is not the one in `JourneyAgent[State, Tools, Step]`.
-        router: leads to other journeys in the same conversation, by tools that are offered beside the agent's own;
-            in each of them `reroute_conversation` leads back.
+        router: leads to other journeys in the same conversation, by tools that are offered beside the declared ones (a
+            `get_tool_schemas` of one's own adds `self.router.get_tool_schemas()`); in each of them
+            `reroute_conversation` leads back.
         journeys: the agent of each journey that a route of `router` leads to; its key is the journey's name in the
             log.  One without a model client or hooks of its own uses this agent's.
 
@@ -68,6 +69,8 @@ class JourneyAgent(EquippedJourney[StateT, ToolsT, StepT], BaseAgent):
 
     async def run(self, ctx: AgentContext) -> AgentResult:
         """Answer the last user message of the context; needs no server and keeps nothing.
+
+        With a router each run begins in the agent's own journey, and other journeys with what their agents load.
 
         Raises:
             NoReply: the turn ended without a reply.

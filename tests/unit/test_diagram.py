@@ -245,13 +245,36 @@ stateDiagram-v2
 
 
 def test_the_journeys_behind_a_router_are_checked_with_it() -> None:
-    class Wrong(DeskAgent):
-        journeys = MappingProxyType({Journey.QUOTE: QuoteAgent(), "complaint": QuoteAgent()})
+    class Promptless(QuoteAgent):
+        prompts = MappingProxyType({**(QuoteAgent.prompts or {}), "done": ""})
 
-    stuck = "journey 'quote': step 'hello' has no way out: it is not the end, and no tool is offered there"
+    class Wrong(DeskAgent):
+        journeys = MappingProxyType({Journey.QUOTE: Promptless(), "complaint": Promptless()})
+
+        def get_tool_schemas(self, state: Any) -> list[ToolSchema]:
+            return [ToolSchema("file_claim", "", effect="read")]
+
     assert check_journey(Wrong(ScriptedLLM())) == [
-        "no agent in `journeys` for <Journey.CLAIM: 'claim'>, which a route leads to",
+        "route 'start_quote' is offered in no step",
+        "route 'file_claim' leads to no agent: `journeys` has none for it",
         "no route leads to journey 'complaint'",
-        stuck,
-        stuck,
+        "2 journeys have the key 'quote'",
+        "journey 'quote': step 'done' has no prompt",
+        "journey 'quote': step 'done' has no prompt",
     ]
+
+
+def test_from_a_journey_behind_a_router_there_is_always_a_way_out() -> None:
+    assert check_journey(DeskAgent(ScriptedLLM())) == []
+
+
+def test_an_agent_that_two_routes_lead_to_is_drawn_once() -> None:
+    quote = QuoteAgent()
+
+    class Once(DeskAgent):
+        journeys = MappingProxyType({Journey.QUOTE: quote, Journey.CLAIM: quote})
+
+    drawn = diagram(Once(ScriptedLLM()))
+
+    assert drawn.count('state "quote"') == 1
+    assert "    j0 --> j1 : start_quote\n    j0 --> j1 : file_claim\n    j1 --> j0 : reroute_conversation\n" in drawn
