@@ -59,6 +59,87 @@ async def test_a_tool_that_was_not_begun_is_known_not_to_have_run() -> None:
     assert result.final_messages[1]["content"] == "Error: this tool was not run, because the turn had ended"
 
 
+async def test_a_run_that_is_cancelled_before_its_last_tool_tells_the_user_nothing() -> None:
+    run = Run("I am Ada", looks=after(1))
+    with ScriptedLLM(calls(("save_name", {"name": "Ada"}), ("save_name", {"name": "Bob"}))) as llm:
+        result = await BookingAgent(llm, max_tool_iterations=1).run(run)
+
+    assert (result.final_output["response"], run.spoken) == ("", [])
+    assert [(name, said["name"]) for name, said in run.events] == [
+        ("tool.call", "save_name"),
+        ("tool.result", "save_name"),
+    ]
+    assert [said["role"] for said in result.final_messages] == ["assistant", "tool", "tool"]
+
+
+async def test_a_run_whose_once_tool_was_not_begun_may_be_tried_again() -> None:
+    run = Run("on 2030-01-02", looks=after(1))
+    run.checkpoints.append({"step": "date", "name": "Ada"})
+    with ScriptedLLM(BOOKED) as llm:
+        agent = BookingAgent(llm, "the hotel")
+        await agent.run(run)
+
+    assert await agent.on_error(run, OSError("no database")) is None
+
+
+async def test_two_tries_of_one_run_are_told_apart_and_both_are_cancelled() -> None:
+    begun = asyncio.Semaphore(0)
+    going = asyncio.Event()
+
+    async def answer(_messages: Any, _tools: Any) -> Any:
+        begun.release()
+        await going.wait()
+        return NAMED
+
+    first, second = Run("I am Ada"), Run("I am Ada")
+    agent = BookingAgent(ScriptedLLM(answer, answer))
+    running = asyncio.gather(agent.run(first), agent.run(second))
+    await begun.acquire()
+    await begun.acquire()
+    await agent.cancel(first)
+    going.set()
+    results = await running
+
+    assert [result.final_output["response"] for result in results] == ["", ""]
+    assert [run.checkpoints[-1]["name"] for run in (first, second)] == ["", ""]
+    assert not agent._running
+
+
+async def test_nothing_of_a_cancelled_run_goes_on_after_it() -> None:
+    told: list[str] = []
+    begun = asyncio.Event()
+
+    class Holding(BookingAgent):
+        async def execute_tool(self, tools: BookingTools, name: str, args: dict[str, Any]) -> str:
+            tools.state.name = "announced"
+            await tools._notify_state_change()
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                told.append("the tool has ended")
+            return "never"
+
+    run = Run("I am Ada")
+    running = asyncio.ensure_future(Holding(ScriptedLLM(NAMED)).run(run))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    before = (list(told), list(run.events), list(run.checkpoints))
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+    assert before == (["the tool has ended"], run.events, run.checkpoints)
+    assert [state["name"] for state in run.checkpoints] == ["announced", ""]
+
+
+async def test_an_agent_that_routes_is_no_runtime_of_a_django_project() -> None:
+    with pytest.raises(TypeError, match="has a router, but a run inside Django is one journey's"):
+        type("Routing", (BookingAgent,), {"router": object()})()
+
+
 async def test_a_context_is_asked_again_before_each_model_call_and_each_tool() -> None:
     asked: list[str] = []
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agent_runtime_framework import (
+    AgentContext,
     CallableToolExecutor,
     CompositeHooks,
     ExecutorHooks,
@@ -336,3 +337,21 @@ async def test_in_debug_saving_is_told_though_a_hook_raises_at_the_end() -> None
             await rt.send("order", "c-1", "I am Ada", timeout=10)
 
     assert saved == ["Ada"]
+
+
+async def test_in_debug_a_hook_before_a_model_call_ends_the_turn_and_is_not_tried_again() -> None:
+    asked: list[str] = []
+
+    class Raising(ExecutorHooks):
+        async def on_llm_call(self, messages: Any, tools: Any) -> None:
+            asked.append("hook")
+            raise OSError("no disk")
+
+    agent = order_agent(ScriptedLLM())
+    agent.hooks = Raising()
+    with fresh_configuration():
+        configure(debug=True)
+        with pytest.raises(NoReply, match=r"model_hook_raised.*OSError: no disk") as raised:
+            await agent.run(AgentContext("r-1", "c-1", [{"role": "user", "content": "hi"}]))
+
+    assert (asked, type(raised.value.__cause__)) == (["hook"], OSError)

@@ -213,3 +213,40 @@ async def test_what_a_tool_raised_is_told_though_saving_back_fails(caplog: pytes
 
     assert result.messages[1].content == "Error executing save_name: nobody is no name"
     assert "the disk is full" in caplog.text
+
+
+async def test_what_is_saved_last_is_what_the_last_turn_left_however_long_saving_takes() -> None:
+    kept: list[list[str]] = []
+    going = asyncio.Event()
+
+    class Slow(OrderAgent):
+        async def save_state(self, ctx: AgentContext, state: Order) -> None:
+            if len(state.lines) == 1:
+                await going.wait()
+            kept.append(state.lines)
+
+    add = [calls(("add", {"line": line})) for line in ("tea", "jam")]
+    with ScriptedLLM(calls(("save_name", {"name": "Ada"})), add[0], "Tea.", add[1], "Jam.") as llm:
+        async with working(Slow(llm)) as rt:
+            await rt.send("order", "c-1", "tea")
+            await rt.send("order", "c-1", "jam")
+            assert kept == []
+            going.set()
+
+    assert kept == [["tea"], ["tea", "jam"]]
+
+
+async def test_a_save_that_never_ends_does_not_keep_a_worker_from_leaving() -> None:
+    begun = asyncio.Event()
+
+    class Hung(OrderAgent):
+        async def save_state(self, ctx: AgentContext, state: Order) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+    with ScriptedLLM("Hello.") as llm:
+        async with working(Hung(llm), grace=0.05) as rt:
+            await rt.send("order", "c-1", "hi")
+            await begun.wait()
+
+    assert begun.is_set()

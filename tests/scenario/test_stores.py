@@ -28,8 +28,8 @@ async def test_stores_of_other_names_share_nothing(substrate: Substrate) -> None
         assert [await rt.store(name).get("key") for name in ("", "one", "two")] == ["", "one", "two"]
 
 
-async def test_a_name_that_is_no_token_is_refused(nats_url: str) -> None:
-    async with Runtime(nats=nats_url) as rt:
+async def test_a_name_that_is_no_token_is_refused(substrate: Substrate) -> None:
+    async with Runtime(substrate=substrate) as rt:
         with pytest.raises(InvalidInput, match=r"store 'a\.b' is not valid"):
             rt.store("a.b")
 
