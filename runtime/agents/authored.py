@@ -16,7 +16,8 @@ from ...actors.journey import (
     step_of,
     type_arguments,
 )
-from .defaults import missing_pieces, plain_or_async, prompt_of, run_method
+from .defaults import missing_pieces, plain_or_async, prompt_of
+from .tool_executors import run_method
 
 StateT = TypeVar("StateT")
 ToolsT = TypeVar("ToolsT")

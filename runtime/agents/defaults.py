@@ -1,12 +1,10 @@
 """What a journey agent does where its author wrote no method for it: by its state class, its tools and its prompts."""
 
-import functools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from ...actors.journey import (
     BaseJourneyTools,
-    DeclaredTool,
     StepPromptMapping,
     declared_tools,
     state_to_dict,
@@ -14,8 +12,6 @@ from ...actors.journey import (
     step_text,
 )
 from ...events import InvalidInput
-from .author import call_author
-from .tool_executors import FailedText, has_method
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -87,17 +83,3 @@ def prompt_of(prompts: Mapping[Any, Any] | StepPromptMapping[Any], state: Any) -
     if step not in by_text and mapping is not prompts:
         raise InvalidInput(f"there is no prompt for step {step!r}: add it to `prompts`, or write get_system_prompt")
     return mapping.get(by_text.get(step, step), **state_to_dict(state))
-
-
-async def run_method(tools: Any, name: str, arguments: dict[str, Any]) -> Any:
-    """Run the method that a tool's name stands for, a declared one with checked and converted arguments."""
-    declared: DeclaredTool | None = declared_tools(type(tools)).get(name)
-    if declared is not None:
-        try:
-            arguments = declared.convert(arguments)
-        except InvalidInput as error:
-            return FailedText(str(error), "invalid")
-    attribute = name if declared is None else declared.method
-    if declared is None and not has_method(tools, name):
-        return FailedText(f"Error: Unknown tool '{name}'", "unknown")
-    return await call_author(functools.partial(getattr(tools, attribute), **arguments))

@@ -3,12 +3,12 @@
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol, Self
 
 from ...actors import shown
-from ...actors.journey import ToolResult
-from ...events import ToolFailure
+from ...actors.journey import DeclaredTool, ToolResult, declared_tools
+from ...events import InvalidInput, ToolFailure
 from ..config import should_swallow_exceptions
 from .author import call_author
 
@@ -59,11 +59,17 @@ class CallableToolExecutor:
 
     async def execute(self, name: str, arguments: dict[str, Any]) -> str:
         """Run a function and return its result as text; one that is swallowed comes back as a `FailedText`."""
-        return await _executed(self._functions.get(name), name, arguments)
+        return await _told(name, self._run(name, arguments))
+
+    async def _run(self, name: str, arguments: dict[str, Any]) -> Any:
+        function = self._functions.get(name)
+        return _unknown(name) if function is None else await call_author(functools.partial(function, **arguments))
 
 
 class MethodToolExecutor:
     """Executes the public methods of an object; they may be `async def` or `def`.
+
+    Those that are declared with `@tool` go by their declared names, and get their arguments checked and converted.
 
     >>> import asyncio
     >>> from agent_runtime_framework import MethodToolExecutor
@@ -75,17 +81,29 @@ class MethodToolExecutor:
     """
 
     def __init__(self, target: object) -> None:
+        declared_tools(type(target))  # what cannot be declared is said now
         self._target = target
 
     async def execute(self, name: str, arguments: dict[str, Any]) -> str:
         """Run a method and return its result as text; one that is swallowed comes back as a `FailedText`."""
-        return await _executed(self._method(name), name, arguments)
-
-    def _method(self, name: str) -> Callable[..., Any] | None:
-        return getattr(self._target, name) if has_method(self._target, name) else None
+        return await _told(name, run_method(self._target, name, arguments))
 
 
-def has_method(target: object, name: str) -> bool:
+async def run_method(target: Any, name: str, arguments: dict[str, Any]) -> Any:
+    """Run the method that a tool's name stands for, a declared one with checked and converted arguments."""
+    declared: DeclaredTool | None = declared_tools(type(target)).get(name)
+    if declared is not None:
+        try:
+            arguments = declared.convert(arguments)
+        except InvalidInput as error:
+            return FailedText(str(error), "invalid")
+    elif not _has_method(target, name):
+        return _unknown(name)
+    method = getattr(target, name if declared is None else declared.method)
+    return await call_author(functools.partial(method, **arguments))
+
+
+def _has_method(target: object, name: str) -> bool:
     """Say whether an object's class has a public method of this name; neither a property nor an attribute is one."""
     # looked up without asking for it, because what asks may run code
     found = inspect.getattr_static(type(target), name, None)
@@ -94,11 +112,14 @@ def has_method(target: object, name: str) -> bool:
     return inspect.isroutine(found) or isinstance(found, (staticmethod, classmethod))
 
 
-async def _executed(function: Callable[..., Any] | None, name: str, arguments: dict[str, Any]) -> str:
-    if function is None:
-        return FailedText(f"Error: Unknown tool '{name}'", "unknown")
+def _unknown(name: str) -> FailedText:
+    return FailedText(f"Error: Unknown tool '{name}'", "unknown")
+
+
+async def _told(name: str, running: Awaitable[Any]) -> str:
+    """Return what the model is told of a tool that is run: its result as text, or what it raised."""
     try:
-        result = await call_author(functools.partial(function, **arguments))
+        result = await running
     except Exception as error:
         if not should_swallow_exceptions():
             raise

@@ -4,8 +4,9 @@ import asyncio
 import threading
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Optional
 
+import msgspec
 import pytest
 
 from agent_runtime_framework import (
@@ -13,6 +14,7 @@ from agent_runtime_framework import (
     BaseJourneyState,
     BaseJourneyTools,
     JourneyAgent,
+    MethodToolExecutor,
     ToolResult,
     ToolSchema,
     ToolSchemaBuilder,
@@ -21,6 +23,7 @@ from agent_runtime_framework.actors.journey import tool
 from agent_runtime_framework.events import ToolFailed, ToolReturned, ToolStarted
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import recorded, types, working
+from support.paths import Take, both_paths
 
 
 class Step(StrEnum):
@@ -48,6 +51,11 @@ class Line:
     size: Size = Size.SMALL
 
 
+def where_it_runs() -> str:
+    """Return what the code that asks is run by."""
+    return "thread" if threading.current_thread() is not threading.main_thread() else "loop"
+
+
 class CartTools(BaseJourneyTools[Cart]):
     ran: ClassVar[list[str]] = []
 
@@ -61,13 +69,13 @@ class CartTools(BaseJourneyTools[Cart]):
     @tool(steps=[Step.SHOP])
     def pay(self) -> ToolResult:
         """Pay, in a thread since it would block."""
-        CartTools.ran.append("thread" if threading.current_thread() is not threading.main_thread() else "loop")
+        CartTools.ran.append(where_it_runs())
         self.state.step = Step.DONE
         return ToolResult.ok("Paid.")
 
     @tool(name="where-am-i")
     async def where(self) -> str:
-        CartTools.ran.append("thread" if threading.current_thread() is not threading.main_thread() else "loop")
+        CartTools.ran.append(where_it_runs())
         return self.state.step
 
     async def undeclared(self, text: str) -> str:
@@ -141,6 +149,26 @@ async def test_a_plain_method_runs_in_a_thread_and_an_async_one_on_the_loop() ->
     assert CartTools.ran == ["thread", "loop"]
 
 
+@both_paths
+async def test_a_plain_method_that_is_not_declared_runs_in_a_thread_too(take: Take) -> None:
+    class Blocking(CartTools):
+        def shout(self, text: str) -> str:
+            CartTools.ran.append(where_it_runs())
+            self.state.lines.append(text.upper())
+            return "Shouted."
+
+    class Unwritten(CartAgent):
+        tools_class = Blocking
+
+        def get_tool_schemas(self, state: Cart) -> list[ToolSchema]:
+            return [ToolSchemaBuilder("shout").build()]
+
+    with ScriptedLLM(calls(("shout", {"text": "tea"})), ".") as llm:
+        taken = await take(Unwritten(llm), "hi")
+
+    assert (taken.state["lines"], taken.failures, CartTools.ran) == (["TEA"], [], ["thread"])
+
+
 async def test_a_run_without_a_server_refuses_as_a_worker_does() -> None:
     with ScriptedLLM(calls(("pay", {}), ("add", {"line": {}})), calls(("where-am-i", {"x": 1})), "Bye.") as llm:
         result = await CartAgent(llm).run(AgentContext("r-1", "c-1", [{"role": "user", "content": "hi"}]))
@@ -189,6 +217,24 @@ async def test_a_hand_written_execute_tool_gets_what_the_model_sent_once_that_is
 
     assert ByHand.got == [{}, {"text": "b"}]
     assert [kind for kind, _ in failures(events)] == ["invalid"]
+
+
+@both_paths
+async def test_a_hand_written_execute_tool_may_hand_declared_tools_to_a_method_executor(take: Take) -> None:
+    class Delegating(CartAgent):
+        async def execute_tool(self, tools: CartTools, name: str, arguments: dict[str, Any]) -> str:
+            return await MethodToolExecutor(tools).execute(name, arguments)
+
+    script = (calls(("add", {"line": {"name": "tea", "size": "L"}}), ("where-am-i", {})), calls(("pay", {})), "Bye.")
+    with ScriptedLLM(*script) as llm:
+        taken = await take(Delegating(llm), "tea")
+
+    assert taken.state == {"step": "done", "lines": ["1 tea LARGE"]}
+    assert [event.content for event in taken.events if isinstance(event, ToolReturned)] == [
+        "Added tea.",
+        "shop",
+        "Paid.",
+    ]
 
 
 async def test_tools_of_a_class_that_only_create_tools_knows_are_checked_too() -> None:
@@ -247,3 +293,50 @@ async def test_the_model_is_told_parameters_in_the_order_that_their_author_gave_
     (sent,) = [made["function"] for made in llm.requests[0].tools or [] if made["function"]["name"] == "send"]
     assert list(sent["parameters"]["properties"]) == ["to", "subject", "body", "after"]
     assert list(sent) == ["name", "description", "parameters"]
+
+
+@dataclass
+class Article:
+    product: str
+    amount: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class Place(msgspec.Struct):
+    street: str
+    floor: int = 0
+
+
+class EveryKind(BaseJourneyTools[Cart]):
+    """Has a tool with parameters of every kind of hint."""
+
+    got: ClassVar[list[Any]] = []
+
+    @tool
+    async def order(
+        self,
+        articles: list[Article],
+        to: Place,
+        how: Literal["card", "cash"],
+        day: Annotated[int, msgspec.Meta(ge=1, le=31)] = 1,
+        note: Optional[str] = None,  # noqa: UP045  as many write it
+    ) -> str:
+        """Order."""
+        EveryKind.got.append((articles, to, how, day, note))
+        return "Ordered."
+
+
+@both_paths
+async def test_each_kind_of_hint_is_checked_before_the_call_and_converted_for_it(take: Take) -> None:
+    class Ordering(CartAgent):
+        tools_class = EveryKind
+
+    right = {"articles": [{"product": "tea"}], "to": {"street": "Mill 1"}, "how": "card"}
+    wrong = {"articles": [{"product": "tea", "amount": 0}], "to": {}, "how": "coins", "day": 32, "note": 5}
+    EveryKind.got.clear()
+    with ScriptedLLM(calls(("order", wrong)), calls(("order", right), ("order", {**right, "note": None})), ".") as llm:
+        taken = await take(Ordering(llm), "tea")
+
+    assert EveryKind.got == [([Article("tea", 1)], Place("Mill 1"), "card", 1, None)] * 2
+    assert [kind for kind, _ in taken.failures] == ["invalid"]
+    told = llm.requests[1].messages[-1]["content"]
+    assert all(f"`{path}`" in told for path in ("articles[0].amount", "to", "how", "day", "note")), told

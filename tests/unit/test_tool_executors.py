@@ -4,18 +4,23 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 
 from agent_runtime_framework import (
     BaseJourneyTools,
     CallableToolExecutor,
+    LLMExecutor,
+    LLMExecutorConfig,
     MethodToolExecutor,
     ToolExecutor,
     ToolResult,
     configure,
+    tool,
 )
+from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.configuration import fresh_configuration
 
 
@@ -75,10 +80,10 @@ EXECUTORS = pytest.mark.parametrize(
 
 
 @EXECUTORS
-@pytest.mark.parametrize("tool", ["add", "wait_and_add"])
-async def test_a_tool_may_be_plain_or_async_and_its_result_is_told_as_text(executor: ToolExecutor, tool: str) -> None:
-    assert await executor.execute(tool, {"a": 1, "b": 2}) == "3"
-    assert await executor.execute(name=tool, arguments={"a": 1}) == "2"
+@pytest.mark.parametrize("name", ["add", "wait_and_add"])
+async def test_a_tool_may_be_plain_or_async_and_its_result_is_told_as_text(executor: ToolExecutor, name: str) -> None:
+    assert await executor.execute(name, {"a": 1, "b": 2}) == "3"
+    assert await executor.execute(name=name, arguments={"a": 1}) == "2"
 
 
 @EXECUTORS
@@ -91,25 +96,25 @@ async def test_an_unknown_tool_is_told_to_the_model(executor: ToolExecutor) -> N
 
 
 @EXECUTORS
-@pytest.mark.parametrize("tool", ["divide", "wait_and_divide"])
+@pytest.mark.parametrize("name", ["divide", "wait_and_divide"])
 async def test_in_production_an_error_is_a_text_apart_and_the_log_gets_the_traceback(
-    executor: ToolExecutor, tool: str, caplog: pytest.LogCaptureFixture
+    executor: ToolExecutor, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     configure(debug=False)
     with caplog.at_level(logging.WARNING, "agent_runtime_framework"):
-        told = await executor.execute(tool, {"a": 1})
+        told = await executor.execute(name, {"a": 1})
 
-    assert told == f"Error executing {tool}: division by zero"
+    assert told == f"Error executing {name}: division by zero"
     assert type(told) is not str, "the loop cannot tell it from a result"
     assert "return a / 0" in caplog.text
 
 
 @EXECUTORS
-@pytest.mark.parametrize("tool", ["divide", "wait_and_divide"])
-async def test_in_debug_an_error_reaches_the_caller_with_its_own_traceback(executor: ToolExecutor, tool: str) -> None:
+@pytest.mark.parametrize("name", ["divide", "wait_and_divide"])
+async def test_in_debug_an_error_reaches_the_caller_with_its_own_traceback(executor: ToolExecutor, name: str) -> None:
     configure(debug=True)
     with pytest.raises(ZeroDivisionError) as raised:
-        await executor.execute(tool, {"a": 1})
+        await executor.execute(name, {"a": 1})
 
     assert str(raised.traceback[-1].statement).strip() == "return a / 0"
 
@@ -176,6 +181,9 @@ class Shop:
     def sell(self) -> ToolResult:
         return ToolResult.fail("sold out")
 
+    async def order(self) -> ToolResult:
+        return ToolResult("Ask again tomorrow.", success=False, error="E-17: no database")
+
 
 @pytest.mark.parametrize("name", ["on_change", "anything", "__init__", "__class__"])
 async def test_what_is_no_method_of_the_class_is_an_unknown_tool(name: str) -> None:
@@ -195,3 +203,86 @@ async def test_a_result_that_says_it_failed_is_told_as_a_failure(executor: ToolE
     told = await executor.execute("sell", {})
 
     assert (told, getattr(told, "kind", None)) == ("sold out", "error")
+
+
+@pytest.mark.parametrize("executor", [MethodToolExecutor(Shop()), CallableToolExecutor({"order": Shop().order})])
+async def test_of_a_result_that_failed_its_content_is_told_and_not_its_error(executor: ToolExecutor) -> None:
+    told = await executor.execute("order", {})
+
+    assert (told, getattr(told, "kind", None)) == ("Ask again tomorrow.", "error")
+
+
+@dataclass
+class Line:
+    product: str
+    amount: int = 1
+
+
+class Declared:
+    """Has declared tools of its own names, and one method that is not declared."""
+
+    ran: ClassVar[list[bool]] = []
+
+    @tool(name="put-in")
+    async def put(self, line: Line) -> str:
+        """Put something in."""
+        return f"{line.amount} {line.product}"
+
+    @tool
+    def pay(self, euros: float) -> ToolResult:
+        """Pay, in a thread since it would block."""
+        Declared.ran.append(threading.current_thread() is threading.main_thread())
+        return ToolResult.ok("Paid.") if euros > 0 else ToolResult.fail("too little")
+
+    async def look(self, line: dict[str, Any]) -> str:
+        return str(line)
+
+
+async def test_a_method_executor_runs_declared_tools_by_their_names_with_converted_arguments() -> None:
+    executor = MethodToolExecutor(Declared())
+    Declared.ran.clear()
+
+    assert await executor.execute("put-in", {"line": {"product": "tea"}}) == "1 tea"
+    assert await executor.execute("pay", {"euros": 2}) == "Paid."
+    assert await executor.execute("look", {"line": {"product": "tea"}}) == "{'product': 'tea'}"
+    told = await executor.execute("pay", {"euros": 0})
+    assert (told, getattr(told, "kind", None)) == ("too little", "error")
+    assert Declared.ran == [False, False]
+
+
+@pytest.mark.parametrize("debug", [True, False])
+@pytest.mark.parametrize(
+    ("name", "arguments", "wrong"),
+    [
+        ("put-in", {"line": {}}, "`line`: Object missing required field `product`"),
+        ("pay", {"euros": "2"}, "`euros`: Expected `float`, got `str`"),
+    ],
+)
+async def test_a_declared_tool_whose_arguments_do_not_fit_is_not_run_and_the_model_is_told_why(
+    name: str, arguments: dict[str, Any], wrong: str, debug: bool
+) -> None:
+    configure(debug=debug)
+    Declared.ran.clear()
+    told = await MethodToolExecutor(Declared()).execute(name, arguments)
+
+    assert told == f"Error: the arguments of '{name}' do not fit: {wrong}"
+    assert (getattr(told, "kind", None), Declared.ran) == ("invalid", [])
+
+
+async def test_the_loop_goes_on_after_a_declared_tool_whose_arguments_did_not_fit() -> None:
+    script = (calls(("put-in", {"line": {}})), calls(("put-in", {"line": {"product": "tea", "amount": 2}})))
+    with ScriptedLLM(*script) as llm:
+        config = LLMExecutorConfig(terminal_tools={"put-in"})
+        executor = LLMExecutor(llm, MethodToolExecutor(Declared()), config)
+        result = await executor.run([{"role": "user", "content": "Tea."}])
+
+    assert (result.response, result.stopped_reason) == ("2 tea", "terminal_tool:put-in")
+
+
+def test_a_tool_that_cannot_be_declared_is_said_when_its_executor_is_made() -> None:
+    class Bad:
+        @tool
+        def many(self, *names: str) -> None: ...
+
+    with pytest.raises(TypeError, match=r"'names' of .*Bad\.many cannot be given"):
+        MethodToolExecutor(Bad())
