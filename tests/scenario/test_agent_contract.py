@@ -6,32 +6,14 @@ from uuid import uuid4
 
 import pytest
 
-from agent_runtime_framework import AgentContext, AgentMessage, AgentResult, BaseAgent, JourneyConfig
-from agent_runtime_framework.events import NoReply, Refused, StepEntered, ToolStarted, TurnCompleted
+from agent_runtime_framework import AgentContext, AgentMessage, AgentResult, BaseAgent, JourneyConfig, ToolSchema
+from agent_runtime_framework.events import NoReply, Refused, StepEntered, ToolStarted
 from agent_runtime_framework.testing import ScriptedLLM, calls
-from support.journeys import Order, OrderAgent, OrderTools, Step, order_agent
+from support.journeys import Beginning, Order, OrderAgent, OrderTools, Step, order_agent
 from support.paths import Take, both_paths
 
 NAMED = calls(("save_name", {"name": "Ada"}))
-LOOK = calls(("look", {}))
 HELLO = AgentContext("r-1", "c-1", [{"role": "user", "content": "Hello"}])
-
-
-class Beginning(OrderAgent):
-    """Begins in the step that a test wants."""
-
-    def __init__(self, llm: Any, step: Step, **config: Any) -> None:
-        super().__init__(llm, JourneyConfig(**config))
-        self.step = step
-
-    async def load_state(self, ctx: AgentContext) -> Order:
-        return Order(step=self.step)
-
-
-def reason(events: list[Any]) -> str:
-    """Return why the turn was over."""
-    (completed,) = (event for event in events if isinstance(event, TurnCompleted))
-    return completed.reason
 
 
 # --- what an agent is ---------------------------------------------------------------------------------------------
@@ -71,79 +53,6 @@ async def test_an_agent_of_another_kind_has_a_key_and_runs() -> None:
     assert (await Echo().run(HELLO)).response == "Hello"
     with pytest.raises(TypeError, match="abstract"):
         BaseAgent()  # type: ignore[abstract]
-
-
-# --- the end of a journey -----------------------------------------------------------------------------------------
-
-
-@both_paths
-@pytest.mark.parametrize("said", ["Thanks!", "ok, THANK YOU", "bye-bye", "Goodbye, see you soon"])
-async def test_in_a_terminal_state_a_closing_message_gets_an_empty_response_and_no_model_call(
-    said: str, take: Take
-) -> None:
-    with ScriptedLLM() as llm:
-        taken = await take(Beginning(llm, Step.DONE), said)
-
-    assert (taken.text, taken.state["step"], reason(taken.events)) == ("", "done", "closing")
-
-
-@both_paths
-@pytest.mark.parametrize("said", ["bye?", "goodbyes", "okthanks", "thanks but I want one more", "more tea"])
-async def test_in_a_terminal_state_other_words_are_answered(said: str, take: Take) -> None:
-    with ScriptedLLM("Yes?") as llm:
-        assert (await take(Beginning(llm, Step.DONE), said)).text == "Yes?"
-
-
-@both_paths
-async def test_before_the_end_a_closing_message_is_answered(take: Take) -> None:
-    with ScriptedLLM("Wait!") as llm:
-        assert (await take(Beginning(llm, Step.ORDER), "bye")).text == "Wait!"
-
-
-@both_paths
-async def test_an_author_says_what_closes_and_what_is_terminal(take: Take) -> None:
-    class Own(Beginning):
-        def is_terminal_state(self, state: Order) -> bool:
-            return state.step == Step.NAME
-
-        def is_closing_message(self, text: str) -> bool:
-            return text == "That is all, my friend, for today and tomorrow"
-
-    taken = await take(Own(ScriptedLLM(), Step.NAME), "That is all, my friend, for today and tomorrow")
-    with ScriptedLLM("Ciao!") as llm:
-        other = await take(Beginning(llm, Step.DONE, closing_phrases=["ciao"]), "thanks")
-    phrase = await take(Beginning(ScriptedLLM(), Step.DONE, closing_phrases=["ciao"]), "Ciao, ciao")
-
-    assert (taken.text, other.text, phrase.text) == ("", "Ciao!", "")
-
-
-@both_paths
-async def test_a_terminal_tool_that_is_called_last_ends_the_turn_with_its_text(take: Take) -> None:
-    with ScriptedLLM(calls(("look", {}), ("finish", {}))) as llm:
-        taken = await take(Beginning(llm, Step.ORDER, terminal_tools={"finish"}), "done")
-
-    assert (taken.text, taken.state["step"]) == ("Your order is placed.", "done")
-    assert reason(taken.events) == "terminal_tool:finish"
-
-
-@both_paths
-async def test_a_terminal_tool_that_is_not_last_or_fails_does_not_end_the_turn(take: Take) -> None:
-    script = (calls(("finish", {}), ("look", {})), "Placed.")
-    with ScriptedLLM(*script) as llm:
-        taken = await take(Beginning(llm, Step.ORDER, terminal_tools={"finish"}), "done")
-    with ScriptedLLM(calls(("fail", {})), calls(("decline", {})), "Sorry.") as llm:
-        failed = await take(Beginning(llm, Step.ORDER, terminal_tools={"fail", "decline"}), "done")
-
-    assert (taken.text, failed.text) == ("Placed.", "Sorry.")
-    assert [kind for kind, _ in failed.failures] == ["error", "error"]
-
-
-@both_paths
-async def test_at_the_last_iteration_the_response_is_the_last_tools_text_and_that_is_recorded(take: Take) -> None:
-    with ScriptedLLM(calls(("add", {"line": "tea"})), LOOK) as llm:
-        taken = await take(Beginning(llm, Step.ORDER, max_tool_iterations=2), "tea")
-
-    assert (taken.text, reason(taken.events)) == ("1 lines, 0", "max_iterations")
 
 
 # --- the tools of a step ------------------------------------------------------------------------------------------
@@ -196,6 +105,44 @@ async def test_an_agent_may_execute_its_tools_through_a_method_executor(take: Ta
 
     assert taken.failures == [("error", "Error executing fail: the shop is closed")]
     assert taken.state["lines"] == ["tea"]
+
+
+class Renaming(OrderAgent):
+    """Names its parameters as an author may."""
+
+    def get_system_prompt(self, s: Order) -> str:
+        return super().get_system_prompt(s)
+
+    def get_tool_schemas(self, s: Order) -> list[ToolSchema]:
+        return super().get_tool_schemas(s)
+
+    def create_tools(self, s: Order, context: AgentContext) -> OrderTools:
+        return OrderTools(s, on_state_change=lambda changed: None)
+
+    async def execute_tool(self, t: OrderTools, tool_name: str, args: dict[str, Any]) -> str:
+        result: str = await getattr(t, tool_name)(**args)
+        return result
+
+    async def load_state(self, context: AgentContext) -> Order | None:
+        return None
+
+    async def save_state(self, context: AgentContext, s: Order) -> None:
+        self.saved = s.name
+
+    def is_terminal_state(self, s: Order) -> bool:
+        return s.is_complete()
+
+    def is_closing_message(self, said: str) -> bool:
+        return False
+
+
+@both_paths
+async def test_what_an_author_writes_may_name_its_parameters_as_it_likes(take: Take) -> None:
+    with ScriptedLLM(NAMED, calls(("finish", {})), "Bye.") as llm:
+        agent = Renaming(llm)
+        taken = await take(agent, "I am Ada")
+
+    assert (taken.text, taken.state["step"], taken.failures, agent.saved) == ("Bye.", "done", [], "Ada")
 
 
 # --- what a run is given and gives --------------------------------------------------------------------------------
@@ -343,6 +290,28 @@ async def test_a_run_gives_the_model_as_many_turns_of_its_history_as_the_author_
         await order_agent(llm, history_turns=turns).run(ctx)
 
     assert [message["content"] for message in llm.requests[0].messages[1:]] == sent
+
+
+async def test_a_run_cuts_its_history_between_turns_and_never_the_turn_in_progress() -> None:
+    call = {"id": "x", "name": "save_name", "arguments": {"name": "Ada"}}
+    history: list[Any] = [
+        AgentMessage("user", "hi"),
+        AgentMessage("assistant", "Your name?"),
+        AgentMessage("user", "I am Ada"),
+        AgentMessage("assistant", tool_calls=[call]),
+        AgentMessage("tool", "Saved.", tool_call_id="x"),
+        AgentMessage("assistant", "Hello Ada."),
+        AgentMessage("user", "now"),
+    ]
+    sent: dict[int, list[list[str]]] = {}
+    for turns in (0, 1):
+        with ScriptedLLM(NAMED, calls(("look", {})), "Done.") as llm:
+            await order_agent(llm, history_turns=turns).run(AgentContext("r-1", "c-1", history))
+        sent[turns] = [[message["role"] for message in request.messages[1:]] for request in llm.requests]
+
+    now = [["user"], ["user", "assistant", "tool"], ["user", "assistant", "tool", "assistant", "tool"]]
+    assert sent[0] == now
+    assert sent[1] == [["user", "assistant", "tool", "assistant", *roles] for roles in now]
 
 
 @pytest.mark.parametrize("turns", [None, 0, 1])

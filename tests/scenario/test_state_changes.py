@@ -4,10 +4,11 @@ import asyncio
 import threading
 from typing import Any, ClassVar
 
-from agent_runtime_framework import JourneyAgent, Runtime
+from agent_runtime_framework import JourneyAgent, Runtime, ToolResult
 from agent_runtime_framework.events import StateChanged, ToolFailed
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import Order, OrderTools, order_agent, recorded, working
+from support.paths import Take, both_paths
 
 NAMED = calls(("save_name", {"name": "Ada"}))
 
@@ -64,6 +65,24 @@ async def test_a_failed_tool_changes_nothing_even_if_it_wrote_before() -> None:
 
     assert (seen.changes, seen.state["lines"]) == ([], [])
     assert [failure.kind for failure in seen.failures] == ["error", "error"]
+
+
+class Putting(OrderTools):
+    """Fails in one word for the model, and in others for the operator."""
+
+    async def save_name(self, name: str) -> ToolResult:  # type: ignore[override]
+        self.state.name = name
+        return ToolResult("Ask again tomorrow.", success=False, error="E-17: no database")
+
+
+@both_paths
+async def test_of_a_result_that_failed_the_model_is_told_the_content_and_nothing_changes(take: Take) -> None:
+    with ScriptedLLM(NAMED, "Tomorrow.") as llm:
+        taken = await take(order_agent(llm, tools=Putting), "Ada")
+
+    assert taken.failures == [("error", "Ask again tomorrow.")]
+    assert llm.requests[1].messages[-1]["content"] == "Ask again tomorrow."
+    assert taken.state["name"] == ""
 
 
 async def test_a_value_that_cannot_be_stored_fails_the_call_and_names_the_field() -> None:

@@ -123,6 +123,17 @@ class OrderAgent(JourneyAgent[Order, OrderTools, Step]):
         return result
 
 
+class Beginning(OrderAgent):
+    """Begins in the step that a test wants."""
+
+    def __init__(self, llm: Any, step: Step, **config: Any) -> None:
+        super().__init__(llm, JourneyConfig(**config))
+        self.step = step
+
+    async def load_state(self, ctx: AgentContext) -> Order:
+        return Order(step=self.step)
+
+
 def order_agent(llm: Any, *, tools: type[OrderTools] = OrderTools, **config: Any) -> OrderAgent:
     """Return the agent over a model, with these tools and this configuration."""
     agent = OrderAgent(llm, JourneyConfig(**config))

@@ -91,6 +91,21 @@ def test_a_copy_shares_nothing_even_if_the_author_s_dict_holds_the_live_list() -
     assert state.items == [[1]]
 
 
+def test_a_copy_is_what_the_pair_of_the_state_brings_through() -> None:
+    @dataclass
+    class Forgetful(OnboardingState):
+        scratch: int = 0
+
+        def to_dict(self) -> dict[str, Any]:
+            return {"name": self.name}
+
+        @classmethod
+        def from_dict(cls, data: dict[str, Any]) -> "Forgetful":
+            return cls(name=data["name"].upper())
+
+    assert Forgetful(name="Ada", email="ada@example.org", scratch=3).copy() == Forgetful(name="ADA")
+
+
 # --- which step it is at
 
 
