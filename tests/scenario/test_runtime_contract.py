@@ -25,7 +25,7 @@ class Seeing(OrderAgent):
         super().__init__(llm)
         self.contexts: list[AgentContext] = []
         self.loaded: list[AgentContext] = []
-        self.saved: list[tuple[Any, str]] = []
+        self.saved: list[tuple[AgentContext, str]] = []
 
     def create_tools(self, state: Order, ctx: AgentContext) -> OrderTools:
         self.contexts.append(ctx)
@@ -36,7 +36,7 @@ class Seeing(OrderAgent):
         return None
 
     async def save_state(self, ctx: AgentContext, state: Order) -> None:
-        self.saved.append((ctx.run_id, state.name))
+        self.saved.append((ctx, state.name))
 
 
 # --- on a server ----------------------------------------------------------------------------------------------
@@ -128,7 +128,49 @@ async def test_loading_is_asked_once_and_saving_is_told_after_each_turn(substrat
     assert len(agent.loaded) == 1
     assert agent.loaded[0].get_user_message() == "I am Ada"
     assert [name for _, name in agent.saved] == ["Ada", "Ada", "Ada"]
-    assert len({run for run, _ in agent.saved}) == 3
+    assert len({ctx.run_id for ctx, _ in agent.saved}) == 3
+
+
+async def test_a_turn_has_one_id_for_all_of_an_authors_code_and_no_other_turn_has_it() -> None:
+    with ScriptedLLM(NAMED, "Hello.", NAMED, "Hello.", "Hm?") as llm:
+        agent = Seeing(llm)
+        async with working(agent) as rt:
+            await rt.send("order", "c-1", "Ada", timeout=10)
+            await rt.send("order", "c-2", "Ada", timeout=10)
+            await rt.send("order", "c-1", "and?", timeout=10)
+
+    told = [*agent.loaded, *agent.contexts, *(ctx for ctx, _ in agent.saved)]
+    first, other = ([ctx.run_id for ctx in told if ctx.conversation_id == id_] for id_ in ("c-1", "c-2"))
+    assert first[0] == first[1] == first[2] != first[3]  # loading, a tool, saving; saving after the second turn
+    assert len(first) == 4
+    assert len(other) == 3
+    assert len({*other}) == 1
+    assert len({*first, *other}) == 3
+
+
+async def test_each_tool_of_a_turn_sees_the_metadata_as_it_was_sent() -> None:
+    seen: list[dict[str, Any]] = []
+
+    class Marking(Seeing):
+        def create_tools(self, state: Order, ctx: AgentContext) -> OrderTools:
+            seen.append(dict(ctx.metadata))
+            ctx.metadata["seen"] = True
+            return super().create_tools(state, ctx)
+
+    with ScriptedLLM(NAMED, calls(("look", {}), ("look", {})), "Hello.") as llm:
+        async with working(Marking(llm)) as rt:
+            await rt.send("order", "c-1", "Ada", {"lang": "de"}, timeout=10)
+
+    assert seen == [{"lang": "de"}] * 3
+
+
+async def test_a_worker_gives_the_model_every_turn_unless_the_author_says_how_many() -> None:
+    with ScriptedLLM(*"abcde") as llm:
+        async with working(order_agent(llm)) as rt:
+            for number in range(5):
+                await rt.send("order", "c-1", str(number), timeout=10)
+
+    assert [message["content"] for message in llm.requests[-1].messages[1:]] == list("0a1b2c3d4")
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

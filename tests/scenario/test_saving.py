@@ -1,15 +1,18 @@
 """Loading and saving: what an agent's own `load_state` and `save_state` are told, in a run and in a worker."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from agent_runtime_framework import AgentContext
+from agent_runtime_framework import AgentContext, configure
 from agent_runtime_framework.events import ModelError, NoReply
 from agent_runtime_framework.testing import ScriptedLLM, calls
+from support.configuration import fresh_configuration
 from support.journeys import Order, OrderAgent, OrderTools, Step, order_agent, working
+from support.paths import Take, both_paths
 
 NAMED = calls(("save_name", {"name": "Ada"}))
 CTX = AgentContext("r-1", "c-1", [{"role": "user", "content": "I am Ada"}])
@@ -250,3 +253,76 @@ async def test_a_save_that_never_ends_does_not_keep_a_worker_from_leaving() -> N
             await begun.wait()
 
     assert begun.is_set()
+
+
+class Hearing(Saving):
+    """Is told of a change by a callback of its author's that is async."""
+
+    async def hear(self, changed: Order) -> None:
+        await asyncio.sleep(0)
+        self.notes.append(("told", changed.name))
+
+    def create_tools(self, state: Order, ctx: AgentContext) -> OrderTools:
+        return Announcing(state, on_state_change=self.hear)
+
+
+@both_paths
+async def test_an_authors_own_callback_may_be_async_and_has_ended_before_the_state_is_saved(take: Take) -> None:
+    with ScriptedLLM(NAMED, "Hello.") as llm:
+        agent = Hearing(llm)
+        await take(agent, "I am Ada")
+
+    assert agent.notes[0] == ("told", "Ada")
+    assert set(agent.notes[1:]) == {("saved", "Ada")}
+
+
+async def test_a_run_saves_at_its_end_also_where_a_tools_exception_reaches_its_caller() -> None:
+    with fresh_configuration():
+        configure(debug=True)
+        agent = Hearing(ScriptedLLM(NAMED, calls(("look", {})), calls(("fail", {}))))
+        with pytest.raises(ValueError, match="the shop is closed"):
+            await agent.run(CTX)
+
+    assert agent.notes == [("told", "Ada"), ("saved", "Ada"), ("saved", "Ada")]
+
+
+def waiting(asked: asyncio.Event) -> Callable[..., Awaitable[str]]:
+    """Return an answer of a model that never comes, and that says when it was asked for."""
+
+    async def for_ever(messages: Any, tools: Any) -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    return for_ever
+
+
+async def test_in_a_worker_saving_is_told_also_after_a_turn_that_has_no_reply() -> None:
+    asked = asyncio.Event()
+    agent = Hearing(ScriptedLLM(NAMED, ModelError("down", kind="refused", transient=False), waiting(asked)))
+    async with working(agent) as rt:
+        with pytest.raises(NoReply, match="down"):
+            await rt.send("order", "c-1", "I am Ada", timeout=10)
+        sending = asyncio.ensure_future(rt.send("order", "c-1", "hm", timeout=10))
+        await asked.wait()
+        await rt.cancel("c-1")
+        with pytest.raises(NoReply, match="cancelled"):
+            await sending
+
+    assert agent.notes == [("told", "Ada"), ("saved", "Ada"), ("saved", "Ada")]
+
+
+async def test_a_run_that_is_cancelled_saves_what_its_tools_have_changed() -> None:
+    class Silent(Saving):
+        def create_tools(self, state: Order, ctx: AgentContext) -> OrderTools:
+            return OrderTools(state)
+
+    asked = asyncio.Event()
+    agent = Silent(ScriptedLLM(NAMED, waiting(asked)))
+    run = asyncio.ensure_future(agent.run(CTX))
+    await asked.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert agent.notes == [("saved", "Ada")]
