@@ -1,21 +1,18 @@
 """A journey inside another runtime: what the run's context is told, and what comes back."""
 
 import asyncio
-import logging
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from agent_runtime_framework import NoReply, StateStore, configure
-from agent_runtime_framework.adapters import DjangoRuntimeAdapter, DjangoStateStore, create_django_runtime
+from agent_runtime_framework.adapters import DjangoRuntimeAdapter, create_django_runtime
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.configuration import fresh_configuration
-from support.django_runs import BareRun, Booking, BookingAgent, BookingTools, Run
+from support.django_runs import DONE, BareRun, Booking, BookingAgent, Run
 
 NAMED = calls(("save_name", {"name": "Ada"}))
 BOOKED = calls(("save_day", {"day": "2030-01-02"}))
-DONE = {"step": "done", "name": "Ada", "day": "2030-01-02", "number": str(UUID(int=7))}
 
 
 async def test_a_run_gives_response_state_messages_and_usage_as_plain_json() -> None:
@@ -66,90 +63,6 @@ async def test_ids_that_the_history_has_already_are_not_used_again() -> None:
     ids = [call["id"] for said in [*again.input_messages, *told.final_messages] for call in said.get("tool_calls", [])]
     assert len(ids) == len(set(ids)) == 2
     assert again.events[0][1]["id"] == ids[1]
-
-
-async def test_the_state_is_checkpointed_at_each_change_and_at_the_end() -> None:
-    run = Run("I am Ada, on 2030-01-02")
-    with ScriptedLLM(NAMED, BOOKED, "See you.") as llm:
-        await BookingAgent(llm, "the hotel").run(run)
-
-    named = {"step": "date", "name": "Ada", "day": None, "number": None}
-    assert run.checkpoints == [named, DONE, DONE]
-
-
-async def test_a_run_without_a_change_is_checkpointed_once_at_its_end() -> None:
-    run = Run("hi")
-    with ScriptedLLM("Your name?") as llm:
-        await BookingAgent(llm).run(run)
-
-    assert run.checkpoints == [{"step": "name", "name": "", "day": None, "number": None}]
-
-
-async def test_a_tool_that_fails_after_its_change_was_checkpointed_is_checkpointed_back() -> None:
-    run = Run("hi")
-    with ScriptedLLM(calls(("fail", {})), "No room.") as llm:
-        result = await BookingAgent(llm).run(run)
-
-    assert [state["name"] for state in run.checkpoints] == ["never", "", ""]
-    assert result.final_output["state"]["name"] == ""
-
-
-async def test_a_run_that_is_tried_again_goes_on_from_its_checkpoint() -> None:
-    run = Run("on 2030-01-02")
-    run.checkpoints.append({"step": "date", "name": "Ada"})
-    with ScriptedLLM(BOOKED, "See you.") as llm:
-        result = await BookingAgent(llm, "the hotel").run(run)
-
-    assert result.final_output["state"] == DONE
-
-
-async def test_at_the_next_message_the_state_comes_from_the_store_by_conversation_and_agent() -> None:
-    states = StateStore()
-    with ScriptedLLM(NAMED, "Which day?", BOOKED, "See you.") as llm:
-        agent = BookingAgent(llm, "the hotel", state_store=states)
-        first = Run("I am Ada")
-        second = first.following(await agent.run(first), "2030-01-02")
-        result = await agent.run(second)
-
-    assert result.final_output["state"] == DONE
-    assert await states.load_state("c-1", "booking") == DONE
-    assert llm.requests[2].messages[0] == {"role": "system", "content": "At date."}
-    assert [said["role"] for said in llm.requests[2].messages] == [
-        "system",
-        "user",
-        "assistant",
-        "tool",
-        "assistant",
-        "user",
-    ]
-
-
-async def test_the_store_has_each_state_as_soon_as_it_is_checkpointed() -> None:
-    states = StateStore()
-    seen: list[Any] = []
-
-    class Looking(BookingAgent):
-        async def on_state_change(self, ctx: Any, state: Booking) -> None:
-            kept = await states.load_state(ctx.conversation_id, self.key)
-            seen.append((kept, ctx.checkpoints[-1] == kept, state.name))
-
-    with ScriptedLLM(NAMED, "Which day?") as llm:
-        await Looking(llm, state_store=states).run(Run("I am Ada"))
-
-    assert seen == [({"step": "date", "name": "Ada", "day": None, "number": None}, True, "Ada")]
-
-
-async def test_without_a_store_a_warning_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
-    with ScriptedLLM("Hi.", "Hi.", "Hi.") as llm:
-        agent = BookingAgent(llm)
-        await agent.run(Run("hi", conversation=None))
-        assert caplog.records == []
-        await agent.run(Run("hi"))
-        await agent.run(Run("hi", conversation="c-2"))
-
-    (warned,) = caplog.records
-    assert (warned.levelno, warned.name) == (logging.WARNING, "agent_runtime_framework.adapters")
-    assert "booking has no state_store" in warned.getMessage()
 
 
 async def test_a_run_without_a_conversation_is_its_own() -> None:
@@ -220,6 +133,14 @@ async def test_an_empty_reply_is_told_to_nobody(kind: type[BareRun]) -> None:
     assert run.checkpoints == [DONE, DONE]
 
 
+@pytest.mark.parametrize("said_last", ["thank you!", "ok, bye"])
+async def test_an_adapter_knows_the_closing_phrases_that_an_agent_knows(said_last: str) -> None:
+    run = Run(said_last)
+    run.checkpoints.append({"step": "done", "name": "Ada"})
+
+    assert (await BookingAgent(ScriptedLLM()).run(run)).final_output["response"] == ""
+
+
 async def test_terminal_tools_and_the_limit_of_iterations_are_those_given() -> None:
     with ScriptedLLM(NAMED, NAMED) as llm:
         ended = await BookingAgent(llm, None, 10, {"save_name"}).run(Run("I am Ada"))
@@ -280,17 +201,6 @@ async def test_a_model_that_fails_is_an_error_of_the_run() -> None:
     assert isinstance(raised.value.__cause__, ValueError)
 
 
-async def test_a_checkpoint_store_keeps_dicts_and_state_objects() -> None:
-    run = Run("hi")
-    kept = DjangoStateStore(run, "booking")
-
-    assert await kept.load() is None
-    await kept.save({"step": "date"})
-    assert await kept.load() == {"step": "date"}
-    await kept.save(Booking(name="Ada"))
-    assert await kept.load() == {"step": "name", "name": "Ada", "day": None, "number": None}
-
-
 def test_a_runtime_is_made_of_a_class_and_what_its_constructor_takes() -> None:
     made = create_django_runtime(BookingAgent, backend_client="the hotel", max_tool_iterations=3)
 
@@ -305,27 +215,3 @@ def test_an_adapter_that_lacks_something_cannot_be_made() -> None:
 
     with pytest.raises(TypeError, match=r"Half is still abstract: name the state's class, DjangoRuntimeAdapter\[State"):
         Half()
-
-
-async def test_changes_that_a_tool_announces_at_once_are_checkpointed_in_their_order() -> None:
-    class Slowing(Run):
-        async def checkpoint(self, state: dict[str, Any]) -> None:
-            for _ in range(10 - len(state["name"])):  # the first would come last if they did not wait for each other
-                await asyncio.sleep(0)
-            await super().checkpoint(state)
-
-    class Gathering(BookingAgent):
-        async def execute_tool(self, tools: BookingTools, name: str, args: dict[str, Any]) -> str:
-            telling = []
-            for word in ("a", "ab", "abc"):
-                tools.state.name = word
-                telling.append(asyncio.ensure_future(tools._notify_state_change()))
-                await asyncio.sleep(0)
-            await asyncio.gather(*telling)
-            return "Told."
-
-    run = Slowing("hi")
-    with ScriptedLLM(NAMED, "Hello.") as llm:
-        await Gathering(llm).run(run)
-
-    assert [state["name"] for state in run.checkpoints] == ["a", "ab", "abc", "abc"]

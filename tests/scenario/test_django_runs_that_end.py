@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import NoReply, StateStore
+from agent_runtime_framework import NoReply, StateStore, ToolSchema, ToolSchemaBuilder
 from agent_runtime_framework.adapters import RunError
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.django_runs import BareRun, Booking, BookingAgent, BookingTools, Run
@@ -292,6 +292,31 @@ async def test_a_run_that_began_a_once_tool_is_not_tried_again() -> None:
     assert "no model" in error.message
     assert "ValueError: no model" in error.stack
     assert await agent.on_error(Run("hi", run="r-2"), raised.value) is None
+
+
+async def test_a_once_tool_that_was_refused_was_not_started_so_the_run_may_be_tried_again() -> None:
+    run = Run("on 2030-01-02")
+    agent = BookingAgent(ScriptedLLM(BOOKED, ValueError("no model")))
+    with pytest.raises(NoReply) as raised:
+        await agent.run(run)
+
+    assert [name for name, _ in run.events] == ["tool.call", "tool.result"]
+    assert await agent.on_error(run, raised.value) is None
+
+
+async def test_a_tool_that_declares_no_effect_is_a_once_tool() -> None:
+    class Undeclared(BookingAgent):
+        def get_tool_schemas(self, state: Booking) -> list[ToolSchema]:
+            return [ToolSchemaBuilder("save_name").build()]
+
+    run = Run("I am Ada")
+    agent = Undeclared(ScriptedLLM(NAMED, ValueError("no model")))
+    with pytest.raises(NoReply) as raised:
+        await agent.run(run)
+    error = await agent.on_error(run, raised.value)
+
+    assert error is not None
+    assert (error.retriable, error.details["started"]) == (False, ["save_name"])
 
 
 async def test_that_holds_also_where_the_runner_fails_after_the_run_was_over() -> None:

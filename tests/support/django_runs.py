@@ -101,6 +101,10 @@ class Booking(BaseJourneyState[Step]):
         return self.step == Step.DONE
 
 
+DONE = {"step": "done", "name": "Ada", "day": "2030-01-02", "number": str(UUID(int=7))}
+"""What a booking by Ada comes to, as JSON."""
+
+
 class BookingTools(BaseJourneyTools[Booking]):
     """Tools that announce their changes, and one that does not."""
 
