@@ -14,6 +14,7 @@ from agent_runtime_framework import (
     ExecutorHooks,
     LLMExecutor,
     LLMExecutorConfig,
+    ModelReply,
     ToolSchemaBuilder,
 )
 from agent_runtime_framework.events import ModelError, NoReply
@@ -287,3 +288,23 @@ async def test_the_name_of_who_spoke_last_reaches_the_model() -> None:
         await LLMExecutor(llm).run(said)
 
     assert llm.requests[0].messages == said
+
+
+async def test_a_client_that_changes_what_is_in_a_message_does_not_change_the_callers() -> None:
+    class Greedy:
+        async def generate(self, messages: Any, tools: Any = None) -> Any:
+            messages[0]["content"][0]["text"] = "changed"
+            messages[1]["tool_calls"].clear()
+            return ModelReply({"content": "Hi."}, {})
+
+    call = {"id": "x", "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    given: list[Any] = [
+        {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "x", "content": "3"},
+    ]
+    client: Any = Greedy()
+    await LLMExecutor(client).run(given)
+
+    assert given[0]["content"] == [{"type": "text", "text": "hi"}]
+    assert given[1]["tool_calls"] == [call]

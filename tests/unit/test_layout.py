@@ -63,6 +63,24 @@ def test_no_room_below_runtime_asks_for_the_time_or_an_id() -> None:
     assert asked == []
 
 
+def test_only_the_loop_asks_a_model() -> None:
+    asking = {
+        str(path.relative_to(ROOT))
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"generate", "stream"}
+        and ast.unparse(node.func) != "self.generate"
+    }
+
+    # the adapter hands on what the loop asks it, to the client of the run
+    assert asking - {"runtime/models/openai_client.py"} == {
+        "runtime/agents/asking.py",
+        "runtime/adapters/django_run.py",
+    }
+
+
 def test_no_module_is_over_400_lines() -> None:
     every = [
         *SOURCES,
