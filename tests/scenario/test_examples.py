@@ -216,3 +216,11 @@ async def test_after_three_declined_cards_a_person_takes_over(talk: Talk) -> Non
     assert reply.state == {"step": "person", "attempts": 3, "euros": 30}
     assert talking.offered()[-1] == []
     assert reply.text == "A colleague will call."
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_is_read_in_a_minute_and_says_how_to_talk_with_it(path: Path) -> None:
+    text = path.read_text()
+
+    assert text.count("\n") <= 120
+    assert f"arf chat examples/{path.name}:agent" in text.split('"""')[1]

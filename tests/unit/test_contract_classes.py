@@ -16,6 +16,7 @@ from agent_runtime_framework import (
     IntentDetector,
     IntentRouter,
     JourneyAgent,
+    JourneyConfig,
     MemoryStore,
     PromptManager,
     RouteDefinition,
@@ -187,3 +188,7 @@ def test_a_type_parameter_may_be_given_where_a_class_is_made() -> None:
     assert Tools(State()).state.step is Step.ONE
     assert issubclass(Agent, JourneyAgent)
     assert issubclass(Store, MemoryStore)
+
+
+def test_a_model_is_given_all_of_the_history_unless_the_author_says_how_much() -> None:
+    assert JourneyConfig().history_turns is None

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import agent_runtime_framework
+import agent_runtime_framework.adapters
 import agent_runtime_framework.testing
 from support.configuration import fresh_configuration
 
@@ -125,6 +126,12 @@ def test_each_name_can_be_imported_from_the_root(name: str) -> None:
     assert namespace[name] == getattr(agent_runtime_framework, name)
     if name != "__version__":
         assert namespace[name].__name__ == ALIASES.get(name, name)
+
+
+@pytest.mark.parametrize("name", ["DjangoRuntimeAdapter", "DjangoStateStore", "create_django_runtime"])
+def test_adapters_have_a_door_of_their_own_to_the_same_objects(name: str) -> None:
+    assert getattr(agent_runtime_framework.adapters, name) is getattr(agent_runtime_framework, name)
+    assert name in agent_runtime_framework.adapters.__all__
 
 
 def test_type_checkers_see_every_name() -> None:

@@ -3,6 +3,7 @@
 import types
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
@@ -141,3 +142,11 @@ def test_an_agent_that_lacks_something_cannot_be_made(body: dict[str, Any], base
 def test_an_agent_without_key_is_abstract_too() -> None:
     with pytest.raises(TypeError, match=r"abstract.*key"):
         type("NoKey", (ShopAgent,), {"key": JourneyAgent.key})()
+
+
+def test_the_shortest_agent_of_the_readme_has_about_25_lines() -> None:
+    blocks = (Path(__file__).parents[2] / "README.md").read_text().split("```")[1::2]
+    (code,) = [block for block in blocks if "class Greeter(JourneyAgent" in block]
+    lines = [line for line in code.splitlines()[1:] if line.strip() and not line.startswith(("from ", "import "))]
+
+    assert len(lines) <= 27
