@@ -91,13 +91,15 @@ class MethodToolExecutor:
 
 async def run_method(target: Any, name: str, arguments: dict[str, Any]) -> Any:
     """Run the method that a tool's name stands for, a declared one with checked and converted arguments."""
-    declared: DeclaredTool | None = declared_tools(type(target)).get(name)
+    tools = declared_tools(type(target))
+    declared: DeclaredTool | None = None if name.startswith("_") else tools.get(name)
     if declared is not None:
         try:
             arguments = declared.convert(arguments)
         except InvalidInput as error:
             return FailedText(str(error), "invalid")
-    elif not _has_method(target, name):
+    elif any(name == one.method for one in tools.values()) or not _has_method(target, name):
+        # a declared tool goes by its declared name only: by its method's it would be called unchecked
         return _unknown(name)
     method = getattr(target, name if declared is None else declared.method)
     return await call_author(functools.partial(method, **arguments))

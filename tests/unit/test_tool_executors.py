@@ -286,3 +286,24 @@ def test_a_tool_that_cannot_be_declared_is_said_when_its_executor_is_made() -> N
 
     with pytest.raises(TypeError, match=r"'names' of .*Bad\.many cannot be given"):
         MethodToolExecutor(Bad())
+
+
+async def test_a_declared_tool_is_not_called_unchecked_by_the_name_of_its_method() -> None:
+    class Tools(BaseJourneyTools[Any]):
+        @tool(name="put-in")
+        async def put(self, amount: int) -> str:
+            return f"{amount} put in"
+
+    executor = MethodToolExecutor(Tools(None))
+
+    assert await executor.execute("put-in", {"amount": 2}) == "2 put in"
+    assert await executor.execute("put", {"amount": "all"}) == "Error: Unknown tool 'put'"
+
+
+async def test_a_declared_tool_with_a_hidden_name_stays_hidden() -> None:
+    class Tools(BaseJourneyTools[Any]):
+        @tool
+        async def _put(self) -> str:
+            raise AssertionError("it ran")
+
+    assert await MethodToolExecutor(Tools(None)).execute("_put", {}) == "Error: Unknown tool '_put'"
