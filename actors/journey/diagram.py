@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
-from .declared import DeclaredTool, step_text
+from ...events import InvalidInput, check_token
+from .declared import DeclaredTool, step_text, wrong_name
 from .routing import REROUTE, IntentRouter
 from .schemas import ToolSchema
 from .state import state_from_dict, state_to_dict, step_of
@@ -93,7 +94,7 @@ def diagram(agent: Shown) -> str:
     )
     if not routes:
         return _text(["stateDiagram-v2", *_drawn(agent, "s")])
-    journeys = {journey: agent.journeys[journey] for journey in routes.values() if journey in agent.journeys}
+    journeys = {journey: to for journey in routes.values() if _is_agent(to := agent.journeys.get(journey))}
     ids = {journey: f"j{at}" for at, journey in enumerate(journeys, 1)}
     lines = ["stateDiagram-v2"]
     for id_, shown in [("j0", agent), *((ids[journey], shown) for journey, shown in journeys.items())]:
@@ -147,14 +148,34 @@ def check_journey(agent: Shown) -> list[str]:
         if journey not in agent.journeys
     ]
     found += [f"no route leads to journey {journey!r}" for journey in agent.journeys if journey not in led_to]
-    for shown in agent.journeys.values():
-        found += [f"journey {shown.key!r}: {problem}" for problem in _checked(shown)]
+    found += [
+        f"what is in `journeys` for {journey!r} is no agent, such as MyAgent(), but {to!r}"
+        for journey, to in agent.journeys.items()
+        if not _is_agent(to)
+    ]
+    others = {journey: to for journey, to in agent.journeys.items() if _is_agent(to)}
+    routed = {id(to): to for journey, to in others.items() if journey in led_to}
+    keys = Counter([agent.key, *(to.key for to in routed.values())])
+    found += [f"{times} journeys have the key {key!r}; give each its own" for key, times in keys.items() if times > 1]
+    for to in others.values():
+        found += [f"journey {to.key!r}: {problem}" for problem in _checked(to, back=f" but `{REROUTE}`")]
+        if to.router is not None:
+            found.append(f"journey {to.key!r} has a router itself, but only {agent.key!r}, the first, can route")
     return found
 
 
-def _checked(agent: Shown) -> list[str]:
+def _is_agent(to: object) -> TypeGuard[Shown]:
+    return not isinstance(to, type) and hasattr(to, "get_initial_state")
+
+
+def _checked(agent: Shown, back: str = "") -> list[str]:
+    """Return what cannot work in one journey; `back` is the way out that there is from each of its steps."""
     declared, steps = agent.declared_tools, _steps(agent)
-    found = [problem for step in steps for problem in _problems(step, declared)]
+    found = [problem for step in steps for problem in _problems(step, declared, back)]
+    try:
+        check_token(agent.key, "agent key")
+    except InvalidInput as error:
+        found.append(str(error))
     if isinstance(getattr(agent.get_initial_state(), "step", None), Enum):
         known = [step.name for step in steps]
         for name, tool in declared.items():
@@ -167,7 +188,7 @@ def _checked(agent: Shown) -> list[str]:
     return found
 
 
-def _problems(step: _Step, declared: Mapping[str, DeclaredTool]) -> Iterator[str]:
+def _problems(step: _Step, declared: Mapping[str, DeclaredTool], back: str) -> Iterator[str]:
     where = f"step {step.name!r}"
     for asked, error in step.raised.items():
         yield f"{where}: {asked} raised {error}"
@@ -176,12 +197,14 @@ def _problems(step: _Step, declared: Mapping[str, DeclaredTool]) -> Iterator[str
     for tool, times in Counter(step.tools).items():
         if times > 1:
             yield f"{where} has {times} tools named {tool!r}"
+        if wrong_name(tool):
+            yield f"{where}: {wrong_name(tool)}"
     if step.end or "get_tool_schemas" in step.raised or "is_terminal_state" in step.raised:
         return
     if not step.tools:
-        yield f"{where} has no way out: it is not the end, and no tool is offered there"
+        yield f"{where} has no way out{back}: it is not the end, and no tool is offered there"
     elif all(_leads_to(tool, declared) == (step.name,) for tool in step.tools):
-        yield f"{where} has no way out: it is not the end, and each of its tools leads back to it"
+        yield f"{where} has no way out{back}: it is not the end, and each of its tools leads back to it"
 
 
 def _leads_to(tool: str, declared: Mapping[str, DeclaredTool]) -> tuple[str, ...] | None:

@@ -12,7 +12,9 @@ from agent_runtime_framework import (
     AgentContext,
     BaseJourneyState,
     BaseJourneyTools,
+    IntentRouter,
     JourneyAgent,
+    RouteDefinition,
     ToolSchema,
     ToolSchemaBuilder,
 )
@@ -248,10 +250,42 @@ def test_the_journeys_behind_a_router_are_checked_with_it() -> None:
     class Wrong(DeskAgent):
         journeys = MappingProxyType({Journey.QUOTE: QuoteAgent(), "complaint": QuoteAgent()})
 
-    stuck = "journey 'quote': step 'hello' has no way out: it is not the end, and no tool is offered there"
+    why = "it is not the end, and no tool is offered there"
+    stuck = f"journey 'quote': step 'hello' has no way out but `reroute_conversation`: {why}"
     assert check_journey(Wrong(ScriptedLLM())) == [
         "no agent in `journeys` for <Journey.CLAIM: 'claim'>, which a route leads to",
         "no route leads to journey 'complaint'",
         stuck,
         stuck,
+    ]
+
+
+def test_what_a_worker_does_not_take_behind_a_router_is_found() -> None:
+    class Twin(DeskAgent):
+        key = "odd"
+
+    no_agent: Any = TextAgent
+    routes = [RouteDefinition("class", "go on", "Go on"), RouteDefinition("twin", "dive", "Dive")]
+
+    class Odd(TextAgent):
+        key = "odd"
+        router = IntentRouter[str]().add_routes(routes)
+        journeys = MappingProxyType({"class": no_agent, "twin": Twin()})
+
+    found = check_journey(Odd())
+
+    name = "'go on' cannot be a tool's name: use 1 to 64 of A-Z, a-z, 0-9, _ and -"
+    assert found[:2] == [f"step 'first': {name}", f"step 'last': {name}"]
+    assert f"what is in `journeys` for 'class' is no agent, such as MyAgent(), but {TextAgent!r}" in found
+    assert "2 journeys have the key 'odd'; give each its own" in found
+    assert "journey 'odd' has a router itself, but only 'odd', the first, can route" in found
+    assert '    state "odd" as j1 {' in diagram(Odd()).splitlines()
+
+
+def test_a_key_that_is_no_token_is_found() -> None:
+    class Spaced(TextAgent):
+        key = "two words"
+
+    assert check_journey(Spaced()) == [
+        "agent key 'two words' is not valid: use 1 to 128 characters out of A-Z a-z 0-9 _ -"
     ]
