@@ -153,7 +153,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_traceback_is_shown_only_when_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise KeyError('oh')")
     code, message = error("worker broken:agent", tmp_path)
-    assert (code, message) == (2, "cannot load 'broken' of 'broken:agent': KeyError: 'oh'")
+    assert (code, message) == (2, "cannot load 'broken' of 'broken:agent': KeyError: 'oh' (broken.py, line 1)")
     done = run("--debug worker broken:agent", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback (most recent call last)" in done.stderr

@@ -77,7 +77,10 @@ def test_code_that_is_not_right_is_one_line_and_the_old_code_answers_until_it_is
         terminal.read_until("^parrot> FIRST hello$")
         for wrong, says in (
             ("def reply(said:\n", r"SyntaxError: '\(' was never closed \(wording.py, line 1\)"),
-            ("import nothing_like_this\n", "ModuleNotFoundError: No module named 'nothing_like_this'"),
+            (
+                "import nothing_like_this\n",
+                r"ModuleNotFoundError: No module named 'nothing_like_this' \(wording.py, line 1\)",
+            ),
         ):
             (place / "wording.py").write_text(wrong)
             terminal.read_until(f"^cannot load 'agent' of 'agent:agent': {says}; the code of before still answers$")
