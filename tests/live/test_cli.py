@@ -95,6 +95,7 @@ def test_a_worker_without_a_model_says_so_before_it_connects(bot: Path) -> None:
     code, message = error("worker bot:Modelless", bot)
     assert (code, message[:44]) == (1, "agent 'modelless' has no model to talk to: n")
     assert "OPENAI_API_KEY" in message
+    assert message.endswith("; or give --offline, to try it with the offline model")
     assert not (bot / ".arf").exists()
 
 
