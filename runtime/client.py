@@ -41,10 +41,14 @@ from .bus import partition_of
 from .clock import new_id
 from .credentials import ANONYMOUS, Credentials
 from .follower import Follower
+from .leases import unanswered
 from .memory import MemoryStore
 from .opening import Place, opened
 from .substrate import Substrate
 from .wire import Delta, encode
+
+LOOK = 2.0
+"""Seconds to find out why there is no reply."""
 
 
 class Reply(Struct, frozen=True):
@@ -201,9 +205,11 @@ class Client:
             async with asyncio.timeout(timeout):
                 return await self._say(conversation, say)
         except TimeoutError:
+            nobody = await self._nobody(say.agent)
             raise Unavailable(
-                f"no reply from {say.agent!r} within {timeout:g} s; message {say.id} is kept and will be answered: "
-                f"send the same id again, or read the log of {conversation!r}"
+                f"no reply from {say.agent!r} within {timeout:g} s{nobody and f', and {nobody}'}; message {say.id} is "
+                f"kept {'until one does' if nobody else 'and will be answered'}: send the same id again, or read the "
+                f"log of {conversation!r}"
             ) from None
 
     async def _say(self, conversation: ConversationId, say: SayToAgent) -> Reply:
@@ -222,6 +228,14 @@ class Client:
                         raise self._no_reply(now, ended)
                     return Reply(ended.text, ended.turn, ended.version, state_of(now))
         raise Unavailable(f"following {conversation!r} ended before the reply came")
+
+    async def _nobody(self, agent_key: str) -> str:
+        """Return `unanswered` for the agent; empty if that cannot be known now."""
+        try:
+            async with asyncio.timeout(LOOK):
+                return unanswered(agent_key, await self.workers())
+        except (TimeoutError, Unavailable):
+            return ""
 
     def _no_reply(self, conversation: Conversation, ended: Ended) -> Exception:
         """Return what is raised to the sender of a message whose turn ended without a reply."""

@@ -6,6 +6,7 @@ conversation cannot harm it is the log's doing.
 
 import copy
 import itertools
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -16,9 +17,20 @@ from .clock import Clock
 LEASE_TTL = 2.0
 """Seconds that a lease lives without being renewed."""
 
+NAMED = 5
+"""So many of the other agents are named to whom speaks to one that nobody answers for."""
 
 MEMORY = WriterId("memory")
 """The one holder of leases in memory, where their users do not tell each other apart."""
+
+
+def unanswered(agent_key: str, workers: Mapping[AgentKey, Collection[WriterId]]) -> str:
+    """Return that no worker answers for the agent, and for which others one does; empty if one does for it."""
+    if agent_key in workers:
+        return ""
+    others = sorted(workers)
+    named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+    return f"no worker answers for agent {agent_key!r} now{named and f', only for {named}'}"
 
 
 class Lease(Struct, frozen=True):

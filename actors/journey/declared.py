@@ -29,6 +29,11 @@ _MARK = "__declared_tool__"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+def wrong_name(tool: str) -> str:
+    """Return why models do not take this name of a tool; empty if they do."""
+    return "" if _NAME.fullmatch(tool) else f"{tool!r} cannot be a tool's name: use 1 to 64 of A-Z, a-z, 0-9, _ and -"
+
+
 @dataclass(frozen=True)
 class _Declaration:
     effect: Effect | None
@@ -135,8 +140,8 @@ def tool(
                 f"@tool is for methods written with def or async def, not for {marked!r}; put it below others"
             )
         named = marked.__name__ if name is None else name
-        if not _NAME.fullmatch(named):
-            raise ValueError(f"{named!r} cannot be a tool's name: use 1 to 64 of A-Z, a-z, 0-9, _ and -")
+        if wrong_name(named):
+            raise ValueError(wrong_name(named))
         checked = None if effect is None else check_effect(effect)
         setattr(marked, _MARK, _Declaration(checked, _steps(steps), _steps(to), named, description))
         return marked

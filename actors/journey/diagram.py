@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
-from .declared import DeclaredTool, step_text
+from ...events import InvalidInput, check_token
+from .declared import DeclaredTool, step_text, wrong_name
 from .routing import REROUTE, IntentRouter
 from .schemas import ToolSchema
 from .state import at_step, step_of
@@ -105,8 +106,14 @@ def diagram(agent: Shown) -> str:
 def _routes(agent: Shown) -> dict[str, Shown | None]:
     """Return the agent that each routing tool leads to, None where there is none."""
     router = agent.router
-    names = () if router is None else router.route_names
-    return {name: agent.journeys.get(router.resolve_tool_call(name)) for name in names if router is not None}
+    if router is None:
+        return {}
+    found = {name: agent.journeys.get(router.resolve_tool_call(name)) for name in router.route_names}
+    return {name: to if _is_agent(to) else None for name, to in found.items()}
+
+
+def _is_agent(to: object) -> TypeGuard[Shown]:
+    return not isinstance(to, type) and hasattr(to, "get_initial_state")
 
 
 def _drawn(agent: Shown, prefix: str, left_out: Container[str] = ()) -> list[str]:
@@ -147,16 +154,18 @@ def check_journey(agent: Shown) -> list[str]:
     offered = {tool for step in _steps(agent) for tool in step.tools}
     for name, to in routes.items():
         if to is None:
-            found.append(f"route {name!r} leads to no agent: `journeys` has none for it")
+            found.append(f"route {name!r} leads to no agent: `journeys` needs one for it, such as MyAgent()")
         if name not in offered:
             found.append(f"route {name!r} is offered in no step")
     led_to = [] if agent.router is None else agent.router.journeys
     found += [f"no route leads to journey {journey!r}" for journey in agent.journeys if journey not in led_to]
-    others = list({id(to): to for to in agent.journeys.values()}.values())
+    others = list({id(to): to for to in agent.journeys.values() if _is_agent(to)}.values())
     for key, times in Counter([agent.key, *(to.key for to in others)]).items():
         if times > 1:
-            found.append(f"{times} journeys have the key {key!r}")
+            found.append(f"{times} journeys have the key {key!r}; give each its own")
     for to in others:
+        if to.router is not None:
+            found.append(f"journey {to.key!r} has a router itself, but only {agent.key!r}, the first, can route")
         found += [f"journey {to.key!r}: {problem}" for problem in _checked(to, leads_back=bool(routes))]
     return found
 
@@ -164,6 +173,10 @@ def check_journey(agent: Shown) -> list[str]:
 def _checked(agent: Shown, *, leads_back: bool = False) -> list[str]:
     declared, steps = agent.declared_tools, _steps(agent)
     found = [problem for step in steps for problem in _problems(step, declared, leads_back=leads_back)]
+    try:
+        check_token(agent.key, "agent key")
+    except InvalidInput as error:
+        found.append(str(error))
     if isinstance(getattr(agent.get_initial_state(), "step", None), Enum):
         known = [step.name for step in steps]
         for name, tool in declared.items():
@@ -185,6 +198,8 @@ def _problems(step: _Step, declared: Mapping[str, DeclaredTool], *, leads_back: 
     for tool, times in Counter(step.tools).items():
         if times > 1:
             yield f"{where} has {times} tools named {tool!r}"
+        if wrong_name(tool):
+            yield f"{where}: {wrong_name(tool)}"
     if step.end or leads_back or "get_tool_schemas" in step.raised or "is_terminal_state" in step.raised:
         return
     if not step.tools:

@@ -29,9 +29,9 @@ def demo(options: Options) -> int:
 @command("new", "arf new bot && cd bot && arf dev agent.py:agent")
 @click.argument("name")
 def new(options: Options, name: str) -> int:
-    """Make the directory NAME with an agent, a test of it and a README.
+    """Make the directory NAME with an agent and a test of it.
 
-    NAME becomes the agent's key, too. The agent talks and the test passes as they are.
+    There is a README, too, and NAME becomes the agent's key. The agent talks and the test passes as they are.
     """
     from .running.new import make_new  # noqa: PLC0415
 
@@ -169,7 +169,10 @@ def log(options: Options, conversation: str) -> int:
 @click.option("--from", "start", type=click.IntRange(min=1), default=1, metavar="VERSION", help="The first event.")
 @click.option("--tokens", is_flag=True, help="Print also what the model says, while it says it.")
 def follow(options: Options, conversation: str, start: int, *, tokens: bool) -> int:
-    """Print what is recorded of CONVERSATION, and then what comes, until Ctrl-C."""
+    """Print the events of CONVERSATION, and go on as they come.
+
+    It ends with Ctrl-C.
+    """
     from .reading.follow import show_follow  # noqa: PLC0415
 
     return run(show_follow(options, conversation, start, tokens=tokens))
@@ -198,7 +201,7 @@ def list_(options: Options) -> int:
 
 @command("doctor", "arf doctor", "arf doctor --nats nats://localhost:4222 -o json")
 def doctor(options: Options) -> int:
-    """Look at the server, its streams, its workers, and say what to do.
+    """Look at server, streams and workers, and say what to do.
 
     Exits with 1 if something is wrong. What cannot be known from here is said to be unknown.
     """
@@ -210,7 +213,7 @@ def doctor(options: Options) -> int:
 @command("completion", 'eval "$(arf completion bash)"', "arf completion fish > ~/.config/fish/completions/arf.fish")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(options: Options, shell: str) -> int:  # noqa: ARG001  every command takes the options
-    """Print what lets SHELL complete the commands and options of arf."""
+    """Print what lets SHELL complete the words of arf."""
     from click.shell_completion import get_completion_class  # noqa: PLC0415
 
     from .console.output import write_code  # noqa: PLC0415

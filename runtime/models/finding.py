@@ -36,7 +36,7 @@ def get_llm_client(model: str | None = None, **options: Any) -> LLMClient:
         cause = error
     else:
         return client
-    if not (isinstance(cause, ModuleNotFoundError) and cause.name == OTHERS):
+    if not _is_missing(cause):
         logger.warning("%s gave no model client (%s: %s)", OTHERS, type(cause).__name__, cause)
     return _openai_client(name, options, cause)
 
@@ -55,4 +55,10 @@ def _openai_client(model: str, options: dict[str, Any], cause: Exception) -> LLM
     try:
         return OpenAIClient(model, **{key: value for key, value in options.items() if key != "max_retries"})
     except InvalidInput as error:
-        raise InvalidInput(f"no model client: {OTHERS} gave none ({cause}), and {error}") from cause
+        others = "" if _is_missing(cause) else f"{OTHERS} gave none ({cause}), and "
+        raise InvalidInput(f"no model client: {others}{error}") from cause
+
+
+def _is_missing(cause: Exception) -> bool:
+    """Say whether the other package is just not installed, as it mostly is."""
+    return isinstance(cause, ModuleNotFoundError) and cause.name == OTHERS

@@ -72,6 +72,23 @@ def test_an_agent_without_a_model_talks_to_the_offline_one(place: Path) -> None:
     assert re.search(r"^modelless> \w", done.stdout, re.MULTILINE)
 
 
+def test_a_model_that_is_configured_wrongly_is_not_replaced_by_the_offline_one(
+    place: Path,
+) -> None:
+    done = subprocess.run(
+        [*ARF, "chat", "bot:Modelless"],
+        cwd=place,
+        env=environment(OPENAI_BASE_URL="localhost:8000"),
+        input="hello\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "OPENAI_BASE_URL must begin with http:// or https://" in done.stderr
+    assert "--offline" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [

@@ -95,6 +95,7 @@ def test_a_worker_without_a_model_says_so_before_it_connects(bot: Path) -> None:
     code, message = error("worker bot:Modelless", bot)
     assert (code, message[:44]) == (1, "agent 'modelless' has no model to talk to: n")
     assert "OPENAI_API_KEY" in message
+    assert message.endswith("; or give --offline, to try it with the offline model")
     assert not (bot / ".arf").exists()
 
 
@@ -153,7 +154,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_traceback_is_shown_only_when_it_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise KeyError('oh')")
     code, message = error("worker broken:agent", tmp_path)
-    assert (code, message) == (2, "cannot load 'broken' of 'broken:agent': KeyError: 'oh'")
+    assert (code, message) == (2, "cannot load 'broken' of 'broken:agent': KeyError: 'oh' (broken.py, line 1)")
     done = run("--debug worker broken:agent", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback (most recent call last)" in done.stderr

@@ -182,7 +182,7 @@ async def test_a_worker_that_ends_at_its_start_says_why(tmp_path: Path) -> None:
 
 
 async def test_a_worker_that_dies_meanwhile_is_noticed(tmp_path: Path) -> None:
-    with pytest.raises(FrameworkError, match=r"the worker ended with exit code -9"):
+    with pytest.raises(FrameworkError, match=r"the worker ended by signal 9"):
         async with worker_process(SPEC, Place(home=tmp_path / ".arf")) as worker:
             await worker.ready()
             os.kill(worker._process.pid, signal.SIGKILL)

@@ -77,7 +77,10 @@ def test_code_that_is_not_right_is_one_line_and_the_old_code_answers_until_it_is
         terminal.read_until("^parrot> FIRST hello$")
         for wrong, says in (
             ("def reply(said:\n", r"SyntaxError: '\(' was never closed \(wording.py, line 1\)"),
-            ("import nothing_like_this\n", "ModuleNotFoundError: No module named 'nothing_like_this'"),
+            (
+                "import nothing_like_this\n",
+                r"ModuleNotFoundError: No module named 'nothing_like_this' \(wording.py, line 1\)",
+            ),
         ):
             (place / "wording.py").write_text(wrong)
             terminal.read_until(f"^cannot load 'agent' of 'agent:agent': {says}; the code of before still answers$")
@@ -117,6 +120,7 @@ def test_a_turn_that_runs_is_finished_by_the_code_that_began_it(place: Path) -> 
 def test_a_worker_that_dies_ends_the_talk(place: Path) -> None:
     with Terminal("dev talks:Rough", place) as terminal:
         terminal.say("exit")
+        terminal.read_until("^the conversation is kept; it goes on with: arf dev ")
         terminal.read_until("^error: the worker ended with exit code 7: good-bye$")
         assert terminal.end() == 1
     assert nothing_runs(place)

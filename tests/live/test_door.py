@@ -125,7 +125,10 @@ def test_a_message_to_an_agent_without_a_worker_is_kept_and_its_reply_can_be_fet
     assert first == "no worker answers for agent 'bot' now: start one with `arf worker`; waiting for one for 2 s\n"
     assert (send.returncode, out) == (1, "")
     assert waited - at_once > 1.5
-    later = re.fullmatch(r"error: no reply from 'bot' within 2 s; .* later with: (.*)\n", rest)
+    alone = (
+        "no reply from 'bot' within 2 s, and no worker answers for agent 'bot' now; message .* is kept until one does"
+    )
+    later = re.fullmatch(rf"error: {alone}: .* later with: (.*)\n", rest)
     assert later
     with worker("bot:Bot", place):
         words = shlex.split(later[1])

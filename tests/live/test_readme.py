@@ -99,11 +99,12 @@ async def test_the_journey_is_drawn_and_nothing_is_wrong_with_it(tmp_path: Path)
 async def test_the_front_leads_to_the_kitchen_and_back(tmp_path: Path) -> None:
     (tmp_path / "greeter.py").write_text(GREETER)
     (tmp_path / "front.py").write_text(FRONT)
-    said = "I am Ada\nan order, please\n"
+    said = "I am Ada\nan order, please\na pizza\n"
     code, talked, error = await output_of("chat", "front.py:agent", cwd=tmp_path, env=environment(), stdin=said)
 
     assert (code, "journey: front -> kitchen, step open" in talked) == (0, True), talked + error
-    assert "May I have the dish?" in talked
+    assert "One pizza is on its way." in talked
+    assert await output_of("diagram", "front.py:agent", "--check", cwd=tmp_path, env=environment()) == (0, "", "")
 
 
 async def test_the_adapter_registers_inside_django(tmp_path: Path) -> None:

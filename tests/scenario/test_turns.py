@@ -1,6 +1,7 @@
 """Turns through the whole runtime, over memory and over JetStream."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -227,10 +228,28 @@ async def test_what_cannot_be_taken_is_said_at_the_door() -> None:
             await rt.send("order", "c-1", "hi", {"not json": object()})
 
 
-async def test_without_a_worker_a_send_says_how_to_find_the_reply_later() -> None:
+async def test_without_a_worker_a_send_says_so_and_how_to_find_the_reply_later() -> None:
+    says = (
+        "no reply from 'nobody' within 0.05 s, and no worker answers for agent 'nobody' now, only for order; "
+        "message m-7 is kept until one does: send the same id again, or read the log of 'c-9'"
+    )
     async with working(order_agent(ScriptedLLM("Hello."))) as rt:
-        with pytest.raises(Unavailable, match=r"no reply from 'nobody' within 0.05 s; message m-7 is kept"):
+        with pytest.raises(Unavailable, match=re.escape(says)):
             await rt.send("nobody", "c-9", "hi", message_id="m-7", timeout=0.05)
+
+
+async def test_a_send_that_a_worker_does_not_answer_in_time_is_answered_later() -> None:
+    never = asyncio.Event()
+
+    async def answer(*_asked: object) -> str:
+        await never.wait()
+        return "Hello."
+
+    async with working(order_agent(ScriptedLLM(answer))) as rt:
+        with pytest.raises(Unavailable, match=r"within 0.5 s; message m-7 is kept and will be answered: send the same"):
+            await rt.send("order", "c-9", "hi", message_id="m-7", timeout=0.5)
+        never.set()
+        assert (await rt.send("order", "c-9", "hi", message_id="m-7")).text == "Hello."
 
 
 async def test_tokens_reach_followers_before_the_answer_is_recorded(substrate: Substrate) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from agent_runtime_framework.events import Conflict, FrameworkError, InvalidInput, NotFound
 from agent_runtime_framework.runtime.cli import main as main_module_function
@@ -38,6 +39,13 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Probe:
         return found[-1]
 
     return probe
+
+
+def test_each_command_is_summed_up_whole_in_the_help() -> None:
+    listed = CliRunner().invoke(arf, ["--help"]).output.partition("Commands:")[2].partition("Examples:")[0]
+
+    assert all(name in listed for name in arf.commands)
+    assert "..." not in listed
 
 
 def test_what_is_not_given_is_the_embedded_server_and_text(seen: Probe) -> None:

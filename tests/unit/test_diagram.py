@@ -12,7 +12,9 @@ from agent_runtime_framework import (
     AgentContext,
     BaseJourneyState,
     BaseJourneyTools,
+    IntentRouter,
     JourneyAgent,
+    RouteDefinition,
     ToolSchema,
     ToolSchemaBuilder,
 )
@@ -256,9 +258,9 @@ def test_the_journeys_behind_a_router_are_checked_with_it() -> None:
 
     assert check_journey(Wrong(ScriptedLLM())) == [
         "route 'start_quote' is offered in no step",
-        "route 'file_claim' leads to no agent: `journeys` has none for it",
+        "route 'file_claim' leads to no agent: `journeys` needs one for it, such as MyAgent()",
         "no route leads to journey 'complaint'",
-        "2 journeys have the key 'quote'",
+        "2 journeys have the key 'quote'; give each its own",
         "journey 'quote': step 'done' has no prompt",
         "journey 'quote': step 'done' has no prompt",
     ]
@@ -278,3 +280,34 @@ def test_an_agent_that_two_routes_lead_to_is_drawn_once() -> None:
 
     assert drawn.count('state "quote"') == 1
     assert "    j0 --> j1 : start_quote\n    j0 --> j1 : file_claim\n    j1 --> j0 : reroute_conversation\n" in drawn
+
+
+def test_what_a_worker_does_not_take_behind_a_router_is_found() -> None:
+    class Twin(DeskAgent):
+        key = "odd"
+
+    no_agent: Any = TextAgent
+    routes = [RouteDefinition("class", "go on", "Go on"), RouteDefinition("twin", "dive", "Dive")]
+
+    class Odd(TextAgent):
+        key = "odd"
+        router = IntentRouter[str]().add_routes(routes)
+        journeys = MappingProxyType({"class": no_agent, "twin": Twin()})
+
+    found = check_journey(Odd())
+
+    name = "'go on' cannot be a tool's name: use 1 to 64 of A-Z, a-z, 0-9, _ and -"
+    assert found[:2] == [f"step 'first': {name}", f"step 'last': {name}"]
+    assert "route 'go on' leads to no agent: `journeys` needs one for it, such as MyAgent()" in found
+    assert "2 journeys have the key 'odd'; give each its own" in found
+    assert "journey 'odd' has a router itself, but only 'odd', the first, can route" in found
+    assert '    state "odd" as j1 {' in diagram(Odd()).splitlines()
+
+
+def test_a_key_that_is_no_token_is_found() -> None:
+    class Spaced(TextAgent):
+        key = "two words"
+
+    assert check_journey(Spaced()) == [
+        "agent key 'two words' is not valid: use 1 to 128 characters out of A-Z a-z 0-9 _ -"
+    ]

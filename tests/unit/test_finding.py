@@ -82,12 +82,16 @@ def test_options_may_bring_the_key() -> None:
     assert isinstance(get_llm_client(api_key="sk-1"), OpenAIClient)
 
 
-def test_with_nothing_the_error_names_both_and_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"agent_runtime_core.*OPENAI_API_KEY.*OPENAI_BASE_URL") as raised:
+def test_with_nothing_the_error_says_what_to_set_and_why_an_installed_core_gave_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"client: there is no API key: set OPENAI_API_KEY, or OPENAI_BASE_"
+    ) as raised:
         get_llm_client()
     assert isinstance(raised.value.__cause__, ModuleNotFoundError)
     _install_core(monkeypatch, tmp_path, "def get_llm_client(**given): raise RuntimeError('no provider')")
-    with pytest.raises(InvalidInput, match="no provider") as raised:
+    with pytest.raises(InvalidInput, match=r"agent_runtime_core gave none \(no provider\), and there is") as raised:
         get_llm_client()
     assert isinstance(raised.value.__cause__, RuntimeError)
 

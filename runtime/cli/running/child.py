@@ -42,7 +42,8 @@ class WorkerEnded(FrameworkError):
     """
 
     def __init__(self, when: str, code: int, said: list[str]) -> None:
-        super().__init__(f"the worker ended{when} with exit code {code}: {' '.join(said) or 'silently'}")
+        by = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        super().__init__(f"the worker ended{when} {by}: {' '.join(said) or 'silently'}")
         self.code = code
         self.said = said
 

@@ -4,6 +4,8 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
+import traceback
 from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
@@ -14,6 +16,9 @@ from ....events import InvalidInput
 from ...agents import JourneyAgent
 
 Agent: TypeAlias = JourneyAgent[Any, Any, Any]
+
+OTHERS = ("<", str(Path(__file__).parents[3]), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
+"""What the file of code begins with that is not an author's: our own, Python's, and what is installed."""
 
 
 def load_agents(specs: Sequence[str]) -> list[Agent]:
@@ -40,7 +45,7 @@ def _load(spec: str) -> list[Agent]:
     try:
         found: Any = reduce(getattr, attribute.split("."), loaded)
     except AttributeError as error:
-        raise InvalidInput(f"{module!r} has no attribute {attribute!r}") from error
+        raise InvalidInput(f"{module!r} has no attribute {attribute!r}{_agents_in(loaded)}") from error
     try:
         return _agents(found() if inspect.isroutine(found) else found, spec)
     except InvalidInput:
@@ -84,5 +89,19 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
+def _agents_in(module: ModuleType) -> str:
+    agents = [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, JourneyAgent)
+        or (isinstance(value, type) and issubclass(value, JourneyAgent) and value.__module__ == module.__name__)
+    ]
+    return f"; it has {', '.join(agents)}" if agents else ""
+
+
 def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """Return what was raised, and where in the author's code; a SyntaxError says itself where it is."""
+    frames = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(OTHERS)]
+    where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}: {error}{where}"

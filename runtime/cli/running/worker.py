@@ -25,6 +25,9 @@ from ..console.text import without_password
 from .loading import Agent, load_agents
 from .ready import Ready
 
+CONFIGURES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+"""The variables that say that a model is wanted, and which; where they cannot be used, the offline one is no answer."""
+
 LEFT_AT_ONCE = 130
 
 AUTHOR_THREADS = "arf-author"
@@ -41,7 +44,7 @@ class Loaded(Struct, frozen=True):
 def loaded(specs: Sequence[str], *, offline: bool = False) -> Loaded:
     """Return the agents that these MODULE:ATTR name, each of which has a key of its own and a model.
 
-    With `offline`, agents for which no model is found talk to the offline one.
+    With `offline`, agents for which no model is configured talk to the offline one.
 
     Raises:
         InvalidInput: one of them cannot be loaded, or two have one key.
@@ -53,8 +56,10 @@ def loaded(specs: Sequence[str], *, offline: bool = False) -> Loaded:
         try:
             models[key] = _in_words(journeys.front.client)
         except InvalidInput as error:
-            if not offline:
-                raise FrameworkError(f"agent {key!r} has no model to talk to: {error}") from error
+            configured = any(os.environ.get(name, "").strip() for name in CONFIGURES)
+            if configured or not offline:
+                other = "" if configured else "; or give --offline, to try it with the offline model"
+                raise FrameworkError(f"agent {key!r} has no model to talk to: {error}{other}") from error
             journeys.agent.llm_client = OfflineModel()
             models[key] = _in_words(journeys.agent.llm_client)
     return Loaded(agents, models)

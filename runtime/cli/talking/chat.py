@@ -35,13 +35,15 @@ async def chat(options: Options, spec: str, conversation: str | None, *, reload:
         talking(worker, place, id_, terminal, signals) as talk,
     ):
         if talk is not None:
-            await hold(talk, worker, terminal, signals)
-            failed = talk.failed
-            if isinstance(terminal.teller, EventTeller):
-                terminal.teller.end()
-            if terminal.typed and talk.now.version:
-                again = typed(options, "dev" if reload else "chat", spec, "--conversation", id_)
-                output.say(f"the conversation is kept; it goes on with: {again}")
+            try:
+                await hold(talk, worker, terminal, signals)
+                failed = talk.failed
+                if isinstance(terminal.teller, EventTeller):
+                    terminal.teller.end()
+            finally:  # also after the worker died, or the server did not come back
+                if terminal.typed and talk.now.version:
+                    again = typed(options, "dev" if reload else "chat", spec, "--conversation", id_)
+                    output.say(f"the conversation is kept; it goes on with: {again}")
     return signals.exit_code or int(failed)
 
 

@@ -5,8 +5,9 @@ import sys
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ....events import AgentKey, ConversationId, InvalidInput, Unavailable, check_token
+from ....events import ConversationId, InvalidInput, Unavailable, check_token
 from ...client import Client, Reply, checked
+from ...leases import unanswered
 from ..console import output
 from ..console.options import Options
 from ..console.place import check_agent, client_at, place_of
@@ -43,10 +44,10 @@ async def send(options: Options, message: Message, *, wait: bool, timeout: float
     place = place_of(options, create=True)
     async with client_at(place) as client:
         check_agent(await client.substrate.log.last(ConversationId(message.conversation)), say.agent)
-        alone = AgentKey(say.agent) not in await client.workers()
-        if alone:
+        nobody = unanswered(say.agent, await client.workers())
+        if nobody:
             waits = f"waiting for one for {timeout:g} s" if wait else "the message waits for one"
-            output.say(f"no worker answers for agent {say.agent!r} now: start one with `arf worker`; {waits}")
+            output.say(f"{nobody}: start one with `arf worker`; {waits}")
         if not wait:
             await client.publish(message.agent, message.conversation, message.text, message.metadata, say.id)
             _write(options, say.id, {"id": say.id})

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from ....events import InvalidInput
+from ....events import InvalidInput, Unavailable
 from ....projections import Conversation
 from ...opening import Place
 from ..console.place import client_at
@@ -89,7 +89,11 @@ async def hold(
         Unavailable: the server did not come back.
 
     """
-    await signals.first(talk.hold(until), talk.follow(), worker.died())
+    try:
+        await signals.first(talk.hold(until), talk.follow(), worker.died())
+    except (WorkerEnded, Unavailable):
+        terminal.prompt.step_aside()
+        raise
     if signals.number:
         terminal.prompt.interrupted()
     if talk.waits:
