@@ -76,7 +76,9 @@ def settle(conversation: Conversation, journey: Journey | None, *commands: Comma
                     conversation = evolve(conversation, event)
                 events.extend(decided)
                 following = _needed(conversation, journey) if decided and journey is not None else None
-            except (Exception, SystemExit) as error:  # noqa: BLE001  author code may raise anything; the turn fails
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001  author code may raise anything, and nothing here waits
                 raised = error if isinstance(error, Exception) else RuntimeError(described(error))
                 following = _instead(conversation, commands[-1], described(error))
         if raised is not None:

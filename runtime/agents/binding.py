@@ -87,8 +87,13 @@ class BoundJourney:
         return state_from_fields(self.state_type, conversation.state)
 
     def first(self, state: Any | None) -> tuple[dict[str, bytes], str]:
-        """Return the fields and the step that the journey begins with: those of `state`, else of the initial one."""
-        begun = state if state is not None else self.agent.get_initial_state()
+        """Return the fields and the step that the journey begins with: those of `state`, else of the initial one.
+
+        Raises:
+            InvalidInput: it is no state that this journey can be in; entered with it, no turn could read it.
+
+        """
+        begun = self._own(state if state is not None else self.agent.get_initial_state())
         return state_fields(begun), step_of(begun)
 
     def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
@@ -136,6 +141,19 @@ class BoundJourney:
         effects = {} if request is None else request.effects
         return RunTool(effect=effects.get(call.name, "once"))
 
+    def _own(self, state: Any) -> Any:
+        """Return the state as the journey's own class has it; an author may hand over another journey's."""
+        if type(state) is self.state_type:
+            return state
+        fields = state_fields(state)
+        try:
+            return state_from_fields(self.state_type, fields)
+        except Exception as error:  # author code may raise anything
+            kinds = type(state).__name__, self.state_type.__name__
+            raise InvalidInput(
+                f"{self.name!r} cannot begin with this {kinds[0]}: give a {kinds[1]} ({error})"
+            ) from error
+
     def _prompt(self, state: Any) -> str:
         prompt: object = self.agent.get_system_prompt(state)
         if not isinstance(prompt, str):
@@ -171,7 +189,9 @@ class BoundJourney:
         try:
             tools = schemas_to_openai_format(self._schemas(state))
             return self._prompt(state), tools
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
             return (type(error).__name__,)
 
 

@@ -16,6 +16,7 @@ from ...projections import Conversation, OwedToolCall
 from ..clock import Clock
 from ..config import should_swallow_exceptions
 from .asking import Raised
+from .author import author_code
 from .hooks import ExecutorHooks, watched, watched_after
 from .tool_executors import FailedText
 
@@ -88,7 +89,8 @@ class ToolCaller:
             if self._hooks is not None:
                 await watched(self._hooks.on_tool_start, name, owed.call.arguments)
             async with limit:
-                done = await self._run(conversation, owed)
+                with author_code():  # also an author's state, its tools and its router are made and asked in there
+                    done = await self._run(conversation, owed)
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 text = f"Error executing {name}: no result within {self._timeout:g} s; the state is unchanged"

@@ -150,8 +150,9 @@ def agent_effects(
         try:
             await completed(journey.hooks, ended)
         finally:
-            ctx, state = context_of(conversation), journey.state(conversation)
-            await call_author(journey.agent.save_state, ctx, state, threads=threads)
+            with author_code():
+                ctx, state = context_of(conversation), journey.state(conversation)
+                await call_author(journey.agent.save_state, ctx, state, threads=threads)
 
     def performing(raised: Raised) -> Performing:
         run = JourneyToolRun(journeys, threads=threads)

@@ -81,6 +81,8 @@ class Journeys:
             return self.front
         router = self.agent.router
         journey = None if router is None else router.resolve_tool_call(tool)
+        if journey is not None and journey not in self._routed:
+            raise InvalidInput(f"route {tool!r} of {self.agent.key!r} was added while that was at work: start it anew")
         return None if journey is None else self._by_name[self._routed[journey].key]
 
     async def enter(
@@ -120,7 +122,12 @@ def _routed(agent: EquippedJourney[Any, Any, Any]) -> dict[Any, EquippedJourney[
         check_token(found.key, "agent key")
         if found.router is not None:
             raise InvalidInput(f"{found.key!r} has a router itself, but only {agent.key!r}, the first, can route")
-    clashing = sorted(set(router.route_names) & set(agent.declared_tools))
-    if clashing:
-        raise InvalidInput(f"{agent.key!r} has a tool and a route named {clashing[0]!r}: give one another name")
-    return {journey: journeys[journey] for journey in router.journeys}
+    routed = {journey: journeys[journey] for journey in router.journeys}
+    if REROUTE in router.route_names:
+        raise InvalidInput(f"a route of {agent.key!r} is named {REROUTE!r}, the tool that leads back: rename it")
+    for one in (agent, *routed.values()):
+        # a call of such a tool would lead to another journey, wherever it is made
+        clashing = sorted({*router.route_names, REROUTE} & set(one.declared_tools))
+        if clashing:
+            raise InvalidInput(f"{one.key!r} has a tool and a route named {clashing[0]!r}: give one another name")
+    return routed
