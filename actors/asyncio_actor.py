@@ -79,6 +79,12 @@ class AsyncioInbox:
         """Return the oldest envelope; there must be one."""
         return self._envelopes.popleft()
 
+    async def ended(self) -> None:
+        """End the handling of a message, and wait until it is over."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
     def empty(self) -> bool:
         """Say whether nothing is waiting."""
         return not self._envelopes
@@ -135,7 +141,7 @@ class AsyncioActor(Actor):
             # whatever a subclass raises stops only this actor; what ends the task ends it after that
             if envelope.reply_to is not None:
                 envelope.reply_to.set_exception()
-            else:
+            elif not isinstance(error, asyncio.CancelledError) or not self.actor_stopped.is_set():
                 self._handle_failure(*sys.exc_info())
                 self.on_failure(*sys.exc_info())
             if not isinstance(error, Exception):
@@ -143,6 +149,11 @@ class AsyncioActor(Actor):
         else:
             if envelope.reply_to is not None:
                 envelope.reply_to.set(response)
+
+    async def ended(self) -> None:
+        """End what this actor handles, and wait until that is over."""
+        if isinstance(self.actor_inbox, AsyncioInbox):
+            await self.actor_inbox.ended()
 
     def discard(self) -> None:
         """Answer what is left in the inbox of a stopped actor, as pykka does."""

@@ -118,6 +118,7 @@ class ConversationActor(AsyncioActor):
         self._waiting: deque[SayToAgent] = deque()
         self._unacknowledged: list[Delivered] = []
         self._effect: tuple[str, asyncio.Task[None]] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def idle(self) -> bool:
@@ -295,6 +296,8 @@ class ConversationActor(AsyncioActor):
         if owed is not None and self._effect is None and not self.actor_stopped.is_set():
             task = asyncio.get_running_loop().create_task(self._effects_outcome(self._conversation, owed))
             self._effect = (owed.id, task)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         self._life.busy(self, busy=self._effect is not None or not self.actor_inbox.empty())
 
     async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:
@@ -327,6 +330,13 @@ class ConversationActor(AsyncioActor):
         self._unacknowledged.clear()
         self._waiting.clear()
         self._life.busy(self, busy=False)
+
+    async def ended(self) -> None:
+        """Let go of the conversation, and wait until nothing of it runs here any more."""
+        self.abandon()
+        await super().ended()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     def on_failure(
         self,

@@ -2,6 +2,7 @@
 
 import importlib
 import traceback
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -79,7 +80,7 @@ class DjangoRuntimeAdapter(AdaptedJourney[StateT, ToolsT, StepT]):
     ) -> None:
         self._require_all(DjangoRuntimeAdapter)
         super().__init__(llm_client, backend_client, max_tool_iterations, terminal_tools, state_store=state_store)
-        self._running: dict[str, DjangoRun] = {}
+        self._running: defaultdict[str, list[DjangoRun]] = defaultdict(list)
         _count_as_runtime()
 
     async def run(self, ctx: RunContext) -> RunResult:
@@ -92,16 +93,18 @@ class DjangoRuntimeAdapter(AdaptedJourney[StateT, ToolsT, StepT]):
             Exception: what the run's context raised; in debug, what a tool raised.
 
         """
-        run = self._running[str(ctx.run_id)] = DjangoRun(self, ctx)
+        id_, run = str(ctx.run_id), DjangoRun(self, ctx)
+        self._running[id_].append(run)  # a runner that lost sight of a run may begin it again
         try:
             return await run.result()
         finally:
-            del self._running[str(ctx.run_id)]
+            self._running[id_].remove(run)
+            if not self._running[id_]:
+                del self._running[id_]
 
     async def cancel(self, ctx: RunContext) -> None:
         """End a run of this process before its next model call or tool."""
-        run = self._running.get(str(ctx.run_id))
-        if run is not None:
+        for run in self._running.get(str(ctx.run_id), ()):
             run.halt()
 
     async def on_error(self, ctx: RunContext, error: BaseException) -> RunError | None:

@@ -6,22 +6,21 @@ run is cancelled, ends the turn before the next model call or tool; what it rais
 """
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from ...actors.journey import AgentContext, DeclaredTool, StateSerializer, ToolSchema, state_from_dict, state_to_dict
-from ...events import CallId, StateChanged, Stored, ToolFailed, ToolReturned, ToolStarted
+from ...events import CallId, Refused, StateChanged, Stored, ToolFailed, ToolReturned, ToolStarted
 from ...projections import AssistantMessage, Call, Conversation, call_ids, state_of
 from ..agents.author import call_author
 from ..agents.equipped import EquippedJourney
 from ..agents.run import take_turn
 from ..models.protocol import Answer
 from .adapted import AdaptedJourney
-from .run_context import AdaptedContext, RunContext, conversation_of
+from .run_context import AdaptedContext, RunContext, answered, conversation_of
 from .run_result import RunResult
 from .state_store import DjangoStateStore
 
@@ -39,8 +38,10 @@ class DjangoRun:
         self._loop = asyncio.get_running_loop()
         self._kept = DjangoStateStore(ctx, adapter.key, adapter.state_store)
         self._saved = b""
+        self._saving = asyncio.Lock()
         self._called: set[CallId] = set()
         self._halting = False
+        self._over = False
         self._broken: BaseException | None = None
 
     def halt(self) -> None:
@@ -55,6 +56,12 @@ class DjangoRun:
             BaseException: what the run's context raised; in debug, what a tool raised.
 
         """
+        try:
+            return await self._result()
+        finally:
+            self._over = True  # a tool that goes on in its thread is heard no more
+
+    async def _result(self) -> RunResult:
         self.backend = await call_author(self.adapter.get_backend_client, self.ctx)
         taken = await take_turn(_JourneyOfRun(self), self.context, announce=self._announce, halted=self._halted)
         if self._broken is not None:
@@ -83,18 +90,21 @@ class DjangoRun:
 
     async def save(self, state: Any) -> None:
         """Checkpoint a state object that differs from what was checkpointed last, and tell the author."""
+        data = _plain(state)  # one that cannot be kept fails the tool that announces it, not the run
         with self._watched():
-            await self._here(self._save(_plain(state), state))
+            await self._here(self._save(data, state))
 
     async def _save(self, data: Any, state: Any) -> None:
         encoded = _encoder.encode(data)
-        if encoded == self._saved:
-            return
-        await self._kept.save(data)
-        self._saved = encoded
-        told = self.adapter.on_state_change(self.ctx, state)
-        if inspect.isawaitable(told):
-            await told
+        async with self._saving:  # a tool may announce several changes at once, and the last one is to stay
+            if self._over:
+                raise Refused(f"run {self.ctx.run_id} is over: no state is taken any more")
+            if encoded == self._saved or self._broken is not None:
+                return
+            self._saved = b""  # whoever interrupts this does not know what is kept now
+            await self._kept.save(data)
+            self._saved = encoded
+        await answered(self.adapter.on_state_change(self.ctx, state))
 
     # --- what the run's context is told
 
@@ -133,11 +143,12 @@ class DjangoRun:
     ) -> None:
         id_ = call_ids(conversation.transcript.window(0, conversation.turns)).get(event.call, str(event.call))
         payload = {"id": id_, "name": _call(conversation, event).name, **what, "tool_call_id": id_}
-        await self.ctx.emit(type_, cast("dict[str, Any]", StateSerializer.serialize(payload)))
+        # plain JSON, whatever a model wrote: it has numbers that no state may have
+        await answered(self.ctx.emit(type_, msgspec.json.decode(msgspec.json.encode(payload))))
 
     async def _tell(self, text: str) -> None:
         tell = getattr(self.ctx, "emit_user_message", None)
-        await (tell(text) if tell is not None else self.ctx.emit("assistant.message", {"content": text}))
+        await answered(tell(text) if tell is not None else self.ctx.emit("assistant.message", {"content": text}))
 
     # --- the end of the run
 
@@ -153,8 +164,8 @@ class DjangoRun:
 
     async def _cancelled(self) -> bool:
         look = getattr(self.ctx, "check_cancelled", None)
-        looked = await look() if look is not None else None
-        return looked is True or bool(self.ctx.cancelled())
+        looked = await answered(look()) if look is not None else None
+        return looked is True or bool(await answered(self.ctx.cancelled()))
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -164,7 +175,7 @@ class DjangoRun:
         except BaseException as error:
             task = asyncio.current_task()
             if not isinstance(error, asyncio.CancelledError) or (task is not None and not task.cancelling()):
-                self._broken = error
+                self._broken = self._broken or error
             raise
 
     async def _here(self, work: Awaitable[None]) -> None:

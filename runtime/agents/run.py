@@ -131,16 +131,20 @@ async def converse(
     """
     kept = log if log is not None else MemoryLog(limit=None)
 
+    actors: list[ConversationActor] = []
+
     def create(key: str, id_: ConversationId, life: Life) -> ConversationActor:
-        return ConversationActor(key, id_, journey=journey, log=kept, effects=effects, life=life)
+        actors.append(ConversationActor(key, id_, journey=journey, log=kept, effects=effects, life=life))
+        return actors[-1]
 
     directory = Directory(WriterId(new_id("run")), now=clock.now, sleep=clock.sleep, owns=_always, create=create)
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     directory.deliver(say.agent, conversation, _delivered(say, over))
     try:
         await over
-    finally:
-        directory.abandon(_always)
+    finally:  # also where this is cancelled: then nothing goes on that nobody sees
+        for actor in actors:
+            await actor.ended()
     after = initial(conversation)
     async for stored in kept.read(conversation):
         after = fold(after, [stored.frame])
@@ -209,16 +213,19 @@ def plain(message: AgentMessage | Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a message from before a model may be sent.
 
     Raises:
-        InvalidInput: it is not JSON.
+        InvalidInput: it is no message, or not JSON.
 
     """
-    fields: Mapping[str, Any] = message.to_dict() if isinstance(message, AgentMessage) else message
+    fields: object = message.to_dict() if isinstance(message, AgentMessage) else message
+    if not isinstance(fields, Mapping):
+        raise InvalidInput(f"a message must be a dict with role and content, not {fields!r:.80}")
     sent = {key: value for key, value in fields.items() if key in SENT and value is not None}
     try:
-        msgspec.json.encode(sent)
+        # as the log will give it back, so that a live turn and a folded one read the same
+        made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(sent))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"a message of role {sent.get('role')!r} is not JSON: {error}") from error
-    return sent
+    return made
 
 
 def failure(conversation: str, ended: Ended) -> NoReply:
