@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
+from msgspec.structs import replace
+
 from ...actors import AskModel, EndTurn, EnterJourney, Open, Policy, Verdict
 from ...actors.journey import REROUTE, AgentContext, create_reroute_tool, state_from_fields
 from ...events import InvalidInput, check_token
@@ -58,8 +60,12 @@ class Journeys:
         return self._by_name[name]
 
     def policy(self, conversation: Conversation) -> Policy:
-        """Say when a turn is over."""
-        return self.on(conversation).policy
+        """Say when a turn is over; which tools end it is said by the journey that they were called in."""
+        policy = self.on(conversation).policy
+        answer = None if conversation.turn is None else conversation.turn.answer
+        if answer is None or answer.journey == conversation.journey or answer.journey not in self._by_name:
+            return policy
+        return replace(policy, terminal_tools=self._by_name[answer.journey].policy.terminal_tools)
 
     def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
         """Return what the model is asked in this state."""
