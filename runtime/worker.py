@@ -223,7 +223,7 @@ class Worker:
             left = self._directory.turns
             logger.warning("%d turns did not finish within %g s; the next owner goes on", left, self._grace)
         self._directory.abandon(lambda _agent, _conversation: True)
-        await asyncio.gather(*(effects.told() for effects in self._effects.values()))
+        await asyncio.gather(*(effects.told(self._grace) for effects in self._effects.values()))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._grace)
         await asyncio.gather(

@@ -111,10 +111,12 @@ class TurnEffects:
         """Return what ended a turn, if that was raised in this process and is still known."""
         return self._errors.get((conversation, turn))
 
-    async def told(self) -> None:
-        """Wait until the author was told of every turn that is over."""
+    async def told(self, timeout: float | None = None) -> None:
+        """Wait until the author was told of every turn that is over, at most so many seconds."""
         if self._telling:
-            await asyncio.wait(set(self._telling))
+            _, hanging = await asyncio.wait(set(self._telling), timeout=timeout)
+            for task in hanging:
+                task.cancel()
 
     def _told(self, task: asyncio.Task[None]) -> None:
         self._telling.discard(task)

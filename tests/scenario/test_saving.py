@@ -213,3 +213,13 @@ async def test_what_a_tool_raised_is_told_though_saving_back_fails(caplog: pytes
 
     assert result.messages[1].content == "Error executing save_name: nobody is no name"
     assert "the disk is full" in caplog.text
+
+
+async def test_an_author_who_never_comes_to_an_end_of_saving_does_not_keep_a_worker() -> None:
+    class Hanging(OrderAgent):
+        async def save_state(self, ctx: AgentContext, state: Order) -> None:
+            await asyncio.Event().wait()
+
+    with ScriptedLLM("Hello.") as llm:
+        async with asyncio.timeout(10), working(Hanging(llm), grace=0.01) as rt:
+            assert (await rt.send("order", "c-1", "hi")).text == "Hello."
