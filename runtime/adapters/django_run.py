@@ -40,6 +40,7 @@ class DjangoRun:
         self._saved = b""
         self._saving = asyncio.Lock()
         self._called: set[CallId] = set()
+        self._ids: dict[CallId, str] = {}
         self._halting = False
         self._over = False
         self._broken: BaseException | None = None
@@ -141,10 +142,15 @@ class DjangoRun:
     async def _emit(
         self, type_: str, conversation: Conversation, event: ToolStarted | ToolReturned | ToolFailed, **what: Any
     ) -> None:
-        id_ = call_ids(conversation.transcript.window(0, conversation.turns)).get(event.call, str(event.call))
+        id_ = self._id_of(event.call, conversation)
         payload = {"id": id_, "name": _call(conversation, event).name, **what, "tool_call_id": id_}
         # plain JSON, whatever a model wrote: it has numbers that no state may have
         await answered(self.ctx.emit(type_, msgspec.json.decode(msgspec.json.encode(payload))))
+
+    def _id_of(self, call: CallId, conversation: Conversation) -> str:
+        if call not in self._ids:  # all is rendered for it, so once an answer is enough
+            self._ids = call_ids(conversation.transcript.window(0, conversation.turns))
+        return self._ids.get(call, str(call))
 
     async def _tell(self, text: str) -> None:
         tell = getattr(self.ctx, "emit_user_message", None)

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
 
 from agent_runtime_framework import InvalidInput, NoReply, StateStore, configure
 from agent_runtime_framework.adapters import DjangoRuntimeAdapter, DjangoStateStore, create_django_runtime
+from agent_runtime_framework.projections import call_ids
+from agent_runtime_framework.runtime.adapters import django_run
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.configuration import fresh_configuration
 from support.django_runs import BareRun, Booking, BookingAgent, Run
@@ -334,6 +337,18 @@ async def test_numbers_that_no_state_takes_are_told_as_the_model_wrote_them() ->
 
     assert run.events[0][1]["arguments"] == {"name": 10**1_000 - 1}
     assert "more than 2048 bits" in run.events[1][1]["result"]
+
+
+async def test_however_many_calls_an_answer_has_the_history_is_read_once_for_their_ids(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading = Mock(side_effect=call_ids)
+    monkeypatch.setattr(django_run, "call_ids", reading)
+    run = Run("I am Ada")
+    with ScriptedLLM(calls(*[("fail", {})] * 20), NAMED, "Which day?") as llm:
+        await BookingAgent(llm).run(run)
+
+    assert (reading.call_count, len({said["id"] for _, said in run.events})) == (2, 21)
 
 
 async def test_of_changes_that_a_tool_announces_at_once_the_last_is_what_is_kept() -> None:
