@@ -140,7 +140,7 @@ class AsyncioActor(Actor):
             # whatever a subclass raises stops only this actor; what ends the task ends it after that
             if envelope.reply_to is not None:
                 envelope.reply_to.set_exception()
-            else:
+            elif not isinstance(error, asyncio.CancelledError) or not self.actor_stopped.is_set():
                 self._handle_failure(*sys.exc_info())
                 self.on_failure(*sys.exc_info())
             if not isinstance(error, Exception):

@@ -118,6 +118,7 @@ class ConversationActor(AsyncioActor):
         self._waiting: deque[SayToAgent] = deque()
         self._unacknowledged: list[Delivered] = []
         self._effect: tuple[str, asyncio.Task[None]] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def idle(self) -> bool:
@@ -126,10 +127,9 @@ class ConversationActor(AsyncioActor):
 
     @property
     def running(self) -> tuple[asyncio.Task[None], ...]:
-        """What runs now: the effect that is under way, and the handling of messages."""
-        effect = None if self._effect is None else self._effect[1]
+        """What runs now: effects, also those that are being ended, and the handling of messages."""
         handling = self.actor_inbox.draining if isinstance(self.actor_inbox, AsyncioInbox) else None
-        return tuple(task for task in (effect, handling) if task is not None)
+        return (*self._tasks, *(() if handling is None else (handling,)))
 
     async def on_receive(self, message: Message) -> None:
         """Take one command, and go on as far as it goes; what cannot be taken now is given back."""
@@ -302,6 +302,8 @@ class ConversationActor(AsyncioActor):
         if owed is not None and self._effect is None and not self.actor_stopped.is_set():
             task = asyncio.get_running_loop().create_task(self._effects_outcome(self._conversation, owed))
             self._effect = (owed.id, task)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         self._life.busy(self, busy=self._effect is not None or not self.actor_inbox.empty())
 
     async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:

@@ -77,7 +77,9 @@ def settle(conversation: Conversation, journey: Journey | None, *commands: Comma
                     conversation = evolve(conversation, event)
                 events.extend(decided)
                 following = _needed(conversation, journey) if decided and journey is not None else None
-            except (Exception, SystemExit) as error:  # noqa: BLE001  author code may raise anything; the turn fails
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001  author code may raise anything, and nothing here waits
                 raised = error if isinstance(error, Exception) else RuntimeError(described(error))
                 following = _instead(conversation, commands[-1], described(error))
         if raised is not None:
@@ -117,13 +119,13 @@ def _verdict(conversation: Conversation, turn: Turn, call: Call, journey: Journe
 
 
 def _end_of(turn: Turn, answer: Answer, policy: Policy) -> EndTurn | None:
-    if turn.left and turn.rounds == turn.rounds_before:
-        return None  # this answer led to another journey, which has not been asked yet
     spoken = answer.results[-1].version if answer.calls else answer.version
     if not answer.calls and policy.stop_on_text:
         return EndTurn(reason="text_response", spoken=spoken)
     if answer.calls and answer.calls[-1].name in policy.terminal_tools and answer.results[-1].succeeded:
         return EndTurn(reason=f"terminal_tool:{answer.calls[-1].name}", spoken=spoken)
+    if turn.left and turn.rounds == turn.rounds_before:
+        return None  # this answer led to another journey, which has not been asked yet
     if turn.rounds - turn.rounds_before >= policy.max_rounds:
         return EndTurn(reason="max_iterations", spoken=spoken)
     return None

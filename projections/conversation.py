@@ -249,7 +249,7 @@ def _model(now: Conversation, event: ModelRequested | ModelAnswered | ModelFaile
             return replace(now, turn=turn, prompts=prompts, tools=tools)
         case ModelAnswered():
             text, calls = text_of(event.message), calls_of(event.message)
-            answer = Answer(version, text, calls)
+            answer = Answer(version, text, calls, journey=now.journey)
             usage = add_usage(turn.usage, event.usage)
             turn = replace(turn, waiting=False, answer=answer, rounds=turn.rounds + 1, usage=usage)
             entry = AssistantMessage(version, text, calls)

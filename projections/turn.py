@@ -55,13 +55,17 @@ class Result(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """Is the model's last answer and how far its calls have come; calls run one after another, in order."""
+    """Is the model's last answer and how far its calls have come; calls run one after another, in order.
+
+    `journey` is the one that it was given in, which a call of it may have led away from.
+    """
 
     version: int
     text: str
     calls: tuple[Call, ...] = ()
     running: Running | None = None
     results: tuple[Result, ...] = ()
+    journey: str = ""
 
     @property
     def next_call(self) -> Call | None:

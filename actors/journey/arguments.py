@@ -12,6 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from ...events import InvalidInput
+from ..sizes import REASON_LIMIT, cut, shown
 from .schemas import ToolParameter
 from .serializer import StateSerializer
 
@@ -57,12 +58,15 @@ def convert(tool: str, expected: Mapping[str, Argument], given: Mapping[str, Any
         if name in given:
             try:
                 converted[name] = msgspec.convert(given[name], argument.annotation, str_keys=True)
-            except Exception as error:  # noqa: BLE001  the constructor of an author's class may raise anything
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001  the constructor of an author's class may raise anything
                 problems.append(_problem(name, argument.parameter, error))
         elif argument.parameter.required:
             problems.append(f"`{name}` is missing")
     if problems:
-        raise InvalidInput(f"Error: the arguments of '{tool}' do not fit: {'; '.join(problems)}")
+        # a model is not made to read again all that it wrote
+        raise InvalidInput(cut(f"Error: the arguments of '{tool}' do not fit: {'; '.join(problems)}", REASON_LIMIT))
     return converted
 
 
@@ -145,12 +149,13 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _problem(name: str, parameter: ToolParameter, error: Exception) -> str:
-    what, inside, path = str(error).rpartition(" - at `$")
+def _problem(name: str, parameter: ToolParameter, error: BaseException) -> str:
+    said = shown(error)
+    what, inside, path = said.rpartition(" - at `$")
     if inside:
         return f"`{name}{path.removesuffix('`')}`: {what}"
     choices = (parameter.schema or {}).get("enum")
-    return f"`{name}`: {error}" + (f"; use one of {_listed(choices)}" if choices else "")
+    return f"`{name}`: {said}" + (f"; use one of {_listed(choices)}" if choices else "")
 
 
 def _listed(values: Any) -> str:

@@ -7,19 +7,19 @@ run is cancelled, ends the turn before the next model call or tool; what it rais
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from ...actors.journey import AgentContext, DeclaredTool, StateSerializer, ToolSchema, state_from_dict, state_to_dict
-from ...events import CallId, StateChanged, Stored, ToolFailed, ToolReturned, ToolStarted
+from ...events import CallId, Refused, StateChanged, Stored, ToolFailed, ToolReturned, ToolStarted
 from ...projections import AssistantMessage, Call, Conversation, call_ids, state_of
 from ..agents.author import call_author
 from ..agents.equipped import EquippedJourney
 from ..agents.run import take_turn
 from ..models.protocol import Answer
 from .adapted import AdaptedJourney
-from .run_context import AdaptedContext, RunContext, conversation_of
+from .run_context import AdaptedContext, RunContext, answered, conversation_of
 from .run_result import RunResult
 from .state_store import DjangoStateStore
 
@@ -39,8 +39,10 @@ class DjangoRun:
         self._saved = b""
         self._saving = asyncio.Lock()
         self._called: set[CallId] = set()
+        self._ids: dict[CallId, str] = {}
         self._once: str | None = None
         self._halting = False
+        self._over = False
         self._broken: BaseException | None = None
 
     def halt(self) -> None:
@@ -55,6 +57,12 @@ class DjangoRun:
             BaseException: what the run's context raised; in debug, what a tool raised.
 
         """
+        try:
+            return await self._result()
+        finally:
+            self._over = True  # a tool that goes on in its thread is heard no more
+
+    async def _result(self) -> RunResult:
         self.backend = await call_author(self.adapter.get_backend_client, self.ctx)
         taken = await take_turn(_JourneyOfRun(self), self.context, announce=self._announce, halted=self._halted)
         if self._broken is not None:
@@ -83,16 +91,20 @@ class DjangoRun:
 
     async def save(self, state: Any) -> None:
         """Checkpoint a state object that differs from what was checkpointed last, and tell the author."""
+        data = _plain(state)  # one that cannot be kept fails the tool that announces it, not the run
         if self._broken is None:
-            await self._attempt(self._here(self._save(_plain(state), state)))
+            await self._attempt(self._here(self._save(data, state)))
             if self._broken is not None:
                 raise self._broken  # to the tool that announced the change
 
     async def _save(self, data: Any, state: Any) -> None:
         encoded = _encoder.encode(data)
-        async with self._saving:  # a tool may announce several changes at once; the last one stays
-            if encoded == self._saved:
+        async with self._saving:  # a tool may announce several changes at once, and the last one is to stay
+            if self._over:
+                raise Refused(f"run {self.ctx.run_id} is over: no state is taken any more")
+            if encoded == self._saved or self._broken is not None:
                 return
+            self._saved = b""  # whoever interrupts this does not know what is kept now
             await self._kept.save(data)
             self._saved = encoded
             await call_author(self.adapter.on_state_change, self.ctx, state)
@@ -108,9 +120,8 @@ class DjangoRun:
             data = state_of(conversation)  # first, so that no result is told whose change could still be lost
             await self._save(data, state_from_dict(type(self.adapter.get_initial_state()), data))
         events = [event for event in stored.frame.events if isinstance(event, ToolStarted | ToolReturned | ToolFailed)]
-        ids = call_ids(conversation.transcript.window(0, conversation.turns)) if events else {}
         for event in events:
-            call, id_ = _call(conversation, event), ids[event.call]
+            call, id_ = _call(conversation, event), self._id_of(event.call, conversation)
             if event.call not in self._called:
                 if isinstance(event, ToolFailed) and event.kind == "cancelled":
                     continue  # the run ended before anything was told of it
@@ -121,13 +132,19 @@ class DjangoRun:
             else:
                 await self._emit("tool.result", id_, call.name, result=event.content)
 
+    def _id_of(self, call: CallId, conversation: Conversation) -> str:
+        if call not in self._ids:  # all is rendered for it, so once an answer is enough
+            self._ids = call_ids(conversation.transcript.window(0, conversation.turns))
+        return self._ids[call]
+
     async def _emit(self, type_: str, id_: str, name: str, **what: Any) -> None:
         payload = {"id": id_, "name": name, **what, "tool_call_id": id_}
-        await self.ctx.emit(type_, cast("dict[str, Any]", StateSerializer.serialize(payload)))
+        # plain JSON, whatever a model wrote: it has numbers that no state may have
+        await answered(self.ctx.emit(type_, msgspec.json.decode(msgspec.json.encode(payload))))
 
     async def _tell(self, text: str) -> None:
         tell = getattr(self.ctx, "emit_user_message", None)
-        await (tell(text) if tell is not None else self.ctx.emit("assistant.message", {"content": text}))
+        await answered(tell(text) if tell is not None else self.ctx.emit("assistant.message", {"content": text}))
 
     # --- the end of the run
 
@@ -142,8 +159,8 @@ class DjangoRun:
 
     async def _look(self) -> None:
         look = getattr(self.ctx, "check_cancelled", None)
-        looked = await look() if look is not None else None
-        self._halting = looked is True or bool(self.ctx.cancelled())
+        looked = await answered(look()) if look is not None else None
+        self._halting = looked is True or bool(await answered(self.ctx.cancelled()))
 
     async def _attempt(self, work: Awaitable[None]) -> None:
         """Await work of the context's, and keep what it raises for the end of the run; our own cancellation passes."""
@@ -153,9 +170,9 @@ class DjangoRun:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            self._broken = error
+            self._broken = self._broken or error
         except (Exception, SystemExit) as error:  # noqa: BLE001  it is raised to the runner
-            self._broken = error
+            self._broken = self._broken or error
 
     async def _here(self, work: Awaitable[None]) -> None:
         """Await work on the loop that the run was begun on, wherever a tool announces a change."""

@@ -1,13 +1,15 @@
 """The context of a run as `django_agent_runtime` gives it, and as a journey's tools see it."""
 
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ...actors.journey import AgentContext
 
+T = TypeVar("T")
+
 
 class RunContext(Protocol):
-    """Is what a runner hands to a run.
+    """Is what a runner hands to a run; each of its methods may be `async def` or `def`.
 
     Beside these it may have `emit_user_message(text)`, which else is an event of type `assistant.message`, and
     `check_cancelled()`, which looks again whether the run is to end.  `conversation_id` may be None.
@@ -21,16 +23,16 @@ class RunContext(Protocol):
     def input_messages(self) -> Sequence[Mapping[str, Any]]:
         """What was said so far, the new message last."""
 
-    async def emit(self, type: str, payload: dict[str, Any], /) -> None:  # noqa: A002  the runner's own word
+    def emit(self, type: str, payload: dict[str, Any], /) -> Awaitable[None] | None:  # noqa: A002  the runner's own word
         """Store an event and tell whoever watches."""
 
-    async def checkpoint(self, state: dict[str, Any], /) -> None:
+    def checkpoint(self, state: dict[str, Any], /) -> Awaitable[None] | None:
         """Keep a state for this run."""
 
     def get_state(self) -> Awaitable[dict[str, Any] | None] | dict[str, Any] | None:
         """Return what was checkpointed last in this run, or None."""
 
-    def cancelled(self) -> bool:
+    def cancelled(self) -> Awaitable[bool] | bool:
         """Say whether the run is to end."""
 
 
@@ -54,6 +56,11 @@ class AdaptedContext(AgentContext):
         if name == "run":  # not there yet: asking it for itself would never end
             raise AttributeError(name)
         return getattr(self.run, name)
+
+
+async def answered(answer: Awaitable[T] | T) -> T:
+    """Return what a runner's method gave: it may be `async def` or `def`."""
+    return await answer if isinstance(answer, Awaitable) else answer
 
 
 def conversation_of(run: RunContext) -> Any:

@@ -1,12 +1,12 @@
 """Where the state of a journey is kept while it runs inside another runtime."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, cast
 
 from ...actors.journey import StateSerializer, state_to_dict
+from ...events import InvalidInput
 from ..memory import StateStore
-from .run_context import RunContext, conversation_of
+from .run_context import RunContext, answered, conversation_of
 
 
 class DjangoStateStore:
@@ -38,10 +38,16 @@ class DjangoStateStore:
         self._states = state_store
 
     async def load(self) -> dict[str, Any] | None:
-        """Return the run's checkpoint, else what the store has of its conversation, else None."""
-        state = self._ctx.get_state()
-        checkpoint = await state if inspect.isawaitable(state) else state
+        """Return the run's checkpoint, else what the store has of its conversation, else None.
+
+        Raises:
+            InvalidInput: the checkpoint is no dict.
+
+        """
+        checkpoint: object = await answered(self._ctx.get_state())
         if checkpoint:
+            if not isinstance(checkpoint, Mapping):
+                raise InvalidInput(f"the checkpoint of run {self._ctx.run_id} is {checkpoint!r:.80}, not a dict")
             return dict(checkpoint)
         conversation = conversation_of(self._ctx)
         if self._states is None or conversation is None:
@@ -57,7 +63,7 @@ class DjangoStateStore:
         """
         given = state if isinstance(state, Mapping) else state_to_dict(state)
         data = cast("dict[str, Any]", StateSerializer.serialize(given))
-        await self._ctx.checkpoint(data)
+        await answered(self._ctx.checkpoint(data))
         conversation = conversation_of(self._ctx)
         if self._states is not None and conversation is not None:
             await self._states.save_state(conversation, self._key, data)

@@ -1,7 +1,8 @@
 """Where an author's code is called: what it raises is an exception of its own, and never ends more than the call.
 
 An author's code may raise things that mean something else to whoever runs it: `SystemExit` would end the worker, a
-CancelledError of some task of the author's looks like the end of ours, and a StopIteration cannot pass a future at all.
+CancelledError of some task of the author's looks like the end of ours, a StopIteration cannot pass a future at all, and
+what is no Exception passes by all who record failures.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any
 
+from ...actors import shown
+
 
 class AuthorCodeEnded(RuntimeError):
     """Raised instead of what an author's code raised, where that would end more than the call."""
@@ -21,7 +24,7 @@ class AuthorCodeEnded(RuntimeError):
 def author_code() -> Iterator[None]:
     """Let pass what an author's code raises as an error; turn what would end more than the call into one.
 
-    Our own cancellation passes: a task that is being cancelled says so.
+    Our own cancellation passes: a task that is being cancelled says so.  So does the user's Ctrl-C.
     """
     try:
         yield
@@ -30,8 +33,16 @@ def author_code() -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise AuthorCodeEnded("something that it awaited was cancelled") from error
-    except (SystemExit, StopIteration, StopAsyncIteration) as error:
-        raise AuthorCodeEnded(f"it raised {type(error).__name__}({error})") from error
+    except (StopIteration, StopAsyncIteration) as error:
+        raise _ended(error) from error
+    except (Exception, KeyboardInterrupt):
+        raise
+    except GeneratorExit as error:
+        if not _in_task():  # this coroutine itself is being closed
+            raise
+        raise _ended(error) from error
+    except BaseException as error:
+        raise _ended(error) from error
 
 
 async def call_author(author: Callable[..., Any], *args: Any, threads: Executor | None = None) -> Any:
@@ -47,5 +58,20 @@ async def call_author(author: Callable[..., Any], *args: Any, threads: Executor 
 def _in_thread(author: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     try:
         return author(*args)
-    except (SystemExit, StopIteration) as error:  # a StopIteration could not even be handed over to the loop
-        raise AuthorCodeEnded(f"it raised {type(error).__name__}({error})") from error
+    except StopIteration as error:  # it could not even be handed over to the loop
+        raise _ended(error) from error
+    except (Exception, KeyboardInterrupt, asyncio.CancelledError):
+        raise
+    except BaseException as error:  # a GeneratorExit that comes out of a future closes who awaits it
+        raise _ended(error) from error
+
+
+def _ended(error: BaseException) -> AuthorCodeEnded:
+    return AuthorCodeEnded(f"it raised {type(error).__name__}({shown(error)})")
+
+
+def _in_task() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:  # no loop runs any more
+        return False

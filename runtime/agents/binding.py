@@ -92,16 +92,21 @@ class BoundJourney:
         return self.fields_of(state if state is not None else self.agent.get_initial_state())
 
     def fields_of(self, state: Any) -> tuple[dict[str, bytes], str]:
-        """Return the fields and the step of a state as the log has them.
+        """Return a state's fields and step as the log has them; one of another class as this journey reads it.
 
         Raises:
-            InvalidInput: it cannot be stored, or not be read back as this journey's state.
+            InvalidInput: it cannot be stored, or is no state that this journey can be in: no turn could read it.
 
         """
         fields = state_fields(state)
-        if type(state) is not self.state_type:  # of another class, which would be found out at the next question only
-            state_from_fields(self.state_type, fields)
-        return fields, step_of(state)
+        if type(state) is self.state_type:
+            return fields, step_of(state)
+        try:
+            own = state_from_fields(self.state_type, fields)
+            return state_fields(own), step_of(own)
+        except Exception as error:  # author code may raise anything
+            given, wanted = type(state).__name__, self.state_type.__name__
+            raise InvalidInput(f"{self.name!r} cannot be in this {given}: give a {wanted} ({error})") from error
 
     def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
         """Return how a conversation begins: with `state`, or with the agent's initial one."""
@@ -178,7 +183,9 @@ class BoundJourney:
             state = state_from_fields(self.state_type, state_fields(self.agent.get_initial_state()))
             state = state if step is None else at_step(state, step)
             return self._prompt(state), schemas_to_openai_format(self._schemas(state))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
             return (type(error).__name__,)
 
 

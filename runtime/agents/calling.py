@@ -89,7 +89,7 @@ class ToolCaller:
             if self._hooks is not None:
                 await watched(self._hooks.on_tool_start, name, owed.call.arguments)
             async with limit:
-                with author_code():
+                with author_code():  # also an author's state, its tools and its router are made and asked in there
                     done = await self._run(conversation, owed)
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():

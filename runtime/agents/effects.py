@@ -117,8 +117,10 @@ class TurnEffects:
         """Wait until the author was told of every turn that is over, for so many seconds at most."""
         if self._telling:
             _, late = await asyncio.wait(set(self._telling.values()), timeout=timeout)
+            for task in late:
+                task.cancel()
             if late:
-                logger.warning("the agent's own code still runs after %d turns; it is not waited for", len(late))
+                logger.warning("the agent's own code did not end after %d turns, and was ended", len(late))
 
     async def _tell(
         self, tell: TellEnd, conversation: Conversation, ended: Ended, before: asyncio.Task[None] | None
@@ -162,9 +164,10 @@ def agent_effects(
         try:
             await completed(journeys.on(conversation).hooks, ended)
         finally:
-            async with asyncio.timeout(agent.config.tool_timeout):
-                for journey, state in journeys.states(conversation):
-                    await call_author(journey.agent.save_state, context_of(conversation), state, threads=threads)
+            with author_code():
+                async with asyncio.timeout(agent.config.tool_timeout):
+                    for journey, state in journeys.states(conversation):
+                        await call_author(journey.agent.save_state, context_of(conversation), state, threads=threads)
 
     def performing(raised: Raised) -> Performing:
         run = JourneyToolRun(journeys, threads=threads)

@@ -3,6 +3,7 @@
 A call of a routing tool runs no tool of the author's: what comes of it is that another journey is entered.
 """
 
+import asyncio
 import copy
 import logging
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,9 @@ from .binding import BoundJourney, context_of
 from .calling import Ran, ran
 from .idempotency import durable_key, key_in_run
 from .journeys import Journeys
+
+SAVING_BACK = 10.0
+"""Seconds that saving a state may take after a tool that raised, or a run that was ended."""
 
 logger = logging.getLogger("agent_runtime_framework.agents")
 
@@ -70,7 +74,8 @@ class JourneyToolRun:
             done = ran(result, *journey.fields_of(after))
         except BaseException:  # its time limit cancels it
             try:
-                await saving.undo(journey.state(conversation))
+                async with asyncio.timeout(SAVING_BACK):  # what has hung once may hang again
+                    await saving.undo(journey.state(conversation))
             except Exception:  # what the tool raised is what is told
                 logger.exception("%s: the state could not be saved back", conversation.id)
             raise

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
+from msgspec.structs import replace
+
 from ...actors import AskModel, EndTurn, EnterJourney, Open, Policy, RefuseTool, Verdict
 from ...actors.journey import REROUTE, AgentContext, create_reroute_tool, state_from_fields
 from ...events import InvalidInput, check_token
@@ -63,8 +65,12 @@ class Journeys:
         return self._by_name[name]
 
     def policy(self, conversation: Conversation) -> Policy:
-        """Say when a turn is over."""
-        return self.on(conversation).policy
+        """Say when a turn is over; which tools end it is said by the journey that they were called in."""
+        policy = self.on(conversation).policy
+        answer = None if conversation.turn is None else conversation.turn.answer
+        if answer is None or answer.journey == conversation.journey or answer.journey not in self._by_name:
+            return policy
+        return replace(policy, terminal_tools=self._by_name[answer.journey].policy.terminal_tools)
 
     def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
         """Return what the model is asked in this state."""
@@ -89,6 +95,8 @@ class Journeys:
             return self.front
         router = self.agent.router
         journey = None if router is None else router.resolve_tool_call(tool)
+        if journey is not None and journey not in self._routed:
+            raise InvalidInput(f"route {tool!r} of {self.agent.key!r} was added while that was at work: start it anew")
         return None if journey is None else self._by_name[self._routed[journey].key]
 
     def states(self, conversation: Conversation) -> Iterator[tuple[BoundJourney, Any]]:
@@ -138,7 +146,16 @@ def _routed(agent: EquippedJourney[Any, Any, Any]) -> dict[Any, EquippedJourney[
         check_token(found.key, "agent key")
         if found.router is not None:
             raise InvalidInput(f"{found.key!r} has a router itself, but only {agent.key!r}, the first, can route")
-    clashing = sorted(set(router.route_names) & set(agent.declared_tools))
+    routed = {journey: journeys[journey] for journey in router.journeys}
+    if REROUTE in router.route_names:
+        raise InvalidInput(f"a route of {agent.key!r} is named {REROUTE!r}, the tool that leads back: rename it")
+    _check_names(agent, {*router.route_names, REROUTE})
+    for one in routed.values():  # a tool of its own is meant where it has the name of a route
+        _check_names(one, {REROUTE})
+    return routed
+
+
+def _check_names(agent: EquippedJourney[Any, Any, Any], routing: set[str]) -> None:
+    clashing = sorted(routing & set(agent.declared_tools))
     if clashing:
         raise InvalidInput(f"{agent.key!r} has a tool and a route named {clashing[0]!r}: give one another name")
-    return {journey: journeys[journey] for journey in router.journeys}

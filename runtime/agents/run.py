@@ -1,6 +1,7 @@
 """One turn without a server: the same actor over a log in memory, started for this turn and dropped after it."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,8 +38,10 @@ from .effects import (
     performing_by_journey,
 )
 from .equipped import EquippedJourney
-from .journey_tools import JourneyToolRun
+from .journey_tools import SAVING_BACK, JourneyToolRun
 from .journeys import Journeys
+
+logger = logging.getLogger("agent_runtime_framework.agents")
 
 SENT = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
 """What of a message from before a model may be sent."""
@@ -109,17 +112,24 @@ async def take_turn(
     metadata = dict(ctx.metadata) if json_size(ctx.metadata) <= METADATA_LIMIT else {}
     say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=metadata)
     kept = log if log is not None else MemoryLog(limit=None)
-    try:
-        await converse(conversation, say, journeys, effects, clock=clock, log=kept)
-    finally:  # also what a turn that was cancelled has changed
-        after = await _folded(kept, conversation)
+
+    async def saved() -> Conversation:
+        after = fold(initial(conversation), [stored.frame async for stored in kept.read(conversation)])
         for journey, state in journeys.states(after) if after.agent else ():
             await call_author(journey.agent.save_state, ctx, state)
+        return after
+
+    try:
+        await converse(conversation, say, journeys, effects, clock=clock, log=kept)
+    except BaseException:  # what a turn that was cancelled has changed is kept too
+        try:
+            async with asyncio.timeout(SAVING_BACK):
+                await saved()
+        except Exception:  # what ended the turn is what is raised
+            logger.exception("%s: the state could not be saved", conversation)
+        raise
+    after = await saved()
     return TakenTurn(after, journeys.on(after), effects)
-
-
-async def _folded(log: EventLog, id_: ConversationId) -> Conversation:
-    return fold(initial(id_), [stored.frame async for stored in log.read(id_)])
 
 
 async def converse(
@@ -218,16 +228,19 @@ def plain(message: AgentMessage | Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a message from before a model may be sent.
 
     Raises:
-        InvalidInput: it is not JSON.
+        InvalidInput: it is no message, or not JSON.
 
     """
-    fields: Mapping[str, Any] = message.to_dict() if isinstance(message, AgentMessage) else message
+    fields: object = message.to_dict() if isinstance(message, AgentMessage) else message
+    if not isinstance(fields, Mapping):
+        raise InvalidInput(f"a message must be a dict with role and content, not {fields!r:.80}")
     sent = {key: value for key, value in fields.items() if key in SENT and value is not None}
     try:
-        msgspec.json.encode(sent)
+        # as the log will give it back, so that a live turn and a folded one read the same
+        made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(sent))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"a message of role {sent.get('role')!r} is not JSON: {error}") from error
-    return sent
+    return made
 
 
 def failure(conversation: str, ended: Ended) -> NoReply:

@@ -1,5 +1,7 @@
 """JetStream as log, bus and lock: everything that knows NATS."""
 
+from functools import cache
+
 from nats.aio.client import Client
 
 from ...events import WriterId
@@ -35,6 +37,7 @@ async def nats_substrate(
         NatsBus(appends, names),
         NatsLeases(appends, names, writer),
         NatsLive(appends, names),
-        lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas),
+        # one of each name, because those who write through the same one never overtake each other
+        cache(lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas)),
     )
     return substrate, replicas

@@ -15,6 +15,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
@@ -78,6 +79,7 @@ class JetStreamStore(MemoryStore[Any]):
         self._bucket = check_token(bucket, "bucket")
         self._replicas = replicas
         self._created = False
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def get(self, key: str) -> Any:
         """Return the value, or None if there is none.
@@ -123,6 +125,11 @@ class JetStreamStore(MemoryStore[Any]):
 
     async def _write(self, key: str, following: Callable[[bytes], bytes]) -> None:
         """Store what follows the data that are there; no data mean no value, before and after."""
+        # whoever writes through this store waits for each other, so that only others can come first
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            await self._write_in_turn(key, following)
+
+    async def _write_in_turn(self, key: str, following: Callable[[bytes], bytes]) -> None:
         for attempt in range(ATTEMPTS):
             entry = await self._entry(key)
             data = following(entry.data)

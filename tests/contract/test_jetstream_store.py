@@ -11,6 +11,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
+from agent_runtime_framework import Client as ArfClient
 from agent_runtime_framework import ConversationStore, JetStreamStore, MemoryManager, StateStore, StoredMessage
 from agent_runtime_framework.events import Conflict, FrameworkError, InvalidId, InvalidInput, TooLarge, Unavailable
 from agent_runtime_framework.runtime.clock import new_id
@@ -273,6 +274,15 @@ async def test_an_entry_that_is_not_json_is_an_error_until_it_is_replaced(
     await entries.put("k", b"{")
     await memory.delete("k")
     assert await memory.get("k") is None
+
+
+async def test_however_many_change_one_value_through_one_store_each_comes_through(
+    nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "ATTEMPTS", 1)
+    async with ArfClient.connect(nats_url, namespace=new_id("t")) as client:
+        await asyncio.gather(*(client.store("s").modify("k", lambda value: (value or 0) + 1) for _ in range(300)))
+        assert await client.store("s").get("k") == 300
 
 
 async def test_a_server_that_is_gone_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import NoReply, StateStore, configure
+from agent_runtime_framework import InvalidInput, NoReply, StateStore, configure
 from agent_runtime_framework.adapters import DjangoRuntimeAdapter, create_django_runtime
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.configuration import fresh_configuration
@@ -199,6 +199,51 @@ async def test_a_model_that_fails_is_an_error_of_the_run() -> None:
         await BookingAgent(ScriptedLLM(ValueError("no model"))).run(Run("hi"))
 
     assert isinstance(raised.value.__cause__, ValueError)
+
+
+async def test_a_checkpoint_that_is_no_dict_is_said_to_be_none() -> None:
+    with pytest.raises(InvalidInput, match=r"the checkpoint of run .* is \[1\], not a dict"):
+        await BookingAgent(ScriptedLLM()).run(Run("hi", checkpoints=[[1]]))
+
+
+@pytest.mark.parametrize("message", ["hi", None, 5, ("role", "user")])
+async def test_a_message_that_is_no_dict_is_said_to_be_none(message: Any) -> None:
+    with pytest.raises(InvalidInput, match="a message must be a dict with role and content, not"):
+        await BookingAgent(ScriptedLLM()).run(Run("hi", input_messages=[message]))
+
+
+async def test_a_context_may_be_written_without_async() -> None:
+    class Plain(BareRun):
+        def emit(self, type: str, payload: dict[str, Any]) -> None:  # type: ignore[override]  # noqa: A002
+            self.events.append((type, payload))
+
+        def checkpoint(self, state: dict[str, Any]) -> None:  # type: ignore[override]
+            self.checkpoints.append(state)
+
+        def get_state(self) -> None:  # type: ignore[override]
+            return None
+
+        async def cancelled(self) -> bool:  # type: ignore[override]
+            return False
+
+        def check_cancelled(self) -> bool:
+            return False
+
+    run = Plain("I am Ada, on 2030-01-02")
+    with ScriptedLLM(NAMED, BOOKED, "See you.") as llm:
+        result = await BookingAgent(llm, "the hotel").run(run)
+
+    assert (result.final_output, run.checkpoints[-1]) == ({"response": "See you.", "state": DONE}, DONE)
+    assert [name for name, _ in run.events] == ["tool.call", "tool.result"] * 2 + ["assistant.message"]
+
+
+async def test_numbers_that_no_state_takes_are_told_as_the_model_wrote_them() -> None:
+    run = Run("hi")
+    with ScriptedLLM(calls(("save_name", '{"name": ' + "9" * 1_000 + "}")), "Sorry.") as llm:
+        await BookingAgent(llm).run(run)
+
+    assert run.events[0][1]["arguments"] == {"name": 10**1_000 - 1}
+    assert "more than 2048 bits" in run.events[1][1]["result"]
 
 
 def test_a_runtime_is_made_of_a_class_and_what_its_constructor_takes() -> None:

@@ -359,3 +359,36 @@ async def test_what_an_author_raises_of_a_state_change_is_an_error_of_the_run() 
 
     with pytest.raises(LookupError, match="no such tenant"):
         await Refusing(ScriptedLLM(NAMED, "Which day?"), state_store=StateStore()).run(Run("I am Ada"))
+
+
+async def test_what_is_raised_first_is_what_the_runner_gets_and_nothing_is_told_after_it() -> None:
+    class Breaking(Failing):
+        async def checkpoint(self, state: dict[str, Any]) -> None:
+            told.append(state)
+            raise OSError(f"no database, try {len(told)}")
+
+    told: list[Any] = []
+    with pytest.raises(OSError, match="no database, try 1"):
+        await BookingAgent(ScriptedLLM(NAMED)).run(Breaking("I am Ada"))
+    assert len(told) == 1
+
+
+async def test_a_run_that_was_begun_twice_runs_twice_and_both_are_cancelled_together() -> None:
+    asked: asyncio.Queue[None] = asyncio.Queue()
+    go_on = asyncio.Event()
+
+    async def answer(_messages: Any, _tools: Any) -> Any:
+        asked.put_nowait(None)
+        await go_on.wait()
+        return NAMED
+
+    agent = Counting(ScriptedLLM(answer, answer))
+    running = [asyncio.ensure_future(agent.run(Run("hi"))) for _ in range(2)]
+    for _ in range(2):
+        await asked.get()
+    await agent.cancel(Run("hi"))
+    go_on.set()
+    results = await asyncio.gather(*running)
+
+    assert [len(result.final_messages) for result in results] == [2, 2]
+    assert (agent.ran, dict(agent._running)) == ([], {})

@@ -254,6 +254,17 @@ async def test_each_journey_has_its_own_configuration_and_the_fronts_model_and_h
     assert (front.seen, own.seen) == (["start_quote", "price", "reroute_conversation", "file_claim"], ["file"])
 
 
+async def test_which_tools_end_a_turn_is_said_by_the_journey_that_they_were_called_in() -> None:
+    quote = QuoteAgent(config=JourneyConfig(terminal_tools={"start_quote", "reroute_conversation"}))
+    with ScriptedLLM(TO_QUOTE, "What is it worth?", BACK, TO_CLAIM) as llm:
+        agent = desk(llm, quote=quote)
+        agent.config.terminal_tools = {"file_claim"}
+        async with working(agent) as rt:
+            replies = [(await rt.send("desk", "c-1", text)).text for text in ("a quote", "no", "a claim")]
+
+    assert replies == ["What is it worth?", "Now in 'desk'.", "Now in 'claim'."]
+
+
 async def test_reading_the_log_fires_no_hook_and_routes_nothing() -> None:
     with ScriptedLLM(TO_QUOTE, "What is it worth?") as llm:
         agent = desk(llm)

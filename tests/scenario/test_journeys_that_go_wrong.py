@@ -168,7 +168,7 @@ async def test_a_journey_is_asked_however_few_answers_it_may_take_and_its_words_
     with ScriptedLLM(TO_QUOTE, "What is it worth?") as llm:
         quote = QuoteAgent(config=JourneyConfig(max_tool_iterations=1))
         agent = desk(llm, quote=quote)
-        agent.config = JourneyConfig(max_tool_iterations=1, terminal_tools={"start_quote"})
+        agent.config = JourneyConfig(max_tool_iterations=1)
         reply = await agent.run(asked("c-1", "hi"))
 
     assert (reply.response, reply.metadata["reason"]) == ("What is it worth?", "text_response")

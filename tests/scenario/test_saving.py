@@ -326,3 +326,13 @@ async def test_a_run_that_is_cancelled_saves_what_its_tools_have_changed() -> No
         await run
 
     assert agent.notes == [("saved", "Ada")]
+
+
+async def test_an_author_who_never_comes_to_an_end_of_saving_does_not_keep_a_worker() -> None:
+    class Hanging(OrderAgent):
+        async def save_state(self, ctx: AgentContext, state: Order) -> None:
+            await asyncio.Event().wait()
+
+    with ScriptedLLM("Hello.") as llm:
+        async with asyncio.timeout(10), working(Hanging(llm), grace=0.01) as rt:
+            assert (await rt.send("order", "c-1", "hi")).text == "Hello."

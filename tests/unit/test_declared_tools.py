@@ -238,14 +238,25 @@ def test_all_that_is_wrong_with_arguments_is_told_at_once() -> None:
     )
 
 
-def test_a_class_of_the_author_s_that_refuses_a_value_refuses_the_argument() -> None:
+@pytest.mark.parametrize("given", [{"size": "x" * 100_000}, {f"key {number}": 1 for number in range(1_000)}])
+def test_what_is_wrong_with_very_much_is_told_in_few_words(given: dict[str, Any]) -> None:
+    def order(self: Any, size: Size) -> None: ...
+
+    made = declared_tools(type("Tools", (), {"order": tool(order)}))["order"]
+    with pytest.raises(InvalidInput, match=r"(?s)do not fit: .* bytes, at most 4096 are kept\]") as caught:
+        made.convert(given)
+    assert len(str(caught.value)) < 5_000
+
+
+@pytest.mark.parametrize("kind", [LookupError, SystemExit])
+def test_a_class_of_the_author_s_that_refuses_a_value_refuses_the_argument(kind: type[BaseException]) -> None:
     @dataclass
     class Even:
         number: int
 
         def __post_init__(self) -> None:
             if self.number % 2:
-                raise LookupError("no even number")
+                raise kind("no even number")
 
     def order(self: Any, one: Any) -> None: ...
 
