@@ -159,9 +159,9 @@ class Refused(FrameworkError):
 
     >>> import asyncio
     >>> from agent_runtime_framework import Refused
-    >>> from agent_runtime_framework.testing import AgentRuntime, OnboardingAgent, ScriptedLLM
+    >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
     >>> async def main():
-    ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
+    ...     async with AgentsAtWork(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
     ...         await rt.send("onboarding", "c-1", "hi")
     ...         await rt.send("another-agent", "c-1", "hi")
     >>> try:

@@ -19,9 +19,9 @@ class Recorded(Struct, frozen=True):
         event: what happened.
 
     >>> import asyncio
-    >>> from agent_runtime_framework.testing import AgentRuntime, OnboardingAgent, ScriptedLLM
+    >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
     >>> async def main():
-    ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
+    ...     async with AgentsAtWork(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
     ...         await rt.send("onboarding", "c-1", "hi")
     ...         return [event async for event in rt.events("c-1")]
     >>> second = asyncio.run(main())[1]

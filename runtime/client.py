@@ -61,9 +61,9 @@ class Reply(Struct, frozen=True):
         state: the journey's state after it.
 
     >>> import asyncio
-    >>> from agent_runtime_framework.testing import AgentRuntime, OnboardingAgent, ScriptedLLM
+    >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
     >>> async def main():
-    ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
+    ...     async with AgentsAtWork(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
     ...         return await rt.send("onboarding", "c-1", "hi")
     >>> reply = asyncio.run(main())
     >>> reply.text, reply.turn, reply.state["step"]
@@ -83,9 +83,9 @@ class Summary(Struct, frozen=True):
     One whose last stored bytes are damaged has the status `unreadable`.
 
     >>> import asyncio
-    >>> from agent_runtime_framework.testing import AgentRuntime, OnboardingAgent, ScriptedLLM
+    >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
     >>> async def main():
-    ...     async with AgentRuntime(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
+    ...     async with AgentsAtWork(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
     ...         await rt.send("onboarding", "c-1", "hi")
     ...         return [summary async for summary in rt.conversations()]
     >>> [summary] = asyncio.run(main())

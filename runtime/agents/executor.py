@@ -16,7 +16,8 @@ from .asking import ModelCaller, Raised
 from .calling import Ran, ToolCaller, ran
 from .effects import Performers, Performing, TurnEffects, completed
 from .hooks import ExecutorHooks
-from .run import converse, ended_well, is_words, plain, said_in
+from .input_messages import is_words, plain
+from .run import converse, ended_well, said_in
 from .tool_executors import FailedText, ToolExecutor
 
 KEY = "executor"

@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from ...actors import (
@@ -20,8 +18,8 @@ from ...actors import (
     json_size,
 )
 from ...actors.journey import AgentContext, AgentMessage, AgentResult
-from ...events import CommandRefused, ConversationId, EventLog, InvalidInput, MemoryLog, NoReply, Refused, WriterId
-from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of, text_of
+from ...events import CommandRefused, ConversationId, EventLog, MemoryLog, NoReply, Refused, WriterId
+from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of
 from ..clock import Clock, SystemClock, new_id
 from ..retry import RetryPolicy
 from .asking import Raised
@@ -38,13 +36,11 @@ from .effects import (
     performing_by_journey,
 )
 from .equipped import EquippedJourney
+from .input_messages import split
 from .journey_tools import SAVING_BACK, JourneyToolRun
 from .journeys import Journeys
 
 logger = logging.getLogger("agent_runtime_framework.agents")
-
-SENT = frozenset({"role", "content", "name", "tool_calls", "tool_call_id"})
-"""What of a message from before a model may be sent."""
 
 
 class TakenTurn(Struct, frozen=True):
@@ -98,7 +94,30 @@ async def take_turn(
     journeys, clock = Journeys(agent), SystemClock()
     history, text = split(ctx.input_messages, agent.config.history_turns)
     first = journeys.open(await call_author(agent.load_state, ctx), history)
+    effects = _effects(journeys, first, ctx, clock=clock, announce=announce, halted=halted)
+    # tools are given `ctx` itself, so its metadata may be anything; what a log would not take is not recorded
+    metadata = dict(ctx.metadata) if json_size(ctx.metadata) <= METADATA_LIMIT else {}
+    say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=metadata)
+    id_, kept = (
+        ConversationId(str(ctx.conversation_id or ctx.run_id)),
+        log if log is not None else MemoryLog(limit=None),
+    )
+    try:
+        await converse(id_, say, journeys, effects, clock=clock, log=kept)
+    except BaseException:  # what a turn that was cancelled has changed is saved too
+        try:
+            async with asyncio.timeout(SAVING_BACK):
+                await _saved(journeys, kept, id_, ctx)
+        except Exception:  # what ended the turn is what is raised
+            logger.exception("%s: the state could not be saved", id_)
+        raise
+    after = await _saved(journeys, kept, id_, ctx)
+    return TakenTurn(after, journeys.on(after), effects)
 
+
+def _effects(
+    journeys: Journeys, first: Open, ctx: AgentContext, *, clock: Clock, announce: Announce, halted: Halted
+) -> TurnEffects:
     async def opening(_conversation: ConversationId, _command: SayToAgent) -> Open:
         return first
 
@@ -106,30 +125,15 @@ async def take_turn(
         run = JourneyToolRun(journeys, context=ctx, saves=True)
         return performing_by_journey(journeys, run, clock=clock, retry=RetryPolicy(), raised=raised)
 
-    effects = TurnEffects(opening, performing, announce=announce, halted=halted)
-    conversation = ConversationId(str(ctx.conversation_id or ctx.run_id))
-    # tools are given `ctx` itself, so its metadata may be anything; what a log would not take is not recorded
-    metadata = dict(ctx.metadata) if json_size(ctx.metadata) <= METADATA_LIMIT else {}
-    say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=metadata)
-    kept = log if log is not None else MemoryLog(limit=None)
+    return TurnEffects(opening, performing, announce=announce, halted=halted)
 
-    async def saved() -> Conversation:
-        after = fold(initial(conversation), [stored.frame async for stored in kept.read(conversation)])
-        for journey, state in journeys.states(after) if after.agent else ():
-            await call_author(journey.agent.save_state, ctx, state)
-        return after
 
-    try:
-        await converse(conversation, say, journeys, effects, clock=clock, log=kept)
-    except BaseException:  # what a turn that was cancelled has changed is kept too
-        try:
-            async with asyncio.timeout(SAVING_BACK):
-                await saved()
-        except Exception:  # what ended the turn is what is raised
-            logger.exception("%s: the state could not be saved", conversation)
-        raise
-    after = await saved()
-    return TakenTurn(after, journeys.on(after), effects)
+async def _saved(journeys: Journeys, log: EventLog, id_: ConversationId, ctx: AgentContext) -> Conversation:
+    """Save the state of each journey that was on, and return the conversation."""
+    after = fold(initial(id_), [stored.frame async for stored in log.read(id_)])
+    for journey, state in journeys.states(after) if after.agent else ():
+        await call_author(journey.agent.save_state, ctx, state)
+    return after
 
 
 async def converse(
@@ -193,54 +197,6 @@ def said_in(conversation: Conversation, turn: int) -> list[dict[str, Any]]:
     entries = conversation.transcript.window(0, turn)
     spoken = max((at for at, entry in enumerate(entries) if isinstance(entry, UserMessage)), default=-1)
     return render("", entries)[len(render("", entries[: spoken + 1])) :]
-
-
-def split(
-    messages: Sequence[AgentMessage | Mapping[str, Any]], turns: int | None = None
-) -> tuple[tuple[dict[str, Any], ...], str]:
-    """Return what was said in so many turns before the last user message, None for all, and that message's words.
-
-    A message that has more than words, such as a name or an image, comes last in what was said before, so that the
-    model is given all of it; the words are empty then.
-    """
-    given = [plain(message) for message in messages]
-    for at in range(len(given) - 1, -1, -1):
-        if given[at].get("role") == "user" and (text := text_of(given[at])):
-            before = _recent(given[:at], turns)
-            return (before, text) if is_words(given[at]) else ((*before, given[at]), "")
-    return _recent(given, turns), ""
-
-
-def is_words(message: Mapping[str, Any]) -> bool:
-    """Say whether a message is words of the user's and nothing beside them."""
-    return set(message) == {"role", "content"} and message["role"] == "user" and isinstance(message["content"], str)
-
-
-def _recent(history: list[dict[str, Any]], turns: int | None) -> tuple[dict[str, Any], ...]:
-    """Return the last `turns` turns of a history, each from a user's message on; None gives all."""
-    began = [at for at, message in enumerate(history) if message.get("role") == "user"]
-    if turns is None or turns >= len(began):
-        return tuple(history)
-    return tuple(history[began[-turns] :]) if turns > 0 else ()
-
-
-def plain(message: AgentMessage | Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a message from before a model may be sent.
-
-    Raises:
-        InvalidInput: it is no message, or not JSON.
-
-    """
-    fields: object = message.to_dict() if isinstance(message, AgentMessage) else message
-    if not isinstance(fields, Mapping):
-        raise InvalidInput(f"a message must be a dict with role and content, not {fields!r:.80}")
-    sent = {key: value for key, value in fields.items() if key in SENT and value is not None}
-    try:
-        # as the log will give it back, so that a live turn and a folded one read the same
-        made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(sent))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput(f"a message of role {sent.get('role')!r} is not JSON: {error}") from error
-    return made
 
 
 def failure(conversation: str, ended: Ended) -> NoReply:

@@ -10,7 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .server import NatsServer
-    from .working import AgentRuntime
+    from .working import AgentsAtWork
 
 
 @pytest.fixture(scope="session")
@@ -23,15 +23,15 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[NatsServe
 
 
 @pytest.fixture
-def agent_runtime(request: pytest.FixtureRequest) -> "AgentRuntime":
+def agent_runtime(request: pytest.FixtureRequest) -> "AgentsAtWork":
     """What opens runtimes whose agents are at work, on `nats_server` and in a namespace that is this test's alone.
 
     Use it as `async with agent_runtime(MyAgent(llm)) as rt`.
     """
-    from .working import AgentRuntime  # noqa: PLC0415
+    from .working import AgentsAtWork  # noqa: PLC0415
 
     def url() -> str:
         server: NatsServer = request.getfixturevalue("nats_server")
         return server.url
 
-    return AgentRuntime(url)
+    return AgentsAtWork(url)

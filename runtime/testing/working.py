@@ -12,7 +12,7 @@ from ..substrate import Substrate, in_memory
 from ..worker import Worker
 
 
-class AgentRuntime:
+class AgentsAtWork:
     """Opens runtimes whose agents are at work; the pytest fixture `agent_runtime` is one of these.
 
     A call takes the agents, and the options of `Runtime`; with `memory=True` no server is used.  All runtimes of one
@@ -23,7 +23,7 @@ class AgentRuntime:
     >>> async def talk(agent_runtime):
     ...     async with agent_runtime(OnboardingAgent(ScriptedLLM("Hello!")), memory=True) as rt:
     ...         return await rt.send("onboarding", "c-1", "hi")
-    >>> asyncio.run(talk(AgentRuntime(lambda: "nats://127.0.0.1:4222"))).text
+    >>> asyncio.run(talk(AgentsAtWork(lambda: "nats://127.0.0.1:4222"))).text
     'Hello!'
     """
 

@@ -12,7 +12,7 @@ from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.leases import Lease, MemoryLeases
 from agent_runtime_framework.runtime.substrate import in_memory
 from agent_runtime_framework.runtime.testing.working import at_work
-from agent_runtime_framework.testing import AgentRuntime, ScriptedLLM, calls
+from agent_runtime_framework.testing import AgentsAtWork, ScriptedLLM, calls
 from support.journeys import order_agent
 
 NAMED = calls(("save_name", {"name": "Ada"}))
@@ -38,7 +38,7 @@ def over(leases: MemoryLeases, agent: JourneyAgent[Any, Any, Any]) -> Runtime:
 
 
 @pytest.mark.parametrize("memory", [False, True])
-async def test_one_runtime_goes_on_where_another_left(agent_runtime: AgentRuntime, *, memory: bool) -> None:
+async def test_one_runtime_goes_on_where_another_left(agent_runtime: AgentsAtWork, *, memory: bool) -> None:
     with ScriptedLLM("Who are you?", NAMED, "Hello, Ada!") as llm:
         async with agent_runtime(order_agent(llm), memory=memory) as rt:
             asked = await rt.send("order", "c-1", "hi")
@@ -54,7 +54,7 @@ async def test_one_runtime_goes_on_where_another_left(agent_runtime: AgentRuntim
 
 
 @pytest.mark.parametrize("time", ["first", "second"])
-async def test_each_test_begins_with_nothing(agent_runtime: AgentRuntime, time: str) -> None:
+async def test_each_test_begins_with_nothing(agent_runtime: AgentsAtWork, time: str) -> None:
     with ScriptedLLM("Hello.") as llm:
         async with agent_runtime(order_agent(llm)) as rt:
             with pytest.raises(NotFound):
@@ -62,7 +62,7 @@ async def test_each_test_begins_with_nothing(agent_runtime: AgentRuntime, time: 
             assert (await rt.send("order", "c-1", "hi")).turn == 1
 
 
-async def test_options_are_those_of_a_runtime(agent_runtime: AgentRuntime, nats_url: str) -> None:
+async def test_options_are_those_of_a_runtime(agent_runtime: AgentsAtWork, nats_url: str) -> None:
     substrate = in_memory(SystemClock())
     with ScriptedLLM("Hello.", "Hello again.") as llm:
         async with agent_runtime(order_agent(llm), substrate=substrate, grace=1.0) as rt:
@@ -74,7 +74,7 @@ async def test_options_are_those_of_a_runtime(agent_runtime: AgentRuntime, nats_
             assert (await rt.conversation("c-1")).agent == "order"
 
 
-async def test_an_agent_that_cannot_work_is_an_error_at_the_start(agent_runtime: AgentRuntime) -> None:
+async def test_an_agent_that_cannot_work_is_an_error_at_the_start(agent_runtime: AgentsAtWork) -> None:
     with pytest.raises(InvalidInput, match="at least one agent"):
         async with agent_runtime(memory=True):
             pytest.fail("nobody is there to work")
