@@ -22,7 +22,7 @@ from msgspec import Struct
 from nats.aio.client import Client
 
 from ...actors.journey import StateSerializer
-from ...events import Conflict, FrameworkError, TooLarge, check_token
+from ...events import Conflict, FrameworkError, TooLarge, Unavailable, check_token
 from ..memory import MemoryStore
 from .connection import ApiError, api, publish
 from .leases import WRONG_REVISION
@@ -153,6 +153,9 @@ class JetStreamStore(MemoryStore[Any]):
         except ApiError as error:
             if error.code in WRONG_REVISION:
                 return False
+            raise
+        except Unavailable:
+            self._created = False  # somebody may have removed the bucket: the next write makes it again
             raise
         return True
 

@@ -316,3 +316,17 @@ def test_the_name_of_an_entry_is_short_and_of_the_characters_that_nats_takes() -
     assert len(encoded_key("x" * KEY_LIMIT)) == KEY_LIMIT
     assert len(encoded_key("x" * (KEY_LIMIT + 1))) == 66
     assert encoded_key("x" * 1000) != encoded_key("x" * 1001)
+
+
+async def test_a_bucket_that_somebody_removed_is_made_again_by_the_write_after_the_one_that_failed(
+    memory: JetStreamStore, client: Client, bucket: str
+) -> None:
+    await memory.set("key", 1)
+    await api(client, f"STREAM.DELETE.KV_{bucket}", {})
+
+    assert await memory.get("key") is None
+    with pytest.raises(Unavailable):
+        await memory.set("key", 2)
+    await memory.set("key", 3)
+
+    assert await memory.get("key") == 3
