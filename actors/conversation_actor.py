@@ -184,9 +184,9 @@ class ConversationActor(AsyncioActor):
                 journey, commands = None, self._storable(commands, error)
                 continue
             self._conversation, self._head = settled.conversation, stored.head  # 3. adopt
-            await self._effects.stored(stored, settled.conversation)  # 4. publish
             if settled.raised is not None:
                 self._effects.raised(self.id, settled.conversation.turns, settled.raised)
+            await self._effects.stored(stored, settled.conversation)  # 4. publish
             return
 
     async def _patiently(self, call: Callable[[], Awaitable[Stored]]) -> Stored:

@@ -35,8 +35,8 @@ from ..events import (
     check_token,
     not_found,
 )
-from ..projections import Conversation, Ended, Recorded, evolve, fold, initial, state_of, timeline
-from .agents.run import failure
+from ..projections import Conversation, Recorded, evolve, fold, initial, state_of, timeline
+from .agents.run import no_reply
 from .bus import partition_of
 from .clock import new_id
 from .credentials import ANONYMOUS, Credentials
@@ -44,6 +44,7 @@ from .follower import Follower
 from .leases import unanswered
 from .memory import MemoryStore
 from .opening import Place, opened
+from .raised import raised_in
 from .substrate import Substrate
 from .wire import Delta, encode
 
@@ -225,7 +226,7 @@ class Client:
                 ended = now.ended
                 if ended is not None and ended.message_id == say.id and ended.version == now.version:
                     if ended.outcome != "completed":
-                        raise self._no_reply(now, ended)
+                        raise no_reply(now.id, ended, raised_in(heard.head.hash))
                     return Reply(ended.text, ended.turn, ended.version, state_of(now))
         raise Unavailable(f"following {conversation!r} ended before the reply came")
 
@@ -236,10 +237,6 @@ class Client:
                 return unanswered(agent_key, await self.workers())
         except (TimeoutError, Unavailable):
             return ""
-
-    def _no_reply(self, conversation: Conversation, ended: Ended) -> Exception:
-        """Return what is raised to the sender of a message whose turn ended without a reply."""
-        return failure(conversation.id, ended)
 
     async def _publish(self, conversation: ConversationId, say: SayToAgent | CancelTurn) -> None:
         await self.substrate.bus.publish(AgentKey(say.agent), conversation, encode(say), id=say.id)

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..events import FrameworkError, WriterId
-from ..projections import Conversation, Ended
 from .agents import JourneyAgent
 from .client import Client
 from .clock import Clock, SystemClock, new_id
@@ -68,7 +67,6 @@ class Runtime(Client):
         self._given = substrate
         self._opened: Opened | None = None
         self._stack = AsyncExitStack()
-        self._workers: list[Worker] = []
         self.writer = WriterId(new_id("w"))
 
     async def __aenter__(self) -> Self:
@@ -115,7 +113,7 @@ class Runtime(Client):
             InvalidInput: there is no agent, or a key cannot be used.
 
         """
-        worker = Worker(
+        return Worker(
             self.agents,
             self.substrate,
             clock=self._clock,
@@ -124,23 +122,7 @@ class Runtime(Client):
             grace=self._grace,
             retry=self._retry,
         )
-        self._workers.append(worker)
-        return worker
-
-    def _no_reply(self, conversation: Conversation, ended: Ended) -> Exception:
-        """Return what is raised to a sender: in debug what a tool raised here, else that there is no reply, and why."""
-        known = (worker.error_of(conversation.agent, conversation.id, ended.turn) for worker in self._workers)
-        error = next((error for error in known if error is not None), None)
-        if error is not None and ended.reason == "tool_raised":
-            return error
-        no_reply = super()._no_reply(conversation, ended)
-        no_reply.__cause__ = error
-        return no_reply
 
     async def run_worker(self) -> None:
         """Answer for the agents until this is cancelled; then finish what runs, and leave."""
-        worker = self.worker()
-        try:
-            await worker.run()
-        finally:
-            self._workers.remove(worker)
+        await self.worker().run()

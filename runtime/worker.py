@@ -112,11 +112,6 @@ class Worker:
         """How many partitions are owned, over all agents."""
         return len(self._held)
 
-    def error_of(self, agent: str, conversation: ConversationId, turn: int) -> Exception | None:
-        """Return what was raised here and ended a turn, if that is still known."""
-        effects = self._effects.get(agent)
-        return None if effects is None else effects.error_of(conversation, turn)
-
     async def run(self) -> None:
         """Work until `stop` is called or the task is cancelled; `owning` is set once all free partitions are taken."""
         await asyncio.to_thread(self._find_clients)

@@ -7,7 +7,7 @@ from .hooks import CompositeHooks, ExecutorHooks, LoggingHooks
 from .journey_agent import JourneyAgent
 from .journey_config import JourneyConfig
 from .journeys import Journeys
-from .run import failure, run_turn
+from .run import no_reply, run_turn
 from .tool_executors import CallableToolExecutor, MethodToolExecutor, ToolExecutor
 
 __all__ = [
@@ -28,6 +28,6 @@ __all__ = [
     "ToolExecutor",
     "TurnEffects",
     "agent_effects",
-    "failure",
+    "no_reply",
     "run_turn",
 ]

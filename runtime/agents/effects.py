@@ -14,6 +14,7 @@ from ...actors.journey import AgentContext
 from ...events import ConversationId, Stored
 from ...projections import Conversation, Ended, Owed, OwedModelCall
 from ..clock import Clock
+from ..raised import KEPT, remember
 from ..retry import RetryPolicy
 from .asking import ModelCaller, Raised, Told
 from .author import author_code, call_author
@@ -24,9 +25,6 @@ from .journey_tools import JourneyToolRun
 from .journeys import Journeys
 
 logger = logging.getLogger("agent_runtime_framework.agents")
-
-KEPT_ERRORS = 100
-"""So many exceptions are kept for who awaits a reply in this process; older ones are only in the log."""
 
 
 class Performers(Struct, frozen=True):
@@ -96,21 +94,26 @@ class TurnEffects:
 
     async def stored(self, stored: Stored, conversation: Conversation) -> None:
         """Tell followers; and the author, once a turn is over, beside the conversation."""
-        await self._announce(stored, conversation)
         ended = conversation.ended
-        if self._ended is not None and ended is not None and stored.frame.first <= ended.version <= stored.frame.last:
+        if ended is not None and not stored.frame.first <= ended.version <= stored.frame.last:
+            ended = None  # that was an earlier turn
+        error = None if ended is None else self.error_of(conversation.id, ended.turn)
+        if error is not None:
+            remember(stored.head.hash, error)  # before anybody hears of the frame
+        await self._announce(stored, conversation)
+        if self._ended is not None and ended is not None:
             telling = self._tell(self._ended, conversation, ended, self._telling.get(conversation.id))
             self._telling[conversation.id] = asyncio.get_running_loop().create_task(telling)
 
     def raised(self, conversation: ConversationId, turn: int, error: Exception) -> None:
-        """Keep what ended a turn, for all who await its reply in this process, and say where."""
+        """Keep what ends a turn, for all who await its reply in this process, and say where."""
         self._errors[conversation, turn] = error
-        if len(self._errors) > KEPT_ERRORS:
+        if len(self._errors) > KEPT:
             del self._errors[next(iter(self._errors))]
         logger.error("%s: the turn failed by what was raised", conversation, exc_info=error)
 
     def error_of(self, conversation: ConversationId, turn: int) -> Exception | None:
-        """Return what ended a turn, if that was raised in this process and is still known."""
+        """Return what ended a turn, if that was raised here and is still known."""
         return self._errors.get((conversation, turn))
 
     async def told(self, timeout: float) -> None:

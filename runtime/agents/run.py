@@ -187,9 +187,7 @@ def ended_well(conversation: Conversation, effects: TurnEffects) -> Ended:
     if ended.outcome == "completed":
         return ended
     error = effects.error_of(conversation.id, ended.turn)
-    if error is not None and ended.reason == "tool_raised":
-        raise error
-    raise failure(conversation.id, ended) from error
+    raise no_reply(conversation.id, ended, error)
 
 
 def said_in(conversation: Conversation, turn: int) -> list[dict[str, Any]]:
@@ -199,10 +197,17 @@ def said_in(conversation: Conversation, turn: int) -> list[dict[str, Any]]:
     return render("", entries)[len(render("", entries[: spoken + 1])) :]
 
 
-def failure(conversation: str, ended: Ended) -> NoReply:
-    """Return the error for a turn that ended without a reply."""
+def no_reply(conversation: str, ended: Ended, error: Exception | None = None) -> Exception:
+    """Return what is raised to whoever awaits the reply of a turn that ended without one.
+
+    In debug that is what a tool raised, if it was raised in this process; else that there is no reply, and why.
+    """
+    if error is not None and ended.reason == "tool_raised":
+        return error
     why = f": {ended.error}" if ended.error else ""
-    return NoReply(f"turn {ended.turn} of {conversation!r} {ended.outcome} ({ended.reason}){why}")
+    failure = NoReply(f"turn {ended.turn} of {conversation!r} {ended.outcome} ({ended.reason}){why}")
+    failure.__cause__ = error
+    return failure
 
 
 def _always(_agent: str, _conversation: ConversationId) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from agent_runtime_framework import AgentContext, BaseJourneyTools, JourneyAgent, configure, tool
+from agent_runtime_framework import AgentContext, BaseJourneyTools, Client, JourneyAgent, configure, tool
 from agent_runtime_framework.events import ToolFailed, TurnFailed
 from agent_runtime_framework.runtime.config import get_config, set_config
 from agent_runtime_framework.testing import ScriptedLLM, calls
@@ -85,6 +85,16 @@ async def test_in_debug_it_reaches_whoever_awaits_the_reply_in_the_workers_proce
     assert isinstance(failed, ToolFailed)
     assert isinstance(ended, TurnFailed)
     assert (failed.content, ended.reason) == ("Error executing save_name: division by zero", "tool_raised")
+
+
+async def test_it_reaches_a_client_of_that_process_too_whichever_way_it_came_to_the_conversation() -> None:
+    configure(debug=True)
+    async with working(order_agent(ScriptedLLM(NAMED), tools=Dividing)) as rt:
+        client = Client(rt.substrate)
+        with pytest.raises(ZeroDivisionError):
+            await client.send("order", "c-1", "Ada", message_id="m-1", timeout=10)
+        with pytest.raises(ZeroDivisionError):
+            await client.send("order", "c-1", "Ada", message_id="m-1", timeout=10)
 
 
 async def test_after_that_the_conversation_stays_usable() -> None:

@@ -18,7 +18,7 @@ from ....events import (
     UserSpoke,
 )
 from ....projections import Conversation, Recorded, evolve, initial
-from ...agents.run import failure
+from ...agents.run import no_reply
 from ...client import Client, checked
 from ...wire import Delta
 from ..console.place import check_agent
@@ -114,7 +114,7 @@ class Talk:
             if ended.outcome == "completed":
                 awaited.over.set_result(None)
             else:
-                awaited.over.set_exception(failure(self.now.id, ended))
+                awaited.over.set_exception(no_reply(self.now.id, ended))
 
     async def hold(self, until: Callable[[Conversation], bool] | None = None) -> None:
         """Say each line of stdin, and wait for the reply; end with stdin, or when `until` says so after a reply.
