@@ -120,7 +120,7 @@ def test_a_turn_that_runs_is_finished_by_the_code_that_began_it(place: Path) -> 
 def test_a_worker_that_dies_ends_the_talk(place: Path) -> None:
     with Terminal("dev talks:Rough", place) as terminal:
         terminal.say("exit")
-        terminal.read_until("^the conversation is kept; it goes on with: arf dev ")
+        terminal.read_until("^the conversation is kept; it goes on with: .* dev talks:Rough --conversation chat-")
         terminal.read_until("^error: the worker ended with exit code 7: good-bye$")
         assert terminal.end() == 1
     assert nothing_runs(place)
