@@ -100,8 +100,9 @@ class RefuseCommand(Struct, frozen=True, kw_only=True):
 
 
 class HaltTurn(Struct, frozen=True, kw_only=True):
-    """The turn in progress ends, and what it owes is not begun; whoever was to perform that knows."""
+    """The turn in progress ends, and the effect `owed` is not begun; whoever was to perform it knows."""
 
+    owed: str
     reason: str = ""
 
 

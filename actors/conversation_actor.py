@@ -98,6 +98,16 @@ class Life(Protocol):
 Message: TypeAlias = Delivered | Outcome | HaltTurn
 
 
+class _EffectTask(asyncio.Task[None]):
+    """Runs an effect, and knows whether that was ended from outside or by author code that cancelled its own task."""
+
+    ended_itself = False
+
+    def cancel(self, msg: object = None) -> bool:
+        self.ended_itself = self.ended_itself or asyncio.current_task(self.get_loop()) is self
+        return super().cancel(msg)
+
+
 class ConversationActor(AsyncioActor):
     """Is one conversation, as `agent` answers it."""
 
@@ -256,8 +266,8 @@ class ConversationActor(AsyncioActor):
             return command
         try:
             self._opening = await self._effects.open(self.id, command)
-        except Exception as error:  # noqa: BLE001  author code may raise anything; the command is refused with it
-            self._effects.raised(self.id, self._conversation.turns + 1, error)
+        except Exception as error:
+            logger.error("%s: the agent could not begin", self.id, exc_info=error)  # noqa: TRY400  with its traceback
             return RefuseCommand(id=command.id, reason=f"the agent could not begin: {described(error)}")
         return command
 
@@ -300,7 +310,7 @@ class ConversationActor(AsyncioActor):
             self._effect[1].cancel()
             self._effect = None
         if owed is not None and self._effect is None and not self.actor_stopped.is_set():
-            task = asyncio.get_running_loop().create_task(self._effects_outcome(self._conversation, owed))
+            task = _EffectTask(self._effects_outcome(self._conversation, owed), loop=asyncio.get_running_loop())
             self._effect = (owed.id, task)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -309,6 +319,12 @@ class ConversationActor(AsyncioActor):
     async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:
         try:
             outcome: Outcome | HaltTurn = await self._effects.perform(conversation, owed)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if not isinstance(task, _EffectTask) or not task.ended_itself:
+                raise
+            task.uncancel()
+            outcome = broken(owed, f"{described(error)}: it cancelled its own task")
         except Exception as error:
             logger.exception("the effect %s of %s broke", owed.id, self.id)
             outcome = broken(owed, described(error))

@@ -29,7 +29,7 @@ from ..events import (
     TurnStarted,
     UserSpoke,
 )
-from ..projections import RENDERER, Conversation, Request, Turn, UserMessage, fingerprint, render
+from ..projections import RENDERER, Conversation, Request, Turn, UserMessage, fingerprint, outstanding, render
 from .commands import (
     AskModel,
     CancelTurn,
@@ -106,6 +106,9 @@ def _in_turn(
         case EndTurn():
             return _end(conversation, turn, command)
         case HaltTurn():
+            owed = outstanding(conversation)
+            if owed is None or owed.id != command.owed:
+                return ()
             end = TurnCancelled(command_id="", reason=command.reason, usage=turn.usage, cause=turn.began)
             return (*closed(turn, begun=False), end)
         case FailTurn():

@@ -14,9 +14,6 @@ Create = Callable[[str, ConversationId, Life], ConversationActor]
 Owns = Callable[[str, ConversationId], bool]
 Sleep = Callable[[float], Awaitable[None]]
 
-LEAVING = 5.0
-"""Seconds that an effect has to end once it was cancelled."""
-
 PAUSE = 0.25
 """Seconds between two tries to reach the log."""
 
@@ -104,17 +101,17 @@ class Directory:
             self._used.pop(key, None)
         return len(keys)
 
-    async def end(self) -> None:
+    async def end(self, timeout: float) -> None:
         """Let go of all conversations at once, and return when nothing of theirs runs any more.
 
-        What does not let itself be cancelled is not waited for longer than `LEAVING`.
+        What does not let itself be cancelled is waited for so many seconds.
         """
         running = [task for actor in self._actors.values() for task in actor.running]
         self.abandon(lambda _agent, _conversation: True)
         for task in running:
             task.cancel()
         if running:
-            await asyncio.wait(running, timeout=LEAVING)
+            await asyncio.wait(running, timeout=timeout)
 
     def passivate(self, idle_ms: int) -> int:
         """Drop the actors that nobody has spoken to for `idle_ms` and that owe nothing; return how many these were."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..events import CallId, Effect, Usage, call_id
+from ..events import Effect, Usage
 from .calls import Call
 
 
@@ -77,10 +77,6 @@ class Answer(Struct, frozen=True):
     def open_calls(self) -> tuple[Call, ...]:
         """The calls that have no outcome, the running one included."""
         return self.calls[len(self.results) :]
-
-    def id_of(self, index: int) -> CallId:
-        """Return the id of the call at `index`."""
-        return call_id(self.version, index)
 
 
 class Turn(Struct, frozen=True):

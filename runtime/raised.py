@@ -4,19 +4,22 @@ An exception cannot travel over a bus, and the log has only its words.  So it is
 that recorded the end of the turn, which whoever follows the conversation hears.
 """
 
-KEPT = 100
-"""So many exceptions are kept; of older ones there is only what the log says."""
+from types import TracebackType
 
-_raised: dict[str, Exception] = {}
+KEPT = 20
+"""So many exceptions are kept, as each keeps what its frames hold; of older ones there is only what the log says."""
+
+_raised: dict[str, tuple[Exception, TracebackType | None]] = {}
 
 
 def remember(frame: str, error: Exception) -> None:
     """Keep what ended a turn, under the hash of the frame that says so."""
-    _raised[frame] = error
+    _raised[frame] = error, error.__traceback__
     if len(_raised) > KEPT:
         del _raised[next(iter(_raised))]
 
 
 def raised_in(frame: str) -> Exception | None:
     """Return what ended the turn whose end this frame recorded, if it was raised here and is still known."""
-    return _raised.get(frame)
+    error, trace = _raised.get(frame, (None, None))
+    return None if error is None else error.with_traceback(trace)  # without what raising it to others added

@@ -25,6 +25,7 @@ from ..events import (
 )
 from ..projections import Conversation, Request
 from .agents import JourneyAgent, Journeys, agent_effects
+from .agents.effects import CLEANING_UP
 from .bus import PARTITIONS, Consumption, Delivery, partition_of
 from .clock import Clock
 from .leases import Lease
@@ -210,6 +211,7 @@ class Worker:
         return (AgentKey(agent), partition_of(conversation)) in self._held
 
     async def _leave(self) -> None:
+        leave = self._clock.monotonic() + self._grace  # the same grace for all that is waited for
         await asyncio.gather(*(holding.stop() for holding in self._held.values()))
         try:
             async with asyncio.timeout(self._grace):
@@ -217,10 +219,12 @@ class Worker:
         except TimeoutError:
             left = self._directory.turns
             logger.warning("%d turns did not finish within %g s; the next owner goes on", left, self._grace)
-        self._directory.abandon(lambda _agent, _conversation: True)
-        await asyncio.gather(*(effects.told(self._grace) for effects in self._effects.values()))
+        # nothing of a conversation may run here once the next owner has it
+        await self._directory.end(max(leave - self._clock.monotonic(), CLEANING_UP))
+        rest = max(leave - self._clock.monotonic(), 0)
+        await asyncio.gather(*(effects.told(rest) for effects in self._effects.values()))
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._grace)
+            await asyncio.wait(self._tasks, timeout=max(leave - self._clock.monotonic(), CLEANING_UP))
         await asyncio.gather(
             *(self._substrate.leases.release(holding.lease) for holding in self._held.values()), return_exceptions=True
         )

@@ -5,7 +5,7 @@ from .diagram import check_journey, diagram
 from .difference import difference
 from .messages import AgentContext, AgentMessage, AgentResult
 from .prompts import Prompt, PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
-from .routing import REROUTE, IntentDetector, IntentRouter, RouteDefinition, RouteResult, create_reroute_tool
+from .routing import REROUTE, IntentDetector, IntentRouter, RouteDefinition, RouteResult, clashes, create_reroute_tool
 from .schemas import ToolParameter, ToolSchema, ToolSchemaBuilder, schemas_to_openai_format
 from .serializer import StateSerializer
 from .state import (
@@ -51,6 +51,7 @@ __all__ = [
     "ToolSchemaBuilder",
     "at_step",
     "check_journey",
+    "clashes",
     "create_reroute_tool",
     "declared_tools",
     "diagram",

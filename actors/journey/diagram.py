@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeGuard
 
 from ...events import InvalidInput, check_token
 from .declared import DeclaredTool, step_text, wrong_name
-from .routing import REROUTE, IntentRouter
+from .routing import REROUTE, IntentRouter, clashes
 from .schemas import ToolSchema
 from .state import at_step, step_of
 
@@ -95,7 +95,8 @@ def diagram(agent: Shown) -> str:
     lines = ["stateDiagram-v2"]
     for each in shown:
         lines += [f'    state "{_plain(each.key)}" as {ids[id(each)]} {{']
-        lines += [f"    {line}" for line in _drawn(each, f"{ids[id(each)]}s", left_out={*routes, REROUTE})]
+        between = routes if each is agent else [REROUTE]
+        lines += [f"    {line}" for line in _drawn(each, f"{ids[id(each)]}s", left_out=between)]
         lines += ["    }"]
     lines.append("    [*] --> j0")
     lines += [f"    j0 --> {ids[id(to)]} : {_plain(name)}" for name, to in routes.items() if to is not None]
@@ -121,7 +122,8 @@ def _drawn(agent: Shown, prefix: str, left_out: Container[str] = ()) -> list[str
     declared, steps = agent.declared_tools, _steps(agent)
     ids = {step.name: f"{prefix}{at}" for at, step in enumerate(steps)}
     lines = [f'    state "{_plain(name)}" as {id_}' for name, id_ in ids.items()]
-    lines.append(f"    [*] --> {ids[step_of(agent.get_initial_state())]}")
+    first = ids.get(step_of(agent.get_initial_state()))
+    lines += [] if first is None else [f"    [*] --> {first}"]
     for step in steps:
         for tool in step.tools:
             to = [ids[name] for name in _leads_to(tool, declared) or () if name in ids]
@@ -157,6 +159,10 @@ def check_journey(agent: Shown) -> list[str]:
             found.append(f"route {name!r} leads to no agent: `journeys` needs one for it, such as MyAgent()")
         if name not in offered:
             found.append(f"route {name!r} is offered in no step")
+    if REROUTE in routes:
+        found.append(f"a route is named {REROUTE!r}, the tool that leads back: rename it")
+    both = clashes([*routes, REROUTE], agent.declared_tools) if routes else []
+    found += [f"a tool and a route are named {name!r}: give one another name" for name in both]
     led_to = [] if agent.router is None else agent.router.journeys
     found += [f"no route leads to journey {journey!r}" for journey in agent.journeys if journey not in led_to]
     others = list({id(to): to for to in agent.journeys.values() if _is_agent(to)}.values())
@@ -164,6 +170,8 @@ def check_journey(agent: Shown) -> list[str]:
         if times > 1:
             found.append(f"{times} journeys have the key {key!r}; give each its own")
     for to in others:
+        if routes and REROUTE in to.declared_tools:
+            found.append(f"journey {to.key!r} has a tool named {REROUTE!r}, which leads back: give it another name")
         if to.router is not None:
             found.append(f"journey {to.key!r} has a router itself, but only {agent.key!r}, the first, can route")
         found += [f"journey {to.key!r}: {problem}" for problem in _checked(to, leads_back=bool(routes))]
@@ -230,7 +238,9 @@ def _look(agent: Shown, step: Any) -> _Step:
     def ask(asked: Callable[[Any], Any], otherwise: Any) -> Any:
         try:
             return asked(_moved(agent, step))
-        except Exception as error:  # noqa: BLE001  author code may raise anything, in a step that it never meets like this
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  author code may raise anything, in a step that it never meets like this
             raised[asked.__name__] = f"{type(error).__name__}: {error}"
             return otherwise
 

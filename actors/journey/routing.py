@@ -177,6 +177,11 @@ class IntentRouter(Generic[JourneyT]):
         return list(dict.fromkeys(route.journey for route in self._routes.values()))
 
 
+def clashes(routing: Iterable[str], tools: Iterable[str]) -> list[str]:
+    """Return the names that both routing tools and an agent's declared tools have; a call could mean either."""
+    return sorted(set(routing) & set(tools))
+
+
 def create_reroute_tool() -> ToolSchema:
     """Return the tool by which a model leaves a journey, so that the conversation is routed anew.
 

@@ -160,7 +160,8 @@ class DjangoRun:
     async def _look(self) -> None:
         look = getattr(self.ctx, "check_cancelled", None)
         looked = await answered(look()) if look is not None else None
-        self._halting = looked is True or bool(await answered(self.ctx.cancelled()))
+        cancelled = looked is True or bool(await answered(self.ctx.cancelled()))
+        self._halting = self._halting or cancelled  # meanwhile it may have been halted
 
     async def _attempt(self, work: Awaitable[None]) -> None:
         """Await work of the context's, and keep what it raises for the end of the run; our own cancellation passes."""
@@ -171,7 +172,9 @@ class DjangoRun:
             if task is None or task.cancelling():
                 raise
             self._broken = self._broken or error
-        except (Exception, SystemExit) as error:  # noqa: BLE001  it is raised to the runner
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  it is raised to the runner
             self._broken = self._broken or error
 
     async def _here(self, work: Awaitable[None]) -> None:

@@ -65,7 +65,7 @@ class BoundJourney:
         """The journey's model client, looked for at its first use.
 
         Raises:
-            ModelError: there is none; the message says what to set.
+            InvalidInput: there is none; the message says what to set.
 
         """
         if self.agent.llm_client is not None:

@@ -26,6 +26,9 @@ from .journeys import Journeys
 
 logger = logging.getLogger("agent_runtime_framework.agents")
 
+CLEANING_UP = 1.0
+"""Seconds that an author's code has to end once it was cancelled."""
+
 
 class Performers(Struct, frozen=True):
     """Perform what a turn owes in one journey."""
@@ -77,6 +80,7 @@ class TurnEffects:
         self._halted = halted
         self._ended = ended
         self._telling: dict[ConversationId, asyncio.Task[None]] = {}
+        self._tellers: set[asyncio.Task[None]] = set()
         self._errors: dict[tuple[ConversationId, int], Exception] = {}
 
     async def open(self, conversation: ConversationId, command: SayToAgent) -> Open:
@@ -86,7 +90,7 @@ class TurnEffects:
     async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | HaltTurn:
         """Do what is owed and return what it came to."""
         if await self._halted():
-            return HaltTurn(reason="halted")
+            return HaltTurn(owed=owed.id, reason="halted")
         performers = self._performing(conversation)
         if isinstance(owed, OwedModelCall):
             return await performers.model.ask(conversation, owed.request)
@@ -97,33 +101,33 @@ class TurnEffects:
         ended = conversation.ended
         if ended is not None and not stored.frame.first <= ended.version <= stored.frame.last:
             ended = None  # that was an earlier turn
-        error = None if ended is None else self.error_of(conversation.id, ended.turn)
-        if error is not None:
+        error = None if ended is None else self._errors.pop((conversation.id, ended.turn), None)
+        if error is not None and ended is not None and ended.outcome == "failed":
             remember(stored.head.hash, error)  # before anybody hears of the frame
         await self._announce(stored, conversation)
         if self._ended is not None and ended is not None:
             telling = self._tell(self._ended, conversation, ended, self._telling.get(conversation.id))
-            self._telling[conversation.id] = asyncio.get_running_loop().create_task(telling)
+            task = self._telling[conversation.id] = asyncio.get_running_loop().create_task(telling)
+            self._tellers.add(task)
+            task.add_done_callback(self._tellers.discard)
 
     def raised(self, conversation: ConversationId, turn: int, error: Exception) -> None:
-        """Keep what ends a turn, for all who await its reply in this process, and say where."""
+        """Keep what ends a turn until that is recorded, and say where it was raised."""
         self._errors[conversation, turn] = error
         if len(self._errors) > KEPT:
             del self._errors[next(iter(self._errors))]
         logger.error("%s: the turn failed by what was raised", conversation, exc_info=error)
 
-    def error_of(self, conversation: ConversationId, turn: int) -> Exception | None:
-        """Return what ended a turn, if that was raised here and is still known."""
-        return self._errors.get((conversation, turn))
-
     async def told(self, timeout: float) -> None:
         """Wait until the author was told of every turn that is over, for so many seconds at most."""
-        if self._telling:
-            _, late = await asyncio.wait(set(self._telling.values()), timeout=timeout)
-            for task in late:
-                task.cancel()
-            if late:
-                logger.warning("the agent's own code did not end after %d turns, and was ended", len(late))
+        if not self._tellers:
+            return
+        _, late = await asyncio.wait(set(self._tellers), timeout=timeout)
+        for task in late:
+            task.cancel()
+        if late:
+            logger.warning("the agent's own code did not end after %d turns, and is ended", len(late))
+            await asyncio.wait(late, timeout=CLEANING_UP)
 
     async def _tell(
         self, tell: TellEnd, conversation: Conversation, ended: Ended, before: asyncio.Task[None] | None

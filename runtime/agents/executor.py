@@ -122,8 +122,8 @@ class LLMExecutor:
         id_ = new_id("run")
         say = SayToAgent(id=id_, agent=KEY, text=text)
         log = MemoryLog(limit=None)
-        after = await converse(ConversationId(id_), say, journey, effects, clock=SystemClock(), log=log)
-        ended = ended_well(after, effects)
+        after, frame = await converse(ConversationId(id_), say, journey, effects, clock=SystemClock(), log=log)
+        ended = ended_well(after, frame)
         await completed(self.hooks, ended)
         made = said_in(after, ended.turn)
         return ExecutionResult(

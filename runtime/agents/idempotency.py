@@ -25,7 +25,9 @@ def key_in_run(conversation: Conversation, owed: OwedToolCall, run_id: object) -
     entries = conversation.transcript.window(conversation.turns, conversation.turns)
     what = _what(owed.call)
     nth = [_what(call) for call in _up_to(entries, owed)].count(what)
-    return f"{conversation.id}/{run_id}@{owed.call.name}-{what[:16]}-{nth}"
+    # both ids may be any text, so they are told apart by what encodes them
+    run = hashlib.sha256(_encoder.encode([conversation.agent, conversation.id, str(run_id)])).hexdigest()
+    return f"{run[:32]}@{owed.call.name}-{what[:16]}-{nth}"
 
 
 def _what(call: Call) -> str:

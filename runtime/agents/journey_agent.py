@@ -73,7 +73,9 @@ class JourneyAgent(EquippedJourney[StateT, ToolsT, StepT], BaseAgent):
         With a router each run begins in the agent's own journey, and other journeys with what their agents load.
 
         Raises:
-            NoReply: the turn ended without a reply.
+            Refused: the message cannot be taken.
+            NoReply: the turn ended without a reply; the cause is what was raised, where something was.
+            Exception: in debug, what a tool raised, as it was raised.
 
         """
         return await run_turn(self, ctx)

@@ -9,7 +9,8 @@ class JourneyConfig:
     """Configures how an agent's turns run.
 
     Attributes:
-        max_tool_iterations: answers of the model in one turn; after so many the last tool's text is the reply.
+        max_tool_iterations: answers of the model in one turn, counted anew where another journey is entered; after so
+            many the last tool's text is the reply.
         terminal_tools: tools whose success, as the last call of an answer, ends the turn with their text.
         closing_phrases: what a person says to end the talk, at word boundaries and in any case.
         tool_timeout: seconds that a tool may run; the model is then told that it timed out.

@@ -19,7 +19,7 @@ from .calling import Ran, ran
 from .idempotency import durable_key, key_in_run
 from .journeys import Journeys
 
-SAVING_BACK = 10.0
+SAVING_BACK = 5.0
 """Seconds that saving a state may take after a tool that raised, or a run that was ended."""
 
 logger = logging.getLogger("agent_runtime_framework.agents")
@@ -72,6 +72,8 @@ class JourneyToolRun:
             result = await call_author(agent.execute_tool, tools, owed.call.name, arguments, threads=self._threads)
             after = getattr(tools, "state", state)
             done = ran(result, *journey.fields_of(after))
+        except GeneratorExit:  # nothing can be awaited any more
+            raise
         except BaseException:  # its time limit cancels it
             try:
                 async with asyncio.timeout(SAVING_BACK):  # what has hung once may hang again
@@ -88,9 +90,6 @@ class JourneyToolRun:
 
     async def _enter(self, conversation: Conversation, owed: OwedToolCall, to: BoundJourney, ctx: AgentContext) -> Ran:
         fields, step = dict(conversation.state), conversation.step
-        leaving = self._journeys.on(conversation)
-        if to is leaving:
-            return Ran(f"This is {to.name!r} already.", fields, step)
         enters = await self._journeys.enter(conversation, owed.call.name, to, ctx, self._threads)
         return Ran(f"Now in {to.name!r}.", fields, step, enters=enters)
 

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ...actors import AskModel, EndTurn, EnterJourney, Open, Policy, RefuseTool, Verdict
-from ...actors.journey import REROUTE, AgentContext, create_reroute_tool, state_from_fields
+from ...actors.journey import REROUTE, AgentContext, clashes, create_reroute_tool, state_from_fields
 from ...events import InvalidInput, check_token
 from ...projections import Call, Conversation
 from .author import call_author
@@ -88,21 +88,24 @@ class Journeys:
         return self.front.open(state, history)
 
     def led_to(self, on: BoundJourney, tool: str) -> BoundJourney | None:
-        """Return the journey that a call of this tool leads to from another, None for a tool that leads to none."""
-        if not self._routed or tool in on.agent.declared_tools:
-            return None
-        if tool == REROUTE:
-            return self.front
+        """Return the journey that a call of this tool leads to, None for a tool that leads to none.
+
+        Routes lead from the front, and `reroute_conversation` from each other journey back to it.
+        """
+        if on is not self.front:
+            return self.front if tool == REROUTE else None
         router = self.agent.router
         journey = None if router is None else router.resolve_tool_call(tool)
-        if journey is not None and journey not in self._routed:
+        if journey is None:
+            return None
+        if journey not in self._routed:
             raise InvalidInput(f"route {tool!r} of {self.agent.key!r} was added while that was at work: start it anew")
-        return None if journey is None else self._by_name[self._routed[journey].key]
+        return self._by_name[self._routed[journey].key]
 
     def states(self, conversation: Conversation) -> Iterator[tuple[BoundJourney, Any]]:
-        """Yield the journeys that were on in the turn which just ended, with their states; the last one is still on."""
-        ended = conversation.ended
-        for name in dict.fromkeys(() if ended is None else ended.left):
+        """Yield the journeys that were on in the last turn, with their states; the last one is still on."""
+        turn = conversation.turn or conversation.ended
+        for name in dict.fromkeys(() if turn is None else turn.left):
             journey, left = self._by_name.get(name), conversation.left.get(name)
             if journey is not None and left is not None:
                 yield journey, state_from_fields(journey.state_type, left.state)
@@ -117,7 +120,7 @@ class Journeys:
         if left is not None and (to is self.front or not _is_over(to, left.state)):
             return EnterJourney(journey=to.name, journey_hash=to.hash)
         state = None if left is not None else await call_author(to.agent.load_state, ctx, threads=threads)
-        if state is None or to.agent.is_terminal_state(state):
+        if state is None or _is_over(to, to.first(state)[0]):
             journey = None if self.agent.router is None else self.agent.router.resolve_tool_call(tool)
             leaving = self.on(conversation).state(conversation)
             state = await call_author(self.agent.enter_journey, journey, leaving, ctx, threads=threads)
@@ -149,13 +152,12 @@ def _routed(agent: EquippedJourney[Any, Any, Any]) -> dict[Any, EquippedJourney[
     routed = {journey: journeys[journey] for journey in router.journeys}
     if REROUTE in router.route_names:
         raise InvalidInput(f"a route of {agent.key!r} is named {REROUTE!r}, the tool that leads back: rename it")
-    _check_names(agent, {*router.route_names, REROUTE})
+    _check_names(agent, [*router.route_names, REROUTE])
     for one in routed.values():  # a tool of its own is meant where it has the name of a route
-        _check_names(one, {REROUTE})
+        _check_names(one, [REROUTE])
     return routed
 
 
-def _check_names(agent: EquippedJourney[Any, Any, Any], routing: set[str]) -> None:
-    clashing = sorted(routing & set(agent.declared_tools))
-    if clashing:
-        raise InvalidInput(f"{agent.key!r} has a tool and a route named {clashing[0]!r}: give one another name")
+def _check_names(agent: EquippedJourney[Any, Any, Any], routing: list[str]) -> None:
+    for name in clashes(routing, agent.declared_tools):
+        raise InvalidInput(f"{agent.key!r} has a tool and a route named {name!r}: give one another name")

@@ -21,6 +21,7 @@ from ...actors.journey import AgentContext, AgentMessage, AgentResult
 from ...events import CommandRefused, ConversationId, EventLog, MemoryLog, NoReply, Refused, WriterId
 from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of
 from ..clock import Clock, SystemClock, new_id
+from ..raised import raised_in
 from ..retry import RetryPolicy
 from .asking import Raised
 from .author import call_author
@@ -42,17 +43,20 @@ from .journeys import Journeys
 
 logger = logging.getLogger("agent_runtime_framework.agents")
 
+LEAVING = SAVING_BACK + 5.0
+"""Seconds that what runs has to end once a run is cancelled: time to save a state back, and some more."""
+
 
 class TakenTurn(Struct, frozen=True):
-    """Is a turn that was taken without a server: the conversation after it, the journey it is in, what was raised."""
+    """Is a turn that was taken without a server: the conversation after it, its last frame, the journey that is on."""
 
     conversation: Conversation
+    frame: str
     journey: BoundJourney
-    effects: TurnEffects
 
     def ended_well(self) -> Ended:
         """Return how the turn ended, with a reply; raises as `ended_well`."""
-        return ended_well(self.conversation, self.effects)
+        return ended_well(self.conversation, self.frame)
 
     def said(self) -> list[dict[str, Any]]:
         """Return the messages that followed the user's."""
@@ -103,16 +107,18 @@ async def take_turn(
         log if log is not None else MemoryLog(limit=None),
     )
     try:
-        await converse(id_, say, journeys, effects, clock=clock, log=kept)
+        after, frame = await converse(id_, say, journeys, effects, clock=clock, log=kept)
+    except GeneratorExit:  # nothing can be awaited any more
+        raise
     except BaseException:  # what a turn that was cancelled has changed is saved too
         try:
             async with asyncio.timeout(SAVING_BACK):
-                await _saved(journeys, kept, id_, ctx)
+                await _save(journeys, (await _folded(kept, id_))[0], ctx)
         except Exception:  # what ended the turn is what is raised
             logger.exception("%s: the state could not be saved", id_)
         raise
-    after = await _saved(journeys, kept, id_, ctx)
-    return TakenTurn(after, journeys.on(after), effects)
+    await _save(journeys, after, ctx)
+    return TakenTurn(after, frame, journeys.on(after))
 
 
 def _effects(
@@ -128,12 +134,16 @@ def _effects(
     return TurnEffects(opening, performing, announce=announce, halted=halted)
 
 
-async def _saved(journeys: Journeys, log: EventLog, id_: ConversationId, ctx: AgentContext) -> Conversation:
-    """Save the state of each journey that was on, and return the conversation."""
-    after = fold(initial(id_), [stored.frame async for stored in log.read(id_)])
+async def _save(journeys: Journeys, after: Conversation, ctx: AgentContext) -> None:
+    """Save the state of each journey that was on."""
     for journey, state in journeys.states(after) if after.agent else ():
         await call_author(journey.agent.save_state, ctx, state)
-    return after
+
+
+async def _folded(log: EventLog, id_: ConversationId) -> tuple[Conversation, str]:
+    """Return the conversation, and the hash of its last frame."""
+    stored = [stored async for stored in log.read(id_)]
+    return fold(initial(id_), [each.frame for each in stored]), stored[-1].head.hash if stored else ""
 
 
 async def converse(
@@ -144,8 +154,8 @@ async def converse(
     *,
     clock: Clock,
     log: EventLog,
-) -> Conversation:
-    """Take one message from its command to the end of its turn, and return the conversation after it.
+) -> tuple[Conversation, str]:
+    """Take one message from its command to the end of its turn; return the conversation and its last frame's hash.
 
     Nothing of the turn runs any more then, also where it was cancelled.
 
@@ -163,18 +173,16 @@ async def converse(
     try:
         await over
     finally:
-        await directory.end()
-    after = initial(conversation)
+        await directory.end(LEAVING)
     async for stored in log.read(conversation):
-        after = fold(after, [stored.frame])
         for event in stored.frame.events:
             if isinstance(event, CommandRefused) and event.command_id == say.id:
                 raise Refused(f"the message was refused in {conversation!r}: {event.reason}")
-    return after
+    return await _folded(log, conversation)
 
 
-def ended_well(conversation: Conversation, effects: TurnEffects) -> Ended:
-    """Return how the turn ended, with a reply.
+def ended_well(conversation: Conversation, frame: str) -> Ended:
+    """Return how the turn ended that this frame recorded the end of, with a reply.
 
     Raises:
         NoReply: it ended without one.
@@ -186,8 +194,7 @@ def ended_well(conversation: Conversation, effects: TurnEffects) -> Ended:
         raise Refused(f"the message was refused in {conversation.id!r}")
     if ended.outcome == "completed":
         return ended
-    error = effects.error_of(conversation.id, ended.turn)
-    raise no_reply(conversation.id, ended, error)
+    raise no_reply(conversation.id, ended, raised_in(frame))
 
 
 def said_in(conversation: Conversation, turn: int) -> list[dict[str, Any]]:

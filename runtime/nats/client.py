@@ -106,6 +106,10 @@ class Connection(Client):
 
     async def _note(self, error: Exception) -> None:
         logger.debug("NATS: %s", error)
+        task = asyncio.current_task()
+        if task is not None and task is self._reconnection_task and task.cancelling():
+            # some releases of asyncio lose a cancellation to an error of the same moment; it would go on for ever
+            raise asyncio.CancelledError
         refused = refusal(error, self._address, self._credentials)
         if self._failures is not None:
             self._failures.append(error)

@@ -1,6 +1,7 @@
 """What only the store on a bucket has: its bucket, its limits, and writers that come in between."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -296,6 +297,32 @@ async def test_a_server_that_is_gone_is_unavailable(tmp_path: Path, monkeypatch:
             with pytest.raises(Unavailable, match="did not answer"):
                 await call
         await client.close()
+
+
+async def test_a_client_that_is_closed_tries_to_connect_no_more_though_asyncio_loses_that_it_was_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trying = asyncio.Event()
+
+    async def losing(client: Any, server: Any) -> None:
+        if trying.is_set():
+            await asyncio.Event().wait()
+        trying.set()
+        with contextlib.suppress(asyncio.CancelledError):  # as `wait_for` of Python 3.11 if both come at once
+            await asyncio.Event().wait()
+        raise ConnectionRefusedError
+
+    with NatsServer(tmp_path) as server:
+        client = await connect(server.url)
+        monkeypatch.setattr(type(client), "_connect_to_server", losing)
+        await asyncio.to_thread(server.kill)
+        await trying.wait()
+        await client.close()
+
+    task = client._reconnection_task
+    assert task is not None
+    assert task.done()
+    assert client.is_closed
 
 
 async def test_a_bucket_that_was_removed_meanwhile_is_said_to_be_missing(

@@ -132,7 +132,7 @@ async def acknowledged(log: Mortal, agent: DeskAgent, say: SayToAgent) -> bool:
     died = asyncio.ensure_future(log.died.wait())
     either: set[asyncio.Future[Any]] = {done, died}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    await directory.end()
+    await directory.end(10)
     await effects.told(10)
     died.cancel()
     return done.done() and done.result()

@@ -130,3 +130,16 @@ async def test_a_tool_that_goes_on_in_its_thread_after_the_run_tells_the_context
 
     assert "is over: no state is taken any more" in str(await heard)
     assert (running.cancelled(), run.checkpoints) == (True, [])
+
+
+async def test_a_run_that_is_cancelled_while_its_context_is_asked_is_cancelled() -> None:
+    class Asking(Run):
+        async def check_cancelled(self) -> bool:
+            await agent.cancel(self)
+            return False
+
+    run = Asking("I am Ada")
+    agent = BookingAgent(ScriptedLLM())
+    result = await agent.run(run)
+
+    assert (result.final_output["response"], run.events) == ("", [])

@@ -52,6 +52,15 @@ async def cancelled_from_inside() -> str:
     return "never"
 
 
+async def cancelling_itself() -> str:
+    """Cancel the task that it runs in."""
+    own = asyncio.current_task()
+    assert own is not None
+    own.cancel()
+    await asyncio.Event().wait()
+    return "never"
+
+
 def hurting(how: Any) -> type[OrderTools]:
     """Return tools whose `look` does this."""
 
@@ -68,6 +77,7 @@ def hurting(how: Any) -> type[OrderTools]:
     "how",
     [
         cancelled_from_inside,
+        cancelling_itself,
         SystemExit(3),
         StopAsyncIteration("done"),
         Unshowable(),

@@ -87,3 +87,7 @@ async def test_a_run_inside_another_runtime_that_is_tried_again_has_its_keys_aga
     await Told(ScriptedLLM(NAMED, "Hello.")).run(Run("Ada", run="r-2"))
 
     assert keys[0] == keys[1] != keys[2]
+
+
+async def test_ids_that_read_alike_when_they_stand_together_share_no_key() -> None:
+    assert await keys_of(("b/c", TEA), conversation="a") != await keys_of(("c", TEA), conversation="a/b")

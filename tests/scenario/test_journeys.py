@@ -1,5 +1,6 @@
 """A front agent routes to other journeys in one conversation, and comes back; each keeps its own state."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from support.journeys import frames, recorded, types, working
 
 TO_QUOTE = calls(("start_quote", {}))
 TO_CLAIM = calls(("file_claim", {}))
+CTX = AgentContext("r-1", "c-1", [{"role": "user", "content": "hi"}])
 BACK = calls(("reroute_conversation", {"reason": "a claim"}))
 
 
@@ -202,17 +204,21 @@ async def test_routing_tools_belong_to_the_journey_that_offers_them() -> None:
     assert failed == [f"Error: Tool '{name}' is not available now" for name in ("file_claim", "note")]
 
 
-async def test_a_journey_may_offer_routes_of_its_own_accord_and_leave_without_coming_back_first() -> None:
+async def test_only_the_first_journey_routes_and_what_another_one_names_like_a_route_is_its_own_tool() -> None:
     class Knowing(QuoteAgent):
         def get_tool_schemas(self, state: Quote) -> list[ToolSchema]:
             return [ToolSchema("file_claim", "File a claim", effect="read"), create_reroute_tool()]
+
+        async def execute_tool(self, tools: Any, name: str, args: dict[str, Any]) -> str:
+            return f"{name} of the quote"
 
     with ScriptedLLM(TO_QUOTE, TO_CLAIM, "What happened?") as llm:
         async with working(desk(llm, quote=Knowing())) as rt:
             reply = await rt.send("desk", "c-1", "hi")
 
-    assert offered(llm)[1] == ["file_claim", "reroute_conversation"]
-    assert reply.state == {"step": "ask", "damage": ""}
+    assert offered(llm)[1:] == [["file_claim", "reroute_conversation"]] * 2
+    assert llm.requests[2].messages[-1]["content"] == "file_claim of the quote"
+    assert reply.state == {"step": "ask", "value": 0}
 
 
 async def test_a_hand_written_tool_list_says_itself_when_routes_are_offered() -> None:
@@ -309,20 +315,6 @@ async def test_a_conversation_in_a_journey_that_is_gone_says_so_and_goes_on_once
             assert (await rt.send("desk", "c-1", "500")).text == "Hello again."
 
 
-async def test_a_routing_tool_that_leads_to_where_it_is_changes_nothing() -> None:
-    class Circling(QuoteAgent):
-        def get_tool_schemas(self, state: Quote) -> list[ToolSchema]:
-            return [ToolSchema("start_quote", "", effect="read")]
-
-    with ScriptedLLM(TO_QUOTE, TO_QUOTE, "What is it worth?") as llm:
-        async with working(desk(llm, quote=Circling())) as rt:
-            await rt.send("desk", "c-1", "hi")
-            changes = await entered(rt)
-
-    assert len(changes) == 1
-    assert llm.requests[2].messages[-1]["content"] == "This is 'quote' already."
-
-
 async def test_what_an_author_raises_while_a_journey_is_entered_fails_the_call_and_leaves_all_as_it_was() -> None:
     class Broken(ClaimAgent):
         def load_state(self, ctx: AgentContext) -> Claim:
@@ -359,7 +351,7 @@ def declared(**attributes: Any) -> JourneyAgent[Any, Any, Any]:
 )
 async def test_a_router_that_cannot_work_is_refused_before_anything_runs(agent: Any, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
-        await agent.run(AgentContext("r-1", "c-1", [{"role": "user", "content": "hi"}]))
+        await agent.run(CTX)
     with pytest.raises(InvalidInput, match=says):
         async with working(agent):
             raise AssertionError("it works")
@@ -373,6 +365,32 @@ async def test_a_front_agent_needs_no_tools_of_its_own() -> None:
         journeys = DeskAgent.journeys
 
     with ScriptedLLM(TO_QUOTE, "What is it worth?") as llm:
-        result = await Bare(llm).run(AgentContext("r-1", "c-1", [{"role": "user", "content": "hi"}]))
+        result = await Bare(llm).run(CTX)
 
     assert (result.response, offered(llm)[0]) == ("What is it worth?", ["start_quote", "file_claim"])
+
+
+async def test_a_run_that_is_cancelled_saves_each_journey_that_was_on_in_it() -> None:
+    asked, saved = asyncio.Event(), dict[str, Any]()
+
+    class Saving(DeskAgent):
+        def save_state(self, ctx: AgentContext, state: Any) -> None:
+            saved["desk"] = state.notes
+
+    class SavingToo(QuoteAgent):
+        def save_state(self, ctx: AgentContext, state: Quote) -> None:
+            saved["quote"] = state.value
+
+    async def never(messages: Any, tools: Any) -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    llm = ScriptedLLM(calls(("note", {"text": "in a hurry"})), TO_QUOTE, calls(("price", {"value": 500})), never)
+    run = asyncio.ensure_future(desk(llm, Saving, quote=SavingToo()).run(CTX))
+    await asked.wait()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert saved == {"desk": ["in a hurry"], "quote": 500}

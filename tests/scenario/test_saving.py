@@ -336,3 +336,39 @@ async def test_an_author_who_never_comes_to_an_end_of_saving_does_not_keep_a_wor
     with ScriptedLLM("Hello.") as llm:
         async with asyncio.timeout(10), working(Hanging(llm), grace=0.01) as rt:
             assert (await rt.send("order", "c-1", "hi")).text == "Hello."
+
+
+async def test_nothing_of_a_worker_that_left_runs_any_more() -> None:
+    begun, tool_begun = asyncio.Event(), asyncio.Event()
+    ended: list[str] = []
+
+    async def for_ever(what: str, event: asyncio.Event) -> None:
+        event.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(what)
+
+    class Hung(OrderTools):
+        async def save_name(self, name: str) -> str:
+            await for_ever("the tool", tool_begun)
+            return "never"
+
+    class Hanging(OrderAgent):
+        tools_type = Hung
+
+        async def save_state(self, ctx: AgentContext, state: Order) -> None:
+            await for_ever(f"saving {ctx.conversation_id}", begun)
+
+    with ScriptedLLM("Hello.", "And?", NAMED) as llm:
+        async with asyncio.timeout(10), working(Hanging(llm), grace=0.05) as rt:
+            await rt.send("order", "c-1", "hi")
+            await rt.send("order", "c-1", "well?")
+            await begun.wait()
+            sending = asyncio.ensure_future(rt.send("order", "c-2", "I am Ada"))
+            await tool_begun.wait()
+        sending.cancel()  # nobody is there who could answer
+        await asyncio.wait([sending])
+
+    assert sorted(ended) == ["saving c-1", "the tool"]

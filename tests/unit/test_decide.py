@@ -12,6 +12,7 @@ from agent_runtime_framework.actors import (
     CancelTurn,
     EndTurn,
     FailTurn,
+    HaltTurn,
     Open,
     RecordAnswer,
     RecordModelFailure,
@@ -51,7 +52,7 @@ from agent_runtime_framework.events import (
     TurnStarted,
     UserSpoke,
 )
-from agent_runtime_framework.projections import evolve, initial
+from agent_runtime_framework.projections import evolve, initial, outstanding
 from support.journeys import given, tokens
 from support.strategies import commands, events
 
@@ -258,6 +259,20 @@ def test_a_cancel_records_the_rest_as_not_run() -> None:
     assert isinstance(rest, ToolFailed)
     assert (rest.index, rest.kind) == (1, "cancelled")
     assert cancelled == TurnCancelled(cause=3, command_id="c-9", reason="enough", usage=tokens(1, 2, 3))
+
+
+def test_a_halt_ends_the_turn_once_and_only_before_the_effect_that_it_was_given_instead_of() -> None:
+    owed = outstanding(IN_TOOL)
+    assert owed is not None
+
+    ended = decide(IN_TOOL, HaltTurn(owed=owed.id, reason="halted"))
+
+    assert [type(event) for event in ended] == [ToolFailed, ToolFailed, TurnCancelled]
+    assert (
+        decide(given(STARTED, SPOKE, TURN, ASKED, ANSWERED, RUNNING, *ended), HaltTurn(owed=owed.id, reason="halted"))
+        == ()
+    )
+    assert decide(ANSWER, HaltTurn(owed=owed.id, reason="halted")) == ()
 
 
 def test_a_cancel_without_a_turn_is_refused() -> None:

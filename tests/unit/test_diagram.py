@@ -311,3 +311,34 @@ def test_a_key_that_is_no_token_is_found() -> None:
     assert check_journey(Spaced()) == [
         "agent key 'two words' is not valid: use 1 to 128 characters out of A-Z a-z 0-9 _ -"
     ]
+
+
+def test_tools_with_the_name_of_a_route_are_found() -> None:
+    class Noting(QuoteAgent):
+        @property
+        def declared_tools(self) -> Any:
+            return {"reroute_conversation": DeskAgent().declared_tools["note"]}
+
+    routes = [RouteDefinition("a", "note", "Note"), RouteDefinition("b", "reroute_conversation", "Back")]
+
+    class Clashing(DeskAgent):
+        router: Any = IntentRouter[str]().add_routes(routes)
+        journeys = MappingProxyType({"a": Noting(), "b": ByHand()})
+
+    found = check_journey(Clashing())
+
+    assert "a route is named 'reroute_conversation', the tool that leads back: rename it" in found
+    assert "a tool and a route are named 'note': give one another name" in found
+    assert "journey 'quote' has a tool named 'reroute_conversation', which leads back: give it another name" in found
+
+
+def test_a_first_step_that_is_none_of_the_journeys_is_not_drawn() -> None:
+    class Elsewhere(State):
+        def get_step(self) -> Any:
+            return "elsewhere"
+
+    class Odd(Agent):
+        def get_initial_state(self) -> Elsewhere:
+            return Elsewhere()
+
+    assert "[*] --> s" not in diagram(Odd())
