@@ -10,6 +10,7 @@ from .commands import (
     EnterJourney,
     FailTurn,
     HaltTurn,
+    InterruptTurn,
     Open,
     Outcome,
     RecordAnswer,
@@ -25,7 +26,7 @@ from .commands import (
 from .conversation_actor import ConversationActor, Delivered, Effects, Life
 from .decide import METADATA_LIMIT, decide
 from .directory import Directory
-from .settle import Journey, Policy, Settled, Verdict, settle
+from .settle import Journey, Mailbox, Policy, Settled, Verdict, settle
 from .sizes import cut, described, json_size, shown
 
 __all__ = [
@@ -44,8 +45,10 @@ __all__ = [
     "EnterJourney",
     "FailTurn",
     "HaltTurn",
+    "InterruptTurn",
     "Journey",
     "Life",
+    "Mailbox",
     "Open",
     "Outcome",
     "Policy",

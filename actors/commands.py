@@ -28,6 +28,17 @@ class CancelTurn(Struct, frozen=True, kw_only=True, tag="cancel"):
     reason: str = ""
 
 
+class InterruptTurn(Struct, frozen=True):
+    """A message ends the turn in progress and begins the next one."""
+
+    say: SayToAgent
+
+    @property
+    def id(self) -> str:
+        """The id of the message."""
+        return self.say.id
+
+
 class RecordAnswer(Struct, frozen=True, kw_only=True):
     """The model answered the request at version `request`."""
 
@@ -160,4 +171,4 @@ class EndTurn(Struct, frozen=True, kw_only=True):
 BusCommand: TypeAlias = SayToAgent | CancelTurn
 Outcome: TypeAlias = RecordAnswer | RecordModelFailure | RecordToolReturn | RecordToolFailure
 JourneyCommand: TypeAlias = Open | AskModel | RunTool | RefuseTool | EndTurn | FailTurn
-Command: TypeAlias = BusCommand | Outcome | JourneyCommand | ResumeTurn | HaltTurn | RefuseCommand
+Command: TypeAlias = BusCommand | Outcome | JourneyCommand | InterruptTurn | ResumeTurn | HaltTurn | RefuseCommand

@@ -35,7 +35,18 @@ from ..events import (
 )
 from ..projections import Conversation, Owed, fold, initial, outstanding
 from .asyncio_actor import AsyncioActor, AsyncioInbox
-from .commands import BusCommand, Command, FailTurn, HaltTurn, Open, Outcome, RefuseCommand, ResumeTurn, SayToAgent
+from .commands import (
+    BusCommand,
+    Command,
+    FailTurn,
+    HaltTurn,
+    InterruptTurn,
+    Open,
+    Outcome,
+    RefuseCommand,
+    ResumeTurn,
+    SayToAgent,
+)
 from .decide import overflow
 from .outcomes import broken
 from .settle import Journey, Settled, settle
@@ -171,10 +182,14 @@ class ConversationActor(AsyncioActor):
             await self._commit(command)
         elif command.id in self._conversation.handled or any(command.id == other.id for other in self._waiting):
             return
-        elif len(self._waiting) < QUEUE_LIMIT and command.agent == self._conversation.agent:
+        elif command.agent != self._conversation.agent or self._journey.mailbox == "reject":
+            await self._commit(command)
+        elif self._journey.mailbox == "interrupt":
+            await self._commit(InterruptTurn(command))
+        elif len(self._waiting) < QUEUE_LIMIT:
             self._waiting.append(command)
         else:
-            await self._commit(overflow(command) if command.agent == self._conversation.agent else command)
+            await self._commit(overflow(command))
 
     async def _commit(self, command: Command) -> None:
         """Take one command from decision to stored frame."""
@@ -232,7 +247,7 @@ class ConversationActor(AsyncioActor):
         reason, last = described(error), commands[-1]
         if isinstance(last, FailTurn | RefuseCommand) and len(commands) == 1:
             raise error
-        if self._conversation.turn is None:
+        if self._conversation.turn is None or isinstance(last, InterruptTurn):
             return (RefuseCommand(id=getattr(last, "id", ""), reason=reason),)
         failure = FailTurn(reason="not_storable", error=reason)
         return (last, failure) if isinstance(last, Outcome) else (failure,)

@@ -29,7 +29,7 @@ from ..events import (
     TurnStarted,
     UserSpoke,
 )
-from ..projections import RENDERER, Conversation, Request, Turn, UserMessage, fingerprint, outstanding, render
+from ..projections import RENDERER, Conversation, Request, Turn, UserMessage, evolve, fingerprint, outstanding, render
 from .commands import (
     AskModel,
     CancelTurn,
@@ -37,6 +37,7 @@ from .commands import (
     EndTurn,
     FailTurn,
     HaltTurn,
+    InterruptTurn,
     Open,
     RecordAnswer,
     RecordModelFailure,
@@ -68,6 +69,8 @@ def decide(conversation: Conversation, command: Command) -> tuple[KnownEvent, ..
     match command:
         case SayToAgent():
             return _say(conversation, command)
+        case InterruptTurn():
+            return _interrupt(conversation, command.say)
         case CancelTurn():
             return _cancel(conversation, command)
         case RefuseCommand():
@@ -149,6 +152,19 @@ def _say(conversation: Conversation, command: SayToAgent) -> tuple[KnownEvent, .
         UserSpoke(message_id=command.id, text=command.text, metadata=command.metadata),
         TurnStarted(number=conversation.turns + 1, cause=spoke),
     )
+
+
+def _interrupt(conversation: Conversation, say: SayToAgent) -> tuple[KnownEvent, ...]:
+    turn = conversation.turn
+    if turn is None or say.id in conversation.handled:
+        return _say(conversation, say)
+    end = TurnCancelled(command_id="", reason=f"interrupted by message {say.id}", usage=turn.usage, cause=turn.began)
+    ending, over = (*closed(turn), end), conversation
+    for event in ending:
+        over = evolve(over, event)
+    if refusal_of(over, say) is not None:  # a message that cannot be taken interrupts nothing
+        return _say(over, say)
+    return (*ending, *_say(over, say))
 
 
 def refusal_of(conversation: Conversation, command: SayToAgent) -> str | None:

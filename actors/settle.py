@@ -7,7 +7,7 @@ long as the conversation then needs to know something of its journey, the journe
 Nothing here performs, waits or stores.  Author code that raises ends the turn as failed; its exception is handed on.
 """
 
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -20,6 +20,10 @@ from .sizes import described
 NOT_AVAILABLE = "Error: Tool '{name}' is not available now"
 
 Verdict: TypeAlias = RunTool | RefuseTool
+
+
+Mailbox: TypeAlias = Literal["queue", "interrupt", "reject"]
+"""What happens to a message that comes in while a turn is in progress: it waits, ends that turn, or is refused."""
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -42,6 +46,10 @@ class Policy(Struct, frozen=True, kw_only=True):
 
 class Journey(Protocol):
     """Is what the loop asks of a journey; every answer is a plain value, given at once."""
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """What happens to a message that comes in while a turn is in progress."""
 
     def policy(self, conversation: Conversation) -> Policy:
         """Say when a turn is over."""

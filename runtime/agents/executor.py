@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...actors import AskModel, EndTurn, Open, Policy, RunTool, SayToAgent, Verdict
+from ...actors import AskModel, EndTurn, Mailbox, Open, Policy, RunTool, SayToAgent, Verdict
 from ...actors.journey import AgentMessage, ToolSchema
 from ...events import ConversationId, MemoryLog
 from ...projections import Call, Conversation, OwedToolCall, text_of, tools_text
@@ -157,6 +157,8 @@ class LLMExecutor:
 
 class _Fixed:
     """Is a journey of one step, whose prompt and tools never change."""
+
+    mailbox: Mailbox = "queue"
 
     def __init__(self, executor: LLMExecutor, tools: list[Mapping[str, Any]], prompt: str | None) -> None:
         config = executor.config

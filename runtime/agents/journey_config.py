@@ -3,6 +3,8 @@
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from ...actors import Mailbox
+
 
 @dataclass
 class JourneyConfig:
@@ -16,6 +18,9 @@ class JourneyConfig:
         tool_timeout: seconds that a tool may run; the model is then told that it timed out.
         model_timeout: seconds that one call of the model may take.
         model_parameters: further keywords for each call of the model, such as `temperature`.
+        mailbox: what a worker does with a message that comes in while a turn is in progress: it waits for the end
+            (`queue`), ends that turn, of which all stays that was recorded (`interrupt`), or is refused (`reject`).
+            With a router that of the first agent holds.
         history_turns: how many turns before the current one the model is given; None gives all.
 
     >>> import asyncio
@@ -34,4 +39,5 @@ class JourneyConfig:
     tool_timeout: float = 300.0
     model_timeout: float = 300.0
     model_parameters: dict[str, Any] = field(default_factory=dict)
+    mailbox: Mailbox = "queue"
     history_turns: int | None = None

@@ -7,11 +7,11 @@ like any other, whose outcome is that another journey was entered.
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
-from ...actors import AskModel, EndTurn, EnterJourney, Open, Policy, RefuseTool, Verdict
+from ...actors import AskModel, EndTurn, EnterJourney, Mailbox, Open, Policy, RefuseTool, Verdict
 from ...actors.journey import REROUTE, AgentContext, clashes, create_reroute_tool, state_from_fields
 from ...events import InvalidInput, check_token
 from ...projections import Call, Conversation
@@ -35,6 +35,9 @@ class Journeys:
 
     def __init__(self, agent: EquippedJourney[Any, Any, Any]) -> None:
         self.agent = agent
+        if self.mailbox not in get_args(Mailbox):
+            allowed = ", ".join(get_args(Mailbox))
+            raise InvalidInput(f"`mailbox` of {agent.key!r} must be one of {allowed}, not {self.mailbox!r}")
         self.front = BoundJourney(agent)
         self._routed = _routed(agent)
         also = (create_reroute_tool(),)
@@ -48,6 +51,11 @@ class Journeys:
 
     def __iter__(self) -> Iterator[BoundJourney]:
         return iter(self._by_name.values())
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """What happens to a message that comes in while a turn is in progress."""
+        return self.agent.config.mailbox
 
     def on(self, conversation: Conversation) -> BoundJourney:
         """Return the journey that the conversation is in.

@@ -13,6 +13,7 @@ from agent_runtime_framework.actors import (
     EndTurn,
     FailTurn,
     HaltTurn,
+    InterruptTurn,
     Open,
     RecordAnswer,
     RecordModelFailure,
@@ -100,5 +101,6 @@ commands: st.SearchStrategy[Any] = st.one_of(
             HaltTurn,
         )
     ]
+    + [of_struct(SayToAgent).map(InterruptTurn)]
     + [st.builds(AskModel, prompt=text, tools=st.just("") | st.just('[{"function":{"name":"a"}}]'))]
 )

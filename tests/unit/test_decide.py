@@ -13,6 +13,7 @@ from agent_runtime_framework.actors import (
     EndTurn,
     FailTurn,
     HaltTurn,
+    InterruptTurn,
     Open,
     RecordAnswer,
     RecordModelFailure,
@@ -273,6 +274,27 @@ def test_a_halt_ends_the_turn_once_and_only_before_the_effect_that_it_was_given_
         == ()
     )
     assert decide(ANSWER, HaltTurn(owed=owed.id, reason="halted")) == ()
+
+
+def test_a_message_may_end_the_turn_in_progress_and_begin_the_next() -> None:
+    say = SayToAgent(id="m-2", agent="order", text="wait!")
+
+    assert decide(ASKING, InterruptTurn(say)) == (
+        TurnCancelled(command_id="", reason="interrupted by message m-2", cause=3),
+        UserSpoke(message_id="m-2", text="wait!"),
+        TurnStarted(number=2, cause=6),
+    )
+    ended = decide(IN_TOOL, InterruptTurn(say))
+    assert [type(event) for event in ended[:2]] == [ToolFailed, ToolFailed]
+    assert ended[-1] == TurnStarted(number=2, cause=IN_TOOL.version + 4)
+    assert decide(IDLE, InterruptTurn(say)) == decide(IDLE, say)
+
+
+def test_a_message_that_cannot_be_taken_interrupts_nothing() -> None:
+    long = SayToAgent(id="m-2", agent="order", text="x" * (TEXT_LIMIT + 1))
+
+    assert [type(event) for event in decide(ASKING, InterruptTurn(long))] == [CommandRefused]
+    assert decide(ASKING, InterruptTurn(SAY)) == ()
 
 
 def test_a_cancel_without_a_turn_is_refused() -> None:

@@ -9,6 +9,7 @@ from agent_runtime_framework.actors import (
     AskModel,
     EndTurn,
     Journey,
+    Mailbox,
     Open,
     Policy,
     RecordAnswer,
@@ -38,6 +39,8 @@ SAY = SayToAgent(id="m-1", agent="order", text="tea")
 
 class Script:
     """A journey that asks with its step's name and lets every call run."""
+
+    mailbox: Mailbox = "queue"
 
     def __init__(self, **policy: Any) -> None:
         self._policy = Policy(**policy)
