@@ -145,6 +145,20 @@ def send(
     return run(sent(options, message, wait=wait, timeout=timeout))
 
 
+@command("cancel", "arf cancel c-1", "arf cancel c-1 --reason 'asked for the wrong thing'")
+@click.argument("conversation")
+@click.option("--reason", default="", metavar="TEXT", help="Why; recorded with it.")
+@click.option("--timeout", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds to wait.")
+def cancel(options: Options, conversation: str, *, reason: str, timeout: float) -> int:
+    """End the turn in progress in CONVERSATION.
+
+    What was recorded of it stays. A worker must be running for the agent.
+    """
+    from .talking.cancel import cancel as cancelled  # noqa: PLC0415
+
+    return run(cancelled(options, conversation, reason=reason, timeout=timeout))
+
+
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     pairs = {}
     for each in given:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.command_line import bots, data, error, in_use, run, worker
-from support.processes import ARF, environment
+from support.processes import ARF, environment, wait_for
 
 
 @pytest.fixture
@@ -160,11 +160,3 @@ def test_a_traceback_is_shown_only_when_it_is_asked_for(tmp_path: Path) -> None:
     assert "Traceback (most recent call last)" in done.stderr
     assert "broken.py" in done.stderr
     assert done.stderr.splitlines()[-1] == f"error: {message}"
-
-
-def wait_for(path: Path) -> None:
-    """Return once the file is there."""
-    until = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < until, f"{path.name} did not come"
-        time.sleep(0.01)

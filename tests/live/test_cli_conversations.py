@@ -15,7 +15,7 @@ import pytest
 from agent_runtime_framework.events import START, ConversationId, ConversationStarted, Frame, UnknownEvent
 from agent_runtime_framework.runtime.client import Client
 from support.command_line import bots, data, error, in_use, run, worker
-from support.processes import ARF, environment
+from support.processes import ARF, environment, wait_for
 
 NASTY = "[red]no markup[/red] \x1b[31mno colour\x1b[0m \x07 \u202e"
 LONG = "long " * 30_000
@@ -259,3 +259,37 @@ def read_terminal(descriptor: int) -> bytes:
         return os.read(descriptor, 65536)
     except OSError:  # how Linux says that the other end is closed
         return b""
+
+
+def test_a_turn_is_cancelled_and_what_was_recorded_of_it_stays(tmp_path: Path) -> None:
+    bot = bots(tmp_path)
+    with worker("bot:Bot", bot):
+        assert run("send bot c 'save_name Ada'", bot).returncode == 0
+        send = subprocess.Popen(
+            [*ARF, "send", "bot", "c", "hold"], cwd=bot, env=environment(), stderr=subprocess.PIPE, text=True
+        )
+        wait_for(bot / "held")
+        done = run("cancel c --reason 'took too long'", bot)
+        _, failure = send.communicate(timeout=20)
+        nothing = error("cancel c", bot)
+        unknown = error("cancel nobody", bot)
+        (bot / "let-go").touch()
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "turn 2 of c is cancelled\n", "")
+    assert (send.returncode, failure) == (1, "error: turn 2 of 'c' cancelled (took too long)\n")
+    assert nothing == (4, "nothing to cancel in 'c': no turn is in progress")
+    assert unknown == (3, f"no conversation 'nobody' (namespace 'arf' in {bot}/.arf)")
+    assert data("state c", bot)["state"]["name"] == "Ada"
+
+
+def test_a_cancel_that_no_worker_takes_says_so(tmp_path: Path) -> None:
+    bot = bots(tmp_path)
+    with worker("bot:Bot", bot):
+        assert run("send bot c hi", bot).returncode == 0
+
+    code, message = error("cancel c --timeout 0.2", bot)
+
+    assert (code, message) == (
+        1,
+        "no worker of 'bot' ended a turn of 'c' within 0.2 s; the command waits for one",
+    )

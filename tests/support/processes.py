@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -69,3 +70,11 @@ async def output_of(*arguments: str, cwd: Path, env: Mapping[str, str], stdin: s
     )
     out, err = await process.communicate(stdin.encode())
     return process.returncode or 0, out.decode(), err.decode()
+
+
+def wait_for(path: Path) -> None:
+    """Return once the file is there."""
+    until = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < until, f"{path.name} did not come"
+        time.sleep(0.01)

@@ -1,0 +1,49 @@
+"""`arf cancel`: the turn in progress ends."""
+
+import asyncio
+from contextlib import aclosing
+
+from ....events import CommandRefused, ConversationId, Refused, TurnCancelled, Unavailable, check_token, not_found
+from ....projections import Recorded
+from ...client import Client
+from ..console import output
+from ..console.options import Options
+from ..console.place import reading
+
+
+async def cancel(options: Options, conversation: str, *, reason: str, timeout: float) -> None:
+    """End the turn in progress, and write which one it was.
+
+    Raises:
+        NotFound: there is no such conversation.
+        Refused: no turn is in progress.
+        Unavailable: no worker took the command within `timeout` seconds.
+
+    """
+    id_ = ConversationId(check_token(conversation, "conversation id"))
+    async with reading(options) as client:
+        last = await client.substrate.log.last(id_)
+        if last is None:
+            raise not_found(id_)
+        command = await client.cancel(id_, reason)
+        try:
+            async with asyncio.timeout(timeout):
+                ended = await _ended(client, id_, command, last.frame.last)
+        except TimeoutError:
+            nobody = f"no worker of {last.frame.agent!r} ended a turn of {id_!r} within {timeout:g} s"
+            raise Unavailable(f"{nobody}; the command waits for one") from None
+    if options.output == "text":
+        output.write_text(f"turn {ended.turn} of {id_} is cancelled")
+    else:
+        output.write_json({"id": command, "turn": ended.turn, "version": ended.version}, options.output)
+
+
+async def _ended(client: Client, conversation: ConversationId, command: str, after: int) -> Recorded:
+    async with aclosing(client.follow(conversation, after)) as heard:
+        async for one in heard:
+            event = one.event if isinstance(one, Recorded) else None
+            if isinstance(one, Recorded) and isinstance(event, TurnCancelled) and event.command_id == command:
+                return one
+            if isinstance(event, CommandRefused) and event.command_id == command:
+                raise Refused(f"nothing to cancel in {conversation!r}: {event.reason}")
+    raise Unavailable(f"following {conversation!r} ended before the turn did")
