@@ -113,6 +113,14 @@ class Worker:
         """How many partitions are owned, over all agents."""
         return len(self._held)
 
+    async def owned(self, *ends: "asyncio.Future[None]") -> bool:
+        """Wait until all free partitions are taken or one of `ends` is done, and return whether they are taken."""
+        owning = asyncio.ensure_future(self.owning.wait())
+        waited: set[asyncio.Future[Any]] = {owning, *ends}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        owning.cancel()
+        return self.owning.is_set()
+
     async def run(self) -> None:
         """Work until `stop` is called or the task is cancelled; `owning` is set once all free partitions are taken."""
         await asyncio.to_thread(self._find_clients)

@@ -1,14 +1,13 @@
 """A journey inside another runtime: what its author writes, and what a run asks of it."""
 
 import logging
-from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from ...actors.journey import AgentContext
 from ..agents import JourneyConfig
-from ..agents.authored import AuthoredJourney, StateT, StepT, ToolsT, is_closing, tools_class_of
+from ..agents.authored import AuthoredJourney, StateT, StepT, ToolsT, tools_class_of
 from ..memory import StateStore
 from ..models import LLMClient, get_llm_client
 from .run_context import RunContext
@@ -38,11 +37,6 @@ class AdaptedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
         self._once: OrderedDict[str, list[str]] = OrderedDict()
         self._warned = False
 
-    @property
-    @abstractmethod
-    def key(self) -> str:
-        """The agent's name, under which it is registered."""
-
     def create_tools(self, state: StateT, ctx: AgentContext, backend_client: Any) -> ToolsT:  # noqa: ARG002  for overriding
         """Return the tools for one call, over a state made for it alone; `ctx` has all that the run's context has."""
         found = tools_class_of(type(self))
@@ -59,10 +53,6 @@ class AdaptedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
 
     def on_state_change(self, ctx: RunContext, state: StateT) -> Awaitable[None] | None:
         """See a state that was checkpointed because it changed; `async def`, or `def`, which runs in a thread."""
-
-    def is_closing_message(self, text: str) -> bool:
-        """Say whether these words only end the talk: a closing phrase, no question, at most five words."""
-        return is_closing(text, self.config.closing_phrases)
 
     def note_once(self, run_id: Any, tool: str) -> None:
         """Remember that a run started a tool which must not be repeated."""

@@ -1,8 +1,8 @@
 """What an author writes of a journey, whatever runs it: the methods that an agent asks, and what they do unwritten."""
 
 import re
-from abc import ABC
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar, get_origin
 
@@ -17,6 +17,7 @@ from ...actors.journey import (
     type_arguments,
 )
 from .defaults import missing_pieces, plain_or_async, prompt_of
+from .journey_config import JourneyConfig
 from .tool_executors import run_method
 
 StateT = TypeVar("StateT")
@@ -38,6 +39,12 @@ class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
 
     prompts: ClassVar[Mapping[Any, Prompt] | StepPromptMapping[Any] | None] = None
     tools_class: ClassVar[type[Any] | None] = None
+    config: JourneyConfig
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """The journey's name: a token, the same for ever."""
 
     def get_initial_state(self) -> StateT:
         """Return the state of a conversation that begins; unless written, the state class's own defaults."""
@@ -66,13 +73,20 @@ class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
         """Say whether the journey is over in this state."""
         return is_terminal(state)
 
+    def is_closing_message(self, text: str) -> bool:
+        """Say whether these words only end the talk: a closing phrase, no question, at most five words."""
+        if "?" in text or len(text.split()) > LONGEST_CLOSING:
+            return False
+        phrases = self.config.closing_phrases
+        return any(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text, re.IGNORECASE) for phrase in phrases)
+
     @property
     def declared_tools(self) -> Mapping[str, DeclaredTool]:
         """The tools that are declared with `@tool` in the class of the agent's tools, by name."""
         found = tools_class_of(type(self))
         return {} if found is None else declared_tools(found)
 
-    def _require_all(self, base: "type[AuthoredJourney[Any, Any, Any]]", *, routes: bool = False) -> None:
+    def _require_all(self, base: type[object], *, routes: bool = False) -> None:
         """Raise TypeError if there is something that neither the author wrote nor `base` can do by itself."""
         cls = type(self)
 
@@ -89,13 +103,6 @@ class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
         )
         if missing:
             raise TypeError(f"{cls.__name__} is still abstract: {'; '.join(missing)}")
-
-
-def is_closing(text: str, phrases: Iterable[str]) -> bool:
-    """Say whether these words only end the talk: a closing phrase, no question, few words."""
-    if "?" in text or len(text.split()) > LONGEST_CLOSING:
-        return False
-    return any(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text, re.IGNORECASE) for phrase in phrases)
 
 
 def state_class_of(agent: type[AuthoredJourney[Any, Any, Any]]) -> type[Any] | None:

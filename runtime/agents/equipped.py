@@ -1,13 +1,12 @@
 """A journey with what it runs with: what the loop of model and tools asks of an agent."""
 
-from abc import abstractmethod
 from collections.abc import Awaitable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from ...actors.journey import AgentContext, IntentRouter, ToolSchema
 from ..models import LLMClient
-from .authored import AuthoredJourney, StateT, StepT, ToolsT, is_closing, tools_class_of
+from .authored import AuthoredJourney, StateT, StepT, ToolsT, tools_class_of
 from .hooks import ExecutorHooks
 from .journey_config import JourneyConfig
 
@@ -28,11 +27,6 @@ class EquippedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
         self.llm_client = llm_client
         self.config = config if config is not None else JourneyConfig()
         self.hooks = hooks
-
-    @property
-    @abstractmethod
-    def key(self) -> str:
-        """The journey's name: a token, the same for ever."""
 
     def get_tool_schemas(self, state: StateT) -> list[ToolSchema]:
         """Return the tools that the model is offered in this state.
@@ -61,7 +55,3 @@ class EquippedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
         agent's initial state.  It may be `async def` or `def`.
         """
         return None
-
-    def is_closing_message(self, text: str) -> bool:
-        """Say whether these words only end the talk: a closing phrase, no question, at most five words."""
-        return is_closing(text, self.config.closing_phrases)

@@ -56,11 +56,7 @@ class JourneyToolRun:
         state = journey.state(conversation)
         tools = agent.create_tools(state, ctx)
         if hasattr(tools, "idempotency_key"):
-            tools.idempotency_key = (
-                durable_key(conversation, owed)
-                if self._context is None
-                else key_in_run(conversation, owed, self._context.run_id)
-            )
+            tools.idempotency_key = self._key(conversation, owed)
         saving = _Saving(lambda changed: self._save(journey, ctx, changed))
         told = getattr(tools, "on_state_change", None)
         announces = self._saves and hasattr(tools, "on_state_change")
@@ -87,6 +83,11 @@ class JourneyToolRun:
         if done.failure is not None:
             await saving.undo(journey.state(conversation))
         return done
+
+    def _key(self, conversation: Conversation, owed: OwedToolCall) -> str:
+        if self._context is None:
+            return durable_key(conversation, owed)
+        return key_in_run(conversation, owed, self._context.run_id)
 
     async def _enter(self, conversation: Conversation, owed: OwedToolCall, to: BoundJourney, ctx: AgentContext) -> Ran:
         fields, step = dict(conversation.state), conversation.step

@@ -9,7 +9,6 @@ from ..agents import JourneyAgent
 from ..clock import SystemClock, new_id
 from ..runtime import Runtime
 from ..substrate import Substrate, in_memory
-from ..worker import Worker
 
 
 class AgentsAtWork:
@@ -60,22 +59,13 @@ async def at_work(runtime: Runtime) -> AsyncIterator[Runtime]:
         worker = runtime.worker()
         working = asyncio.ensure_future(worker.run())
         try:
-            await owning(worker, working)
+            if not await worker.owned(working):
+                working.result()
             with _while_it_works(working):
                 yield runtime
         finally:
             worker.stop()
             await working
-
-
-async def owning(worker: Worker, working: "asyncio.Future[None]") -> None:
-    """Wait until the worker owns its partitions, or raise what it raised instead."""
-    ready = asyncio.ensure_future(worker.owning.wait())
-    waited: set[asyncio.Future[Any]] = {ready, working}
-    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-    ready.cancel()
-    if working.done():
-        working.result()
 
 
 @contextmanager

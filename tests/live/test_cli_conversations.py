@@ -284,12 +284,12 @@ def test_a_turn_is_cancelled_and_what_was_recorded_of_it_stays(tmp_path: Path) -
 
 def test_a_cancel_that_no_worker_takes_says_so(tmp_path: Path) -> None:
     bot = bots(tmp_path)
-    with worker("bot:Bot", bot):
-        assert run("send bot c hi", bot).returncode == 0
+    with worker("bot:Bot --grace 0", bot):
+        assert run("send bot idle hi", bot).returncode == 0
+        assert run("send bot c hold --no-wait", bot).returncode == 0
+        wait_for(bot / "held")
+    (bot / "let-go").touch()
 
-    code, message = error("cancel c --timeout 0.2", bot)
-
-    assert (code, message) == (
-        1,
-        "no worker of 'bot' ended a turn of 'c' within 0.2 s; the command waits for one",
-    )
+    waits = "no worker of 'bot' ended a turn of 'c' within 0.2 s; the command waits for one"
+    assert error("cancel c --timeout 0.2", bot) == (1, waits)
+    assert error("cancel idle", bot) == (4, "nothing to cancel in 'idle': no turn is in progress")

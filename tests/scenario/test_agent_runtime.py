@@ -85,7 +85,7 @@ async def test_what_ends_the_worker_ends_the_block() -> None:
     with pytest.raises(ZeroDivisionError, match="the leases are gone"):
         async with at_work(over(leases, order_agent(ScriptedLLM()))):
             leases.gone = True
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
 
     task = asyncio.current_task()
     assert task is not None
@@ -98,7 +98,7 @@ async def test_what_ends_the_worker_is_raised_even_where_the_block_takes_no_canc
         async with at_work(over(leases, order_agent(ScriptedLLM()))):
             leases.gone = True
             try:
-                await asyncio.sleep(30)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
                 raise AssertionError("no reply") from None
 
@@ -106,7 +106,7 @@ async def test_what_ends_the_worker_is_raised_even_where_the_block_takes_no_canc
 async def test_who_cancels_the_block_cancels_it() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1), at_work(over(Lapsing(), order_agent(ScriptedLLM()))):
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
 
 
 async def test_what_the_block_raises_is_raised() -> None:

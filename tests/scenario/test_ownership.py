@@ -27,7 +27,6 @@ from agent_runtime_framework.runtime.leases import MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.retry import RetryPolicy
 from agent_runtime_framework.runtime.substrate import Substrate, stores_in_memory
-from agent_runtime_framework.runtime.testing.working import owning
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import OrderTools, order_agent, recorded, types, working
 
@@ -87,7 +86,7 @@ async def test_a_worker_that_leaves_keeps_its_leases_until_its_turns_are_over() 
         async with Runtime([agent], substrate=substrate) as leaving:
             worker = leaving.worker()
             working_on = asyncio.ensure_future(worker.run())
-            await owning(worker, working_on)
+            assert await worker.owned(working_on)
             sending = asyncio.ensure_future(leaving.send("order", "c-1", "Ada", timeout=10))
             await Slow.began.wait()
             async with working(agent, substrate=substrate):

@@ -5,7 +5,6 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -97,7 +96,7 @@ async def work(options: Options, found: Loaded, *, concurrency: int, grace: floa
         async with runtime:
             worker = runtime.worker()
             running = asyncio.create_task(worker.run())
-            if await _owns(worker, running, asked):
+            if await worker.owned(running, asked):
                 _tell(options, _ready(found, runtime, worker, place))
             await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
             if asked.done():
@@ -110,15 +109,6 @@ async def work(options: Options, found: Loaded, *, concurrency: int, grace: floa
     finally:
         asked.cancel()
     return 0
-
-
-async def _owns(worker: Worker, *ends: "asyncio.Future[None]") -> bool:
-    """Return whether the worker came to own its partitions before one of `ends` was done."""
-    owning = asyncio.ensure_future(worker.owning.wait())
-    waited: set[asyncio.Future[Any]] = {owning, *ends}
-    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-    owning.cancel()
-    return worker.owning.is_set()
 
 
 def end_of_process(code: int) -> int:

@@ -25,6 +25,8 @@ async def cancel(options: Options, conversation: str, *, reason: str, timeout: f
         last = await client.substrate.log.last(id_)
         if last is None:
             raise not_found(id_)
+        if last.frame.status != "running":  # said now: a command that waits for a worker would end a later turn
+            raise _nothing(id_, "no turn is in progress")
         command = await client.cancel(id_, reason)
         try:
             async with asyncio.timeout(timeout):
@@ -41,9 +43,15 @@ async def cancel(options: Options, conversation: str, *, reason: str, timeout: f
 async def _ended(client: Client, conversation: ConversationId, command: str, after: int) -> Recorded:
     async with aclosing(client.follow(conversation, after)) as heard:
         async for one in heard:
-            event = one.event if isinstance(one, Recorded) else None
-            if isinstance(one, Recorded) and isinstance(event, TurnCancelled) and event.command_id == command:
-                return one
-            if isinstance(event, CommandRefused) and event.command_id == command:
-                raise Refused(f"nothing to cancel in {conversation!r}: {event.reason}")
+            if not isinstance(one, Recorded):
+                continue
+            match one.event:
+                case TurnCancelled(command_id=id_) if id_ == command:
+                    return one
+                case CommandRefused(command_id=id_, reason=reason) if id_ == command:
+                    raise _nothing(conversation, reason)
     raise Unavailable(f"following {conversation!r} ended before the turn did")
+
+
+def _nothing(conversation: ConversationId, reason: str) -> Refused:
+    return Refused(f"nothing to cancel in {conversation!r}: {reason}")
