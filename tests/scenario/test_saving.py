@@ -342,24 +342,25 @@ async def test_nothing_of_a_worker_that_left_runs_any_more() -> None:
     begun, tool_begun = asyncio.Event(), asyncio.Event()
     ended: list[str] = []
 
-    async def for_ever(what: str, event: asyncio.Event) -> None:
+    async def for_ever(what: str, event: asyncio.Event, cleaning: int) -> None:
         event.set()
         try:
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(0)
+            for _ in range(cleaning):  # steps of the loop, more than leaving takes by itself
+                await asyncio.sleep(0)
             ended.append(what)
 
     class Hung(OrderTools):
         async def save_name(self, name: str) -> str:
-            await for_ever("the tool", tool_begun)
+            await for_ever("the tool", tool_begun, cleaning=2_000)
             return "never"
 
     class Hanging(OrderAgent):
         tools_type = Hung
 
         async def save_state(self, ctx: AgentContext, state: Order) -> None:
-            await for_ever(f"saving {ctx.conversation_id}", begun)
+            await for_ever(f"saving {ctx.conversation_id}", begun, cleaning=1)
 
     with ScriptedLLM("Hello.", "And?", NAMED) as llm:
         async with asyncio.timeout(10), working(Hanging(llm), grace=0.05) as rt:
