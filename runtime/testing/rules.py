@@ -180,6 +180,10 @@ class Checker:
         account = self._accounts.get(conversation)
         return conversation in self._spoiled or (account is not None and account.has_outcome(id_))
 
+    def running(self) -> bool:
+        """Say whether a turn is in progress anywhere that is looked after."""
+        return any(account.running for id_, account in self._accounts.items() if id_ not in self._spoiled)
+
     def settled(self) -> None:
         """Hear that everything is over."""
         for conversation in tuple(self._accounts):

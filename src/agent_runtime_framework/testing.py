@@ -2,11 +2,50 @@
 
 pytest has the fixtures `nats_server`, a `NatsServer`, and `agent_runtime`, an `AgentsAtWork`, wherever this package is
 installed.  `OnboardingAgent` is the agent of `arf demo`, to try things with.
+
+`simulate` runs an agent through a script of `Say`, `Cancel`, `Read`, `Publish` and `Spoil` under virtual time, while
+workers crash, connections break and models fail as a seed has it, and checks the rules that always hold after each step.
 """
 
 from .runtime.demo import OnboardingAgent
 from .runtime.testing.scripted import ScriptedLLM, calls
 from .runtime.testing.server import NatsServer
+from .runtime.testing.simulation import (
+    Cancel,
+    Crash,
+    Join,
+    Leave,
+    Pause,
+    Publish,
+    Read,
+    RuleBroken,
+    Say,
+    Simulation,
+    Spoil,
+    random_journey,
+    random_script,
+    simulate,
+)
 from .runtime.testing.working import AgentsAtWork
 
-__all__ = ["AgentsAtWork", "NatsServer", "OnboardingAgent", "ScriptedLLM", "calls"]
+__all__ = [
+    "AgentsAtWork",
+    "Cancel",
+    "Crash",
+    "Join",
+    "Leave",
+    "NatsServer",
+    "OnboardingAgent",
+    "Pause",
+    "Publish",
+    "Read",
+    "RuleBroken",
+    "Say",
+    "ScriptedLLM",
+    "Simulation",
+    "Spoil",
+    "calls",
+    "random_journey",
+    "random_script",
+    "simulate",
+]

@@ -1,0 +1,29 @@
+"""The simulator of the test kit: an agent, its workers and its people under virtual time, while things go wrong."""
+
+from .faults import KINDS, Crash, Injected, Join, Leave, Pause, Planned
+from .journeys import random_journey, random_journeys
+from .script import Cancel, Line, Publish, Read, Say, Spoil, random_script
+from .simulator import RuleBroken, Simulation, Simulator, simulate
+
+__all__ = [
+    "KINDS",
+    "Cancel",
+    "Crash",
+    "Injected",
+    "Join",
+    "Leave",
+    "Line",
+    "Pause",
+    "Planned",
+    "Publish",
+    "Read",
+    "RuleBroken",
+    "Say",
+    "Simulation",
+    "Simulator",
+    "Spoil",
+    "random_journey",
+    "random_journeys",
+    "random_script",
+    "simulate",
+]

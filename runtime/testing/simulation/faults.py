@@ -1,0 +1,149 @@
+"""Faults: what can go wrong, how often it does under a seed, and what did."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+PROCESS_KINDS: Final = ("crash", "pause", "leave", "join")
+"""What happens to workers: kill -9, SIGSTOP and SIGCONT, SIGTERM, one more."""
+
+NETWORK_KINDS: Final = (
+    "request_lost",
+    "ack_lost",
+    "append_late",
+    "slow",
+    "away",
+    "duplicate",
+    "reordered",
+    "redelivered",
+    "id_forgotten",
+    "live_lost",
+    "live_doubled",
+)
+"""What happens between a process and the server."""
+
+OUTSIDE_KINDS: Final = (
+    "model_slow",
+    "model_failed",
+    "model_nonsense",
+    "model_hung",
+    "tool_failed",
+    "tool_slow",
+    "tool_hung",
+)
+"""What models and tools do; a tool that fails has had its effect."""
+
+SCRIPT_KINDS: Final = ("said_twice", "bad_command", "log_spoiled")
+"""What comes in."""
+
+KINDS: Final = PROCESS_KINDS + NETWORK_KINDS + OUTSIDE_KINDS + SCRIPT_KINDS
+
+RATES: Final = (0.01, 0.03, 0.1)
+"""How often a kind strikes where it can, as a seed has it."""
+
+
+class Crash(Struct, frozen=True, kw_only=True):
+    """Kills a worker right before its step number `step`, or at a virtual time; after `down` seconds it lives again."""
+
+    worker: int = 0
+    step: int | None = None
+    at: float | None = None
+    down: float | None = 1.0
+
+
+class Pause(Struct, frozen=True, kw_only=True):
+    """Stops a worker for some seconds, right before a step of it or at a time; it hears nothing of that."""
+
+    worker: int = 0
+    step: int | None = None
+    at: float | None = None
+    seconds: float = 3.0
+
+
+class Leave(Struct, frozen=True, kw_only=True):
+    """Lets a worker leave in good order, and come again after `down` seconds."""
+
+    worker: int = 0
+    step: int | None = None
+    at: float | None = None
+    down: float | None = 1.0
+
+
+class Join(Struct, frozen=True, kw_only=True):
+    """Lets one more worker join."""
+
+    at: float = 1.0
+
+
+Planned: TypeAlias = Crash | Pause | Leave | Join
+
+
+class Injected(Struct, frozen=True):
+    """Is a fault that happened: when, of which kind, to what."""
+
+    at: float
+    kind: str
+    what: str
+
+
+class Faults:
+    """Decides, by a seed, what goes wrong where; each seed has kinds of its own, so that also rare ones get to meet.
+
+    Attributes:
+        injected: what went wrong, in order.
+        active: whether anything still may.
+
+    """
+
+    def __init__(self, random: Random, kinds: Iterable[str], *, now: Callable[[], float]) -> None:
+        self.random = random
+        self.injected: list[Injected] = []
+        self.active = True
+        self._now = now
+        calm = random.random() < 0.1
+        self._rates = {kind: random.choice(RATES) for kind in kinds if random.random() < 0.5 and not calm}
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that this seed has."""
+        return tuple(self._rates)
+
+    def strikes(self, kind: str, what: str) -> bool:
+        """Decide whether this goes wrong here and now, and remember it if so."""
+        rate = self._rates.get(kind)
+        if rate is None or not self.active or self.random.random() >= rate:
+            return False
+        self.happened(kind, what)
+        return True
+
+    def happened(self, kind: str, what: str) -> None:
+        """Remember what went wrong."""
+        self.injected.append(Injected(round(self._now(), 6), kind, what))
+
+    def counted(self) -> Counter[str]:
+        """Return how often each kind happened."""
+        return Counter(one.kind for one in self.injected)
+
+
+def plan(random: Random, kinds: Iterable[str], workers: int, seconds: float) -> list[Planned]:
+    """Return what happens to the workers under a seed, within so many seconds."""
+    planned: list[Planned] = []
+    for kind in kinds:
+        for _ in range(random.randint(1, 3) if kind in PROCESS_KINDS else 0):
+            worker = random.randrange(workers)
+            by_step = random.random() < 0.6
+            step = random.randint(1, 800) if by_step else None
+            at = None if by_step else random.uniform(0, seconds)
+            match kind:
+                case "crash":
+                    planned.append(Crash(worker=worker, step=step, at=at, down=random.uniform(0.1, 4)))
+                case "pause":
+                    planned.append(Pause(worker=worker, step=step, at=at, seconds=random.uniform(0.2, 6)))
+                case "leave":
+                    planned.append(Leave(worker=worker, step=step, at=at, down=random.uniform(0.1, 4)))
+                case _:
+                    planned.append(Join(at=random.uniform(0, seconds)))
+    return planned

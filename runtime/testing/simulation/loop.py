@@ -1,0 +1,215 @@
+"""A loop under virtual time, on which processes live that can be killed and stopped between any two of their steps.
+
+A process is a name in the context that its callbacks run in.  The loop asks before each callback whether the process
+still lives: one that was killed never takes another step, not even a `finally`, and one that was stopped takes its
+steps later, all that were due at once, as after SIGSTOP and SIGCONT.
+
+Nothing here waits: where nothing is ready, time goes on to the next timer.
+"""
+
+import asyncio
+import contextvars
+import selectors
+from asyncio import events
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Deadlock(RuntimeError):
+    """Raised out of the loop when nothing is ready and nothing will ever be."""
+
+
+class Halted(Exception):
+    """Raised out of the loop when whoever watches it has seen enough."""
+
+
+class Process:
+    """Is one life of a process on the loop.
+
+    Attributes:
+        name: what it is called in reports.
+        steps: how many callbacks it has run.
+        before_step: asked before each of them, with the number of the step; it may kill or stop the process.
+        alive: whether it was killed.
+        tasks: what it runs, kept until the end also after a kill.
+
+    """
+
+    def __init__(self, name: str, before_step: Callable[["Process"], None] | None = None) -> None:
+        self.name = name
+        self.steps = 0
+        self.before_step = before_step
+        self.alive = True
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.context = contextvars.copy_context()
+        self.context.run(PROCESS.set, self)
+        self._stopped = False
+        self._left: list[_Step] = []
+
+    def kill(self) -> None:
+        """Let it take no further step."""
+        self.alive = False
+
+    def stop(self) -> None:
+        """Let it take no step until it goes on."""
+        self._stopped = True
+
+    def go_on(self) -> None:
+        """Take the steps that were due meanwhile."""
+        self._stopped = False
+        left, self._left = self._left, []
+        for step in left:
+            step.again()
+
+    def wake(self) -> None:
+        """Live again, to be ended in good order: only to tidy up after a run."""
+        self.alive, self.before_step = True, None
+        self.go_on()
+
+    def leaves(self, step: "_Step") -> bool:
+        """Say whether a step is not taken now; it is kept."""
+        if self.alive and not self._stopped:
+            self.steps += 1
+            if self.before_step is not None:
+                self.before_step(self)
+        if self.alive and not self._stopped:
+            return False
+        self._left.append(step)
+        return True
+
+
+PROCESS: contextvars.ContextVar[Process | None] = contextvars.ContextVar("PROCESS", default=None)
+
+
+class _Step:
+    """Is one callback of a process."""
+
+    __slots__ = ("args", "callback", "context", "handle", "loop", "process")
+
+    handle: asyncio.Handle
+
+    def __init__(
+        self,
+        loop: "VirtualLoop",
+        process: Process,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context,
+    ) -> None:
+        self.loop = loop
+        self.process = process
+        self.callback = callback
+        self.args = args
+        self.context = context
+
+    def __call__(self) -> None:
+        if not self.process.leaves(self):
+            self.callback(*self.args)
+
+    def again(self) -> None:
+        if not self.handle.cancelled():
+            self.handle = self.loop.call_soon_plainly(self, context=self.context)
+
+
+class _Hurried(selectors.SelectSelector):
+    """Lets time go on instead of waiting for anything."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed = 0.0
+        self.watch: Callable[[], None] | None = None
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self.watch is not None:
+            self.watch()
+        if timeout is None:
+            raise Deadlock("nothing is ready, and nothing will ever be")
+        if timeout > 0:
+            # the least that counts is a nanosecond, so that rounding never leaves a timer just not due
+            self.passed += max(timeout, 1e-9)
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """Runs callbacks in order, and lets time pass when none is ready; `watch` is asked before that, and may raise."""
+
+    def __init__(self, watch: Callable[[], None] | None = None) -> None:
+        self._hurried = _Hurried()
+        super().__init__(self._hurried)
+        self._hurried.watch = watch
+        self.set_task_factory(_task)
+
+    def time(self) -> float:
+        """Return the virtual seconds since the loop was made."""
+        return self._hurried.passed
+
+    def watch(self, watch: Callable[[], None] | None) -> None:
+        """Ask another one, or none."""
+        self._hurried.watch = watch
+
+    def call_soon_plainly(
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """Call soon, whoever lives."""
+        return super().call_soon(callback, *args, context=context)
+
+    def call_soon(  # type: ignore[override]  # typeshed's is generic in the arguments
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """Call soon, if the process that the context names still lives then."""
+        context = contextvars.copy_context() if context is None else context
+        process = context.get(PROCESS)
+        if process is None:
+            return super().call_soon(callback, *args, context=context)
+        step = _Step(self, process, callback, args, context)
+        step.handle = super().call_soon(step, context=context)
+        return step.handle
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call at that time, if the process that the context names still lives then."""
+        context = contextvars.copy_context() if context is None else context
+        process = context.get(PROCESS)
+        if process is None:
+            return super().call_at(when, callback, *args, context=context)
+        step = _Step(self, process, callback, args, context)
+        handle = super().call_at(when, step, context=context)
+        step.handle = handle
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Call after so many seconds, if the process that the context names still lives then."""
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., T], *args: Any
+    ) -> "asyncio.Future[T]":
+        """Run the function here and now, as if it were in a thread of its own: no loop runs there."""
+        del executor
+        future: asyncio.Future[T] = self.create_future()
+        events._set_running_loop(None)  # noqa: SLF001  public for loops, in spite of its name
+        try:
+            result = func(*args)
+        except BaseException as error:  # noqa: BLE001  a thread hands over whatever it is
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+        finally:
+            events._set_running_loop(self)  # noqa: SLF001
+        return future
+
+
+def _task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
+    """Make a task that its process keeps."""
+    task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **options)
+    context = options.get("context")
+    process = PROCESS.get() if context is None else context.get(PROCESS)
+    if process is not None:
+        process.tasks.append(task)
+    return task

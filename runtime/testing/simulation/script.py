@@ -1,0 +1,91 @@
+"""A script: who says what to whom, and when."""
+
+from collections.abc import Collection
+from random import Random
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from .faults import SCRIPT_KINDS
+
+
+class Say(Struct, frozen=True):
+    """Somebody says something, and waits for the reply; `times` is how often it is sent, under one id.
+
+    `agent` is the key of the agent that it is said to, empty for the first one; `id` names the message, empty for a
+    name of the script's.
+    """
+
+    conversation: str
+    text: str
+    at: float = 0.0
+    agent: str = ""
+    id: str = ""
+    times: int = 1
+
+
+class Cancel(Struct, frozen=True):
+    """Somebody ends the turn in progress."""
+
+    conversation: str
+    at: float = 0.0
+    agent: str = ""
+
+
+class Read(Struct, frozen=True):
+    """Somebody reads a conversation: its state, its events, what happens in it while they listen."""
+
+    conversation: str
+    at: float = 0.0
+
+
+class Publish(Struct, frozen=True):
+    """Somebody publishes bytes that may be no command, for what may be no conversation."""
+
+    conversation: str
+    data: bytes
+    at: float = 0.0
+    agent: str = ""
+
+
+class Spoil(Struct, frozen=True):
+    """Somebody damages a log: writes bytes after what is stored, or an event that this release does not know."""
+
+    conversation: str
+    at: float = 0.0
+    newer: bool = False
+
+
+Line: TypeAlias = Say | Cancel | Read | Publish | Spoil
+
+TEXTS = ("hi", "my name is Ada", "and now?", "no", "thanks", "do it", "again, please")
+BAD = (b"", b"{}", b"\xff\xfe", b'{"type":"say"}', b'{"type":"say","id":"a b","agent":"walker","text":"hi"}', b"[1")
+
+
+def random_script(
+    seed: int, agents: Collection[str] = ("",), *, kinds: Collection[str] = SCRIPT_KINDS
+) -> tuple[Line, ...]:
+    """Return what one to four people say and do within some seconds; `kinds` restricts what is bad in it.
+
+    >>> random_script(3) == random_script(3)
+    True
+    """
+    random = Random(f"{seed} script")
+    lines: list[Line] = []
+    for number in range(random.choice((1, 2, 2, 3, 4))):
+        chat, agent = f"c-{number}", random.choice(sorted(agents))
+        at = random.uniform(0, 2)
+        for _ in range(random.randint(1, 3)):
+            times = 2 if "said_twice" in kinds and random.random() < 0.15 else 1
+            lines.append(Say(chat, random.choice(TEXTS), round(at, 3), agent, times=times))
+            at += random.choice((0.0, 0.05, 0.5, 3.0)) * random.random()
+        lines += [Cancel(chat, round(random.uniform(0, at + 1), 3), agent)] if random.random() < 0.25 else []
+        lines += [Read(chat, round(random.uniform(0, at + 2), 3))] if random.random() < 0.3 else []
+    if "bad_command" in kinds and random.random() < 0.2:
+        chat = random.choice(("c-0", "c-bad", "no id!", "c" * 200))
+        lines.append(Publish(chat, random.choice(BAD), round(random.uniform(0, 3), 3), sorted(agents)[0]))
+    if "log_spoiled" in kinds and random.random() < 0.1:
+        lines.append(Say("c-spoiled", "hi", 0.1, sorted(agents)[0]))
+        lines.append(Spoil("c-spoiled", round(random.uniform(0, 3), 3), newer=random.random() < 0.5))
+        lines.append(Say("c-spoiled", "and?", 3.2, sorted(agents)[0]))
+    return tuple(lines)

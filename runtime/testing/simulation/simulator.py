@@ -1,0 +1,283 @@
+"""The simulator: the real worker, actors, log protocol and client in one thread, under virtual time, with faults.
+
+Whatever happens is decided by the seed, so the same seed with the same agent, script and faults gives the same run to
+the last byte.  The eight rules are looked at after each step, and the first that breaks ends the run.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from msgspec import Struct
+
+from ....events import ConversationId, Stored
+from ...agents import JourneyAgent
+from ...bus import partition_of
+from ...client import Client
+from ...models import LLMClient
+from ...retry import RetryPolicy
+from ...worker import Worker
+from ..rules import Broken, Checker, Effect
+from .connection import Connection
+from .faults import KINDS, Faults, Injected, Planned, plan
+from .loop import Deadlock, Halted, Process, VirtualLoop
+from .model import Answers, SimulatedModel, seeded_answer
+from .people import People
+from .script import Line
+from .watched import watched
+from .workers import Workers
+from .world import VirtualClock, World, writer_of
+
+HORIZON = 8.0
+"""Virtual seconds within which things go wrong."""
+
+ENOUGH = 240.0
+"""Virtual seconds after the last fault by which every command must have its outcome."""
+
+LOOK = 0.25
+
+
+class RuleBroken(AssertionError):
+    """Raised when a rule does not hold in a simulation; says which, what happened, and how to see it again."""
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self.simulation = simulation
+        broken = "; ".join(str(one) for one in simulation.broken[:3])
+        faults = ", ".join(f"{kind} {count}" for kind, count in sorted(simulation.counted.items())) or "no faults"
+        super().__init__(
+            f"{broken} (after {simulation.steps} steps and {simulation.seconds:.3f} virtual seconds, with {faults}); "
+            f"see it again: simulate(..., seed={simulation.seed})"
+        )
+
+
+class Simulation(Struct, frozen=True, kw_only=True):
+    """Is what came of a simulation.
+
+    Attributes:
+        seed: which gives all of this again.
+        logs: the frames of each conversation.
+        faults: what went wrong, in order.
+        effects: the tools that started and the models that were asked, as they themselves counted.
+        commands, turns, steps, seconds: how many were acknowledged, began, were taken by workers, and passed.
+        worker_steps: the steps of each worker, over its lives.
+        looked: how often each rule was looked at.
+        broken: what did not hold; empty for a run that is sound.
+
+    """
+
+    seed: int
+    logs: Mapping[ConversationId, Sequence[Stored]]
+    faults: Sequence[Injected]
+    effects: Sequence[Effect]
+    commands: int
+    turns: int
+    steps: int
+    seconds: float
+    worker_steps: Mapping[int, int]
+    looked: Mapping[int, int]
+    broken: Sequence[Broken]
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """How often each kind of fault happened."""
+        counted: dict[str, int] = {}
+        for one in self.faults:
+            counted[one.kind] = counted.get(one.kind, 0) + 1
+        return counted
+
+
+class SeededRetry(RetryPolicy, frozen=True):
+    """Waits as long as the seed says before a model is asked again."""
+
+    random: Any = None
+
+    def wait(self, attempt: int, retry_after: float | None = None) -> float | None:
+        """Return the seconds to wait, None to give up."""
+        asked = retry_after or 0.0
+        if attempt >= self.attempts or asked > self.patience:
+            return None
+        return max(float(self.random.uniform(0, self.first * 2**attempt)), asked)
+
+
+class Simulator:
+    """Runs one simulation; whoever tests the simulator itself puts other parts in."""
+
+    def __init__(
+        self,
+        agents: Sequence[JourneyAgent[Any, Any, Any]],
+        script: Iterable[Line],
+        seed: int,
+        *,
+        workers: int = 2,
+        answers: Answers = seeded_answer,
+        faults: Iterable[str | Planned] | None = None,
+    ) -> None:
+        given = tuple(KINDS if faults is None else faults)
+        kinds = [one for one in given if isinstance(one, str)]
+        unknown = sorted(set(kinds) - set(KINDS))
+        if unknown:
+            raise ValueError(f"no such fault: {', '.join(unknown)}; there are {', '.join(KINDS)}")
+        self.agents = agents
+        self.script = tuple(script)
+        self.seed = seed
+        self.random = Random(f"{seed} world")
+        self.checker = Checker()
+        self.loop = VirtualLoop()
+        self.faults = Faults(Random(f"{seed} faults"), kinds, now=self.loop.time)
+        self.world = self.made_world()
+        self.world.partitions = {partition_of(ConversationId(line.conversation)) for line in self.script}
+        planned = [one for one in given if not isinstance(one, str)]
+        planned += plan(Random(f"{seed} plan"), self.faults.kinds, workers, HORIZON)
+        config = agents[0].config
+        self.model: LLMClient = SimulatedModel(self.world, answers, seed, timeout=config.model_timeout)
+        self.workers = Workers(self.world, workers, planned, self.worker)
+
+    # --- parts
+
+    def made_world(self) -> World:
+        """Return the world."""
+        return World(self.loop, self.faults, self.random, self.checker)
+
+    def connection(self, process: Process) -> Connection:
+        """Return a worker's connection."""
+        return Connection(self.world, process, writer_of(process.name))
+
+    def client(self, connection: Connection) -> Client:
+        """Return somebody's client."""
+        return Client(connection.substrate)
+
+    def worker(self, process: Process) -> Worker:
+        """Return the worker of one life."""
+        return Worker(
+            [self.agent(agent) for agent in self.agents],
+            self.connection(process).substrate,
+            clock=VirtualClock(self.loop, skew=self.random.randint(-50, 50)),
+            writer=writer_of(process.name),
+            grace=3.0,
+            retry=SeededRetry(attempts=4, random=self.random),
+        )
+
+    def agent(self, agent: JourneyAgent[Any, Any, Any]) -> JourneyAgent[Any, Any, Any]:
+        """Return an agent as a worker has it."""
+        return watched(agent, self.world, self.model)
+
+    # --- the run
+
+    def run(self) -> Simulation:
+        """Run to the end, or to the first broken rule."""
+        with _silent():
+            self.loop.set_exception_handler(self._unhandled)
+            self.loop.watch(self._halt)
+            try:
+                with contextlib.suppress(Halted):
+                    self.loop.run_until_complete(self._live())
+                    self.checker.settled()
+            except Deadlock as error:
+                self.checker.ended(f"the run is stuck: {error}")
+            finally:
+                seconds = self.loop.time()
+                self._tidy()
+        return self._simulation(seconds)
+
+    async def _live(self) -> None:
+        people = People(self.world, self.agents[0].key, self.client)
+        self.workers.begin()
+        lines = people.begin(self.script)
+        if self.faults.kinds or self.workers.eventful:
+            await asyncio.sleep(HORIZON)
+        self.faults.active = False
+        self.workers.heal()
+        deadline = self.loop.time() + ENOUGH
+        while self.loop.time() < deadline and not (self.world.over() and all(line.done() for line in lines)):
+            await asyncio.sleep(LOOK)  # noqa: ASYNC110  it costs nothing, and ends by the time
+
+    def _halt(self) -> None:
+        if self.checker.broken:
+            raise Halted
+
+    def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not self.world.closed:
+            self.checker.ended(f"{context.get('message')}: {context.get('exception')!r}")
+
+    def _tidy(self) -> None:
+        """End all that still runs, also what was killed, so that nothing of it is heard of later."""
+        self.world.closed = True
+        self.loop.watch(None)
+        for life in self.workers.lives:
+            life.process.wake()
+        for _ in range(20):
+            left = asyncio.all_tasks(self.loop)
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            with contextlib.suppress(Deadlock):
+                self.loop.run_until_complete(asyncio.wait(left, timeout=60))
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()
+
+    def _simulation(self, seconds: float) -> Simulation:
+        logs = self.world.logs
+        return Simulation(
+            seed=self.seed,
+            logs=logs,
+            faults=tuple(self.faults.injected),
+            effects=tuple(self.world.effects),
+            commands=len(self.world.commands),
+            turns=sum(log[-1].frame.turn for log in logs.values()),
+            steps=sum(self.workers.steps.values()),
+            seconds=seconds,
+            worker_steps=dict(self.workers.steps),
+            looked=dict(self.checker.looked),
+            broken=tuple(self.checker.broken),
+        )
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Log nothing of what goes wrong on purpose."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def simulate(
+    agent: JourneyAgent[Any, Any, Any] | Sequence[JourneyAgent[Any, Any, Any]],
+    script: Iterable[Line],
+    seed: int = 0,
+    *,
+    workers: int = 2,
+    model: Answers = seeded_answer,
+    faults: Iterable[str | Planned] | None = None,
+) -> Simulation:
+    """Run an agent, or several, through a script while things go wrong, and check the eight rules after each step.
+
+    Args:
+        agent: the agent; its own model client is never asked.
+        script: who says what, and when, in virtual seconds: `Say`, `Cancel`, `Read`, `Publish`, `Spoil`.
+        seed: decides all that is random.
+        workers: how many there are at the beginning.
+        model: answers a request; the one that is there calls the tools that it is offered, at random.
+        faults: the kinds that may happen, each as often as the seed says, and those that do, such as
+            `Crash(worker=0, step=17)`; all kinds where nothing is said, none for `()`.
+
+    Raises:
+        RuleBroken: a rule does not hold; the message names the rule and the seed.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
+    >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi"), Say("c-1", "I am Ada", at=1)], seed=7)
+    >>> run.turns, run.broken
+    (2, ())
+
+    """
+    agents = [agent] if isinstance(agent, JourneyAgent) else list(agent)
+    simulation = Simulator(agents, script, seed, workers=workers, answers=model, faults=faults).run()
+    if simulation.broken:
+        raise RuleBroken(simulation)
+    return simulation

@@ -1,0 +1,88 @@
+"""An author's agent as the simulator runs it: itself, but for who is told of its tools, and what goes wrong."""
+
+import asyncio
+import contextlib
+import copy
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from ....actors.journey import AgentContext, state_fields
+from ....events import Effect as EffectClass
+from ...agents import JourneyAgent
+from ...agents.author import call_author
+from ...models import LLMClient
+from ..rules import Effect
+from .world import CONVERSATION, World
+
+AgentT = TypeVar("AgentT", bound=Any)
+
+
+LONGEST = 20.0
+"""Seconds that whatever hangs hangs at most."""
+
+
+class ToolBroke(RuntimeError):
+    """Raised by a tool that failed after it had its effect."""
+
+
+def watched(agent: JourneyAgent[Any, Any, Any], world: World, model: LLMClient) -> JourneyAgent[Any, Any, Any]:
+    """Return an agent like this one, and all that its router leads to, which asks that model and tells of its tools."""
+    return _watched(agent, world, model)
+
+
+def _watched(agent: AgentT, world: World, model: LLMClient) -> AgentT:
+    mine = copy.copy(agent)
+    mine.llm_client = model
+    mine.journeys = {journey: _watched(other, world, model) for journey, other in agent.journeys.items()}
+    mine.create_tools = functools.partial(_create_tools, agent)
+    mine.execute_tool = _executing(agent, world)
+    return mine
+
+
+def _create_tools(agent: Any, state: Any, ctx: AgentContext) -> Any:
+    tools = agent.create_tools(state, ctx)
+    if not hasattr(tools, "idempotency_key"):
+        with contextlib.suppress(AttributeError):  # so that the runtime says which call it is
+            tools.idempotency_key = None
+    return tools
+
+
+def _executing(agent: Any, world: World) -> Callable[[Any, str, dict[str, Any]], Awaitable[Any]]:
+    """Return what runs an agent's tools, and tells the world of each when it starts."""
+
+    async def execute_tool(tools: Any, name: str, arguments: dict[str, Any]) -> Any:
+        if world.closed:
+            raise ToolBroke("the simulation is over")
+        world.effect(_effect(agent, tools, name, arguments))
+        if world.faults.strikes("tool_slow", name):
+            await asyncio.sleep(world.random.uniform(0.1, 3))
+        if world.faults.strikes("tool_hung", name):
+            await asyncio.sleep(min(agent.config.tool_timeout * 1.5, LONGEST))
+        result = await call_author(agent.execute_tool, tools, name, arguments)
+        if world.faults.strikes("tool_failed", name):
+            raise ToolBroke(f"{name} had its effect, and broke after it")
+        return result
+
+    return execute_tool
+
+
+def _effect(agent: Any, tools: Any, name: str, arguments: dict[str, Any]) -> Effect:
+    state = getattr(tools, "state", None)
+    schemas = () if state is None else agent.get_tool_schemas(state)
+    effect: EffectClass = next((one.effect or "once" for one in schemas if one.name == name), "once")
+    return Effect(
+        conversation=CONVERSATION.get(),
+        kind="tool",
+        name=name,
+        effect=effect,
+        key=str(getattr(tools, "idempotency_key", None) or ""),
+        call=str(arguments.get("ticket") or ""),
+        state=None if state is None else _plain(state),
+    )
+
+
+def _plain(state: Any) -> dict[str, Any]:
+    return {name: msgspec.json.decode(value) for name, value in state_fields(state).items()}

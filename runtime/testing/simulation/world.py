@@ -1,0 +1,167 @@
+"""The world: one truth in memory that all processes share, and that tells the rules of whatever happens in it."""
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any, TypeVar
+
+from ....events import (
+    START,
+    ConversationId,
+    CorruptLog,
+    Head,
+    InvalidInput,
+    MemoryRecords,
+    Stored,
+    WriterId,
+    check_token,
+    decode_frame,
+    frame_hash,
+)
+from ...bus import MemoryBus
+from ...leases import MemoryLeases
+from ...live import MemoryLive
+from ...wire import decode_command
+from ..rules import Checker, Command, Effect
+from .faults import Faults
+from .loop import VirtualLoop
+
+T = TypeVar("T")
+
+EPOCH = 1_700_000_000_000
+"""The Unix milliseconds at which every simulation begins."""
+
+CONVERSATION: contextvars.ContextVar[ConversationId] = contextvars.ContextVar("CONVERSATION")
+"""The conversation that a worker handles a command of, and all that follows from it."""
+
+
+class VirtualClock:
+    """Tells the loop's time, on a wall clock that may be wrong by some milliseconds."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, skew: int = 0) -> None:
+        self._loop = loop
+        self._skew = skew
+
+    def now(self) -> int:
+        """Return Unix milliseconds."""
+        return EPOCH + self._skew + round(self._loop.time() * 1000)
+
+    def monotonic(self) -> float:
+        """Return seconds that never run backwards."""
+        return self._loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class World:
+    """Holds what is stored, who holds what, and what was counted.
+
+    Attributes:
+        logs: the frames of each conversation, as they were stored.
+        commands: what was acknowledged to its sender, in order.
+        partitions: those that are used at all.
+        spoiled: conversations whose logs were damaged on purpose.
+        closed: whether the run is over, so that nothing counts any more and every port refuses.
+
+    """
+
+    def __init__(self, loop: VirtualLoop, faults: Faults, random: Random, checker: Checker) -> None:
+        self.loop = loop
+        self.faults = faults
+        self.random = random
+        self.checker = checker
+        self.clock = VirtualClock(loop)
+        self.records = MemoryRecords()
+        self.bus = MemoryBus()
+        self.leases = MemoryLeases(self.clock)
+        self.live = MemoryLive()
+        self.logs: dict[ConversationId, list[Stored]] = {}
+        self.commands: list[Command] = []
+        self.effects: list[Effect] = []
+        self.partitions: set[int] = set()
+        self.spoiled: set[ConversationId] = set()
+        self.closed = False
+        self._open: dict[Command, None] = {}
+
+    def act(self, what: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do something to the shared truth, at once and in nobody's name."""
+        return contextvars.Context().run(lambda: at_once(what()))
+
+    def put(self, conversation: ConversationId, data: bytes, id_: str, expected: int) -> int:
+        """Store bytes, and tell of them."""
+        position = self.act(lambda: self.records.put(conversation, data, id=id_, expected=expected))
+        self.told(conversation, position, data)
+        return position
+
+    def told(self, conversation: ConversationId, position: int, data: bytes) -> None:
+        """Tell of bytes that are stored now."""
+        try:
+            frame = decode_frame(data)
+        except CorruptLog:
+            self.checker.spoil(conversation)
+            return
+        stored = Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)
+        self.logs.setdefault(conversation, []).append(stored)
+        self.checker.frame(stored)
+
+    def head(self, conversation: ConversationId) -> Head:
+        """Return where a log ends."""
+        log = self.logs.get(conversation)
+        return log[-1].head if log else START
+
+    def acknowledged(self, conversation: ConversationId, data: bytes) -> None:
+        """Hear that a command is stored, and that its sender knows."""
+        command = command_in(conversation, data)
+        if command is not None:
+            self.commands.append(command)
+            self._open[command] = None
+            self.checker.command(command)
+
+    def finished(self, conversation: ConversationId, data: bytes) -> None:
+        """Hear that a worker says that nothing is owed for a command."""
+        command = command_in(conversation, data)
+        if command is not None and not self.closed:
+            self.checker.finished(command)
+
+    def effect(self, effect: Effect) -> None:
+        """Hear that a tool or a model was called."""
+        if not self.closed:
+            self.effects.append(effect)
+            self.checker.effect(effect)
+
+    def over(self) -> bool:
+        """Say whether every command has its outcome, and no turn is in progress."""
+        for command in tuple(self._open):
+            if self.checker.over(command.conversation, command.id):
+                del self._open[command]
+        return not self._open and not self.checker.running()
+
+
+def command_in(conversation: ConversationId, data: bytes) -> Command | None:
+    """Return the command that these bytes hold, None if they hold none that a worker can take."""
+    try:
+        command = decode_command(data)
+        check_token(command.id, "command id")
+        check_token(conversation, "conversation id")
+    except InvalidInput:
+        return None
+    return Command(command.agent, conversation, command.id)
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """Run what never waits to its end."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    work.close()
+    raise RuntimeError("the shared truth waits for something")
+
+
+def writer_of(name: str) -> WriterId:
+    """Return the writer id of a life."""
+    return WriterId(f"w-{name}")
