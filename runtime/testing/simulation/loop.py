@@ -34,7 +34,6 @@ class Process:
         steps: how many callbacks it has run.
         before_step: asked before each of them, with the number of the step; it may kill or stop the process.
         alive: whether it was killed.
-        tasks: what it runs, kept until the end also after a kill.
 
     """
 
@@ -43,15 +42,16 @@ class Process:
         self.steps = 0
         self.before_step = before_step
         self.alive = True
-        self.tasks: list[asyncio.Task[Any]] = []
+        self._kept: set[asyncio.Task[Any]] = set()
         self.context = contextvars.copy_context()
         self.context.run(PROCESS.set, self)
         self._stopped = False
         self._left: list[_Step] = []
 
     def kill(self) -> None:
-        """Let it take no further step."""
+        """Let it take no further step; what it was in the middle of is kept, because nothing of it may ever end."""
         self.alive = False
+        self._kept = asyncio.all_tasks()
 
     def stop(self) -> None:
         """Let it take no step until it goes on."""
@@ -140,7 +140,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._hurried = _Hurried()
         super().__init__(self._hurried)
         self._hurried.watch = watch
-        self.set_task_factory(_task)
 
     def time(self) -> float:
         """Return the virtual seconds since the loop was made."""
@@ -203,13 +202,3 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         finally:
             events._set_running_loop(self)  # noqa: SLF001
         return future
-
-
-def _task(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio.Task[Any]:
-    """Make a task that its process keeps."""
-    task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **options)
-    context = options.get("context")
-    process = PROCESS.get() if context is None else context.get(PROCESS)
-    if process is not None:
-        process.tasks.append(task)
-    return task

@@ -191,8 +191,11 @@ class Simulator:
         self.faults.active = False
         self.workers.heal()
         deadline = self.loop.time() + ENOUGH
-        while self.loop.time() < deadline and not (self.world.over() and all(line.done() for line in lines)):
-            await asyncio.sleep(LOOK)  # noqa: ASYNC110  it costs nothing, and ends by the time
+        # it costs nothing to look
+        while self.loop.time() < deadline and not (  # noqa: ASYNC110
+            self.world.over() and all(line.done() for line in lines)
+        ):
+            await asyncio.sleep(LOOK)
 
     def _halt(self) -> None:
         if self.checker.broken:
