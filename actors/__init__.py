@@ -1,5 +1,6 @@
 """Who decides: commands, decisions, settling, and the actor that each conversation is."""
 
+from .admission import Admission
 from .asyncio_actor import AsyncioActor, AsyncioFuture
 from .commands import (
     AskModel,
@@ -23,14 +24,16 @@ from .commands import (
     RunTool,
     SayToAgent,
 )
-from .conversation_actor import ConversationActor, Delivered, Effects, Life
+from .conversation_actor import ConversationActor
 from .decide import METADATA_LIMIT, decide
 from .directory import Directory
+from .life import Delivered, Effects, Everything, Life, Ownership
 from .settle import Journey, Mailbox, Policy, Settled, Verdict, settle
 from .sizes import cut, described, json_size, shown
 
 __all__ = [
     "METADATA_LIMIT",
+    "Admission",
     "AskModel",
     "AsyncioActor",
     "AsyncioFuture",
@@ -43,6 +46,7 @@ __all__ = [
     "Effects",
     "EndTurn",
     "EnterJourney",
+    "Everything",
     "FailTurn",
     "HaltTurn",
     "InterruptTurn",
@@ -51,6 +55,7 @@ __all__ = [
     "Mailbox",
     "Open",
     "Outcome",
+    "Ownership",
     "Policy",
     "RecordAnswer",
     "RecordModelFailure",

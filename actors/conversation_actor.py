@@ -14,9 +14,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Protocol, TypeAlias
-
-from msgspec import Struct
 
 from ..events import (
     QUEUE_LIMIT,
@@ -30,10 +27,12 @@ from ..events import (
     InvalidInput,
     NewerRelease,
     Stored,
+    TurnResumed,
+    TurnStarted,
     Unavailable,
-    WriterId,
 )
-from ..projections import Conversation, Owed, fold, initial, outstanding
+from ..projections import Conversation, Owed, Turn, fold, initial, outstanding
+from .admission import SUSPECT
 from .asyncio_actor import AsyncioActor, AsyncioInbox
 from .commands import (
     BusCommand,
@@ -48,65 +47,12 @@ from .commands import (
     SayToAgent,
 )
 from .decide import overflow
+from .life import Admitted, Delivered, Effects, Life, Message
 from .outcomes import broken
 from .settle import Journey, Settled, settle
 from .sizes import described
 
 logger = logging.getLogger("agent_runtime_framework.actors")
-
-
-class Delivered(Struct, frozen=True):
-    """Is a command from outside: `done` is told once nothing is owed for it, `failed` if it must come again."""
-
-    command: BusCommand
-    done: Callable[[], None]
-    failed: Callable[[Exception], None]
-
-
-class Effects(Protocol):
-    """Is the world, as an actor needs it."""
-
-    async def open(self, conversation: ConversationId, command: SayToAgent) -> Open:
-        """Say how a conversation begins with this command."""
-
-    async def perform(self, conversation: Conversation, owed: Owed) -> Outcome | HaltTurn:
-        """Do what is owed and return what it came to; a failure is an outcome too, and so is the end of the turn."""
-
-    async def stored(self, stored: Stored, conversation: Conversation) -> None:
-        """Hear of a frame that was stored, and of the conversation after it."""
-
-    def raised(self, conversation: ConversationId, turn: int, error: Exception) -> None:
-        """Hear of what author code raised while a frame was settled; the turn failed with it."""
-
-
-class Life(Protocol):
-    """Is the life of the process that an actor lives in."""
-
-    @property
-    def writer(self) -> WriterId:
-        """The name of this life, which no other ever has."""
-
-    @property
-    def draining(self) -> bool:
-        """Whether no new turn is to begin here."""
-
-    def now(self) -> int:
-        """Return Unix milliseconds."""
-
-    async def pause(self) -> None:
-        """Wait a moment before the log is tried again."""
-
-    def owns(self, agent: str, conversation: ConversationId) -> bool:
-        """Say whether this life still owns that conversation."""
-
-    def busy(self, actor: "ConversationActor", *, busy: bool) -> None:
-        """Hear whether anything is in progress."""
-
-    def gone(self, actor: "ConversationActor") -> None:
-        """Hear that an actor stopped by an error; the next message starts it anew from the log."""
-
-
-Message: TypeAlias = Delivered | Outcome | HaltTurn
 
 
 class _EffectTask(asyncio.Task[None]):
@@ -136,6 +82,7 @@ class ConversationActor(AsyncioActor):
         self._head: Head = START
         self._loaded = False
         self._opening: Open | None = None
+        self._running = 0
         self._waiting: deque[SayToAgent] = deque()
         self._unacknowledged: list[Delivered] = []
         self._effect: tuple[str, asyncio.Task[None]] | None = None
@@ -164,32 +111,73 @@ class ConversationActor(AsyncioActor):
             self._stop_by(error)
 
     async def _go_on(self, message: Message) -> None:
+        if isinstance(message, Delivered) and not self._life.ownership.holds(self.agent, self.id):
+            self._unacknowledged.remove(message)  # it comes again, to whoever holds the conversation then
+            self._idle()
+            return
         await self._load()
         if isinstance(message, Delivered):
             await self._take(await self._opened(message.command))
-        else:
+        elif not isinstance(message, Admitted):
             await self._commit(message)
         self._acknowledge()
-        while self._waiting and self._conversation.turn is None and not self._life.draining:
-            await self._commit(self._waiting.popleft())
-            self._acknowledge()
+        await self._begin()
+        if isinstance(message, Delivered):
+            await self._tell_queued(message.command.id)
         self._perform()
 
     async def _take(self, command: BusCommand | RefuseCommand) -> None:
-        if isinstance(command, SayToAgent) and self._life.draining and command.id not in self._conversation.handled:
-            return  # it comes again, to the next owner
-        if not isinstance(command, SayToAgent) or self._conversation.turn is None:
+        """Decide a command, or let a message wait for its turn to begin."""
+        now = self._conversation
+        if not isinstance(command, SayToAgent):
             await self._commit(command)
-        elif command.id in self._conversation.handled or any(command.id == other.id for other in self._waiting):
+        elif command.id in now.handled or any(command.id == other.id for other in self._waiting):
             return
-        elif command.agent != self._conversation.agent or self._journey.mailbox == "reject":
+        elif now.agent not in ("", command.agent) or (now.turn is not None and self._journey.mailbox == "reject"):
             await self._commit(command)
-        elif self._journey.mailbox == "interrupt":
-            await self._commit(InterruptTurn(command))
         elif len(self._waiting) < QUEUE_LIMIT:
             self._waiting.append(command)
         else:
             await self._commit(overflow(command))
+
+    async def _begin(self) -> None:
+        """Go on with the turn of another life, and begin those that wait, as far as they are admitted."""
+        while True:
+            turn, leaving = self._conversation.turn, self._life.ownership.leaving(self.agent, self.id)
+            if self._running and turn is None:
+                self._running = 0
+                self._life.leave(self)  # whoever waits goes first
+            theirs = self._is_theirs(turn)
+            if leaving or not (theirs or self._may_speak(turn)):
+                break
+            if not self._life.enter(self, suspect=theirs and turn is not None and turn.attempt + 1 >= SUSPECT):
+                return
+            await self._commit(ResumeTurn() if theirs else self._next_said(turn))
+            self._acknowledge()
+        if turn is None or theirs:
+            self._life.leave(self)
+
+    def _is_theirs(self, turn: Turn | None) -> bool:
+        """Say whether a turn is in progress that another life began and this one has not taken over."""
+        return turn is not None and self._running != turn.number and self._conversation.agent == self.agent
+
+    def _may_speak(self, turn: Turn | None) -> bool:
+        return bool(self._waiting) and (turn is None or self._journey.mailbox == "interrupt")
+
+    def _next_said(self, turn: Turn | None) -> SayToAgent | InterruptTurn:
+        said = self._waiting.popleft()
+        return said if turn is None else InterruptTurn(said)
+
+    async def remind(self) -> None:
+        """Tell again of the messages that wait."""
+        for said in tuple(self._waiting):
+            await self._tell_queued(said.id)
+
+    async def _tell_queued(self, id_: str) -> None:
+        place = next((place for place, said in enumerate(self._waiting) if said.id == id_), None)
+        if place is not None:
+            before = self._life.ahead(self) + (self._conversation.turn is not None)
+            await self._effects.queued(self.id, id_, place + before)
 
     async def _commit(self, command: Command) -> None:
         """Take one command from decision to stored frame."""
@@ -204,11 +192,16 @@ class ConversationActor(AsyncioActor):
                 stored = await self._patiently(lambda: self._log.append(self.id, frame, self._head))  # 2. append  # noqa: B023
             except Conflict:
                 await self._catch_up()
+                if isinstance(command, SayToAgent) and self._conversation.turn is not None:
+                    self._waiting.appendleft(command)
+                    return
                 continue
             except InvalidInput as error:
                 journey, commands = None, self._storable(commands, error)
                 continue
             self._conversation, self._head = settled.conversation, stored.head  # 3. adopt
+            if any(isinstance(event, TurnStarted | TurnResumed) for event in settled.events):
+                self._running = settled.conversation.turns
             if settled.raised is not None:
                 self._effects.raised(self.id, settled.conversation.turns, settled.raised)
             await self._effects.stored(stored, settled.conversation)  # 4. publish
@@ -227,7 +220,7 @@ class ConversationActor(AsyncioActor):
             try:
                 return await call()
             except Unavailable as error:
-                if not self._life.owns(self.agent, self.id):
+                if not self._life.ownership.owns(self.agent, self.id):
                     raise
                 logger.warning("%s: %s; trying again", self.id, error)
                 await self._life.pause()
@@ -268,12 +261,10 @@ class ConversationActor(AsyncioActor):
         )
 
     async def _load(self) -> None:
-        """Fold the log, once; a turn that is in progress was another life's, so take it over."""
-        if self._loaded:
-            return
-        await self._fold_tail()
-        self._loaded = True
-        await self._take_over()
+        """Fold the log, once."""
+        if not self._loaded:
+            await self._fold_tail()
+            self._loaded = True
 
     async def _opened(self, command: BusCommand) -> BusCommand | RefuseCommand:
         """Learn how the conversation begins, if it does with this command; refuse it if the author's code raises."""
@@ -287,11 +278,13 @@ class ConversationActor(AsyncioActor):
         return command
 
     async def _catch_up(self) -> None:
-        """Fold what another writer appended, and take the turn over if this life still owns the conversation."""
+        """Fold what another writer appended; its turn, or ours that it went on with, is taken over when admitted."""
         await self._fold_tail()
-        if self.actor_stopped.is_set() or not self._life.owns(self.agent, self.id):
+        if self.actor_stopped.is_set() or not self._life.ownership.holds(self.agent, self.id):
             raise Conflict(f"{self.id!r} was taken over at version {self._head.version}; this worker lets go of it")
-        await self._take_over()
+        owed = outstanding(self._conversation)
+        if owed is None or self._effect is None or self._effect[0] != owed.id:
+            self._running = 0
 
     async def _fold_tail(self) -> None:
         while True:
@@ -301,7 +294,7 @@ class ConversationActor(AsyncioActor):
                     self._head = stored.head
                 break
             except Unavailable as error:
-                if not self._life.owns(self.agent, self.id):
+                if not self._life.ownership.owns(self.agent, self.id):
                     raise
                 logger.warning("%s: %s; trying again", self.id, error)
                 await self._life.pause()
@@ -311,24 +304,26 @@ class ConversationActor(AsyncioActor):
                 f"{self.id!r} holds events of a newer release ({tags}); a worker of that release is needed"
             )
 
-    async def _take_over(self) -> None:
-        owed = outstanding(self._conversation)
-        mine = owed is not None and self._effect is not None and self._effect[0] == owed.id
-        if self._conversation.turn is not None and not mine and self._conversation.agent == self.agent:
-            await self._commit(ResumeTurn())
-
     def _perform(self) -> None:
         """Begin what is owed and not yet under way; end what is no longer owed."""
-        owed = outstanding(self._conversation) if self._conversation.agent == self.agent else None
+        turn = self._conversation.turn
+        mine = turn is not None and self._running == turn.number
+        owed = outstanding(self._conversation) if mine else None
         wanted = None if owed is None else owed.id
         if self._effect is not None and self._effect[0] != wanted:
             self._effect[1].cancel()
             self._effect = None
-        if owed is not None and self._effect is None and not self.actor_stopped.is_set():
+        if owed is not None and self._effect is None and self._may_perform():
             task = _EffectTask(self._effects_outcome(self._conversation, owed), loop=asyncio.get_running_loop())
             self._effect = (owed.id, task)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        self._idle()
+
+    def _may_perform(self) -> bool:
+        return not self.actor_stopped.is_set() and self._life.ownership.holds(self.agent, self.id)
+
+    def _idle(self) -> None:
         self._life.busy(self, busy=self._effect is not None or not self.actor_inbox.empty())
 
     async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:
@@ -366,6 +361,7 @@ class ConversationActor(AsyncioActor):
             self._effect = None
         self._unacknowledged.clear()
         self._waiting.clear()
+        self._life.leave(self)
         self._life.busy(self, busy=False)
 
     def on_failure(

@@ -8,10 +8,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from ..events import ConversationId, WriterId
-from .conversation_actor import ConversationActor, Delivered, Life
+from .admission import Admission
+from .conversation_actor import ConversationActor
+from .life import Admitted, Delivered, Everything, Life, Ownership
 
 Create = Callable[[str, ConversationId, Life], ConversationActor]
-Owns = Callable[[str, ConversationId], bool]
+Some = Callable[[str, ConversationId], bool]
 Sleep = Callable[[float], Awaitable[None]]
 
 PAUSE = 0.25
@@ -21,18 +23,26 @@ PAUSE = 0.25
 class Directory:
     """Keeps the live actors of one process, and is the life that they live in."""
 
-    def __init__(self, writer: WriterId, *, now: Callable[[], int], sleep: Sleep, owns: Owns, create: Create) -> None:
+    def __init__(
+        self,
+        writer: WriterId,
+        *,
+        now: Callable[[], int],
+        sleep: Sleep,
+        create: Create,
+        ownership: Ownership | None = None,
+        limit: int = 1,
+    ) -> None:
         self._writer = writer
         self._now = now
         self._sleep = sleep
-        self._owns = owns
+        self._ownership = Everything() if ownership is None else ownership
         self._create = create
+        self._admission = Admission[ConversationActor](limit)
         self._actors: dict[tuple[str, ConversationId], ConversationActor] = {}
         self._used: dict[tuple[str, ConversationId], int] = {}
         self._busy: set[ConversationActor] = set()
-        self._quiet = asyncio.Event()
-        self._quiet.set()
-        self._draining = False
+        self._quieter = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._actors)
@@ -43,14 +53,19 @@ class Directory:
         return self._writer
 
     @property
-    def draining(self) -> bool:
-        """Whether no new turn is to begin here."""
-        return self._draining
+    def ownership(self) -> Ownership:
+        """What is this life's own."""
+        return self._ownership
 
     @property
     def turns(self) -> int:
         """How many turns are in progress."""
-        return len(self._busy)
+        return self._admission.within
+
+    @property
+    def waiting(self) -> int:
+        """How many conversations wait for a turn to be admitted."""
+        return self._admission.waiting
 
     def now(self) -> int:
         """Return Unix milliseconds."""
@@ -60,14 +75,23 @@ class Directory:
         """Wait a moment before the log is tried again."""
         await self._sleep(PAUSE)
 
-    def owns(self, agent: str, conversation: ConversationId) -> bool:
-        """Say whether this life still owns that conversation."""
-        return self._owns(agent, conversation)
+    def enter(self, actor: ConversationActor, *, suspect: bool) -> bool:
+        """Say whether a turn may run in the actor; otherwise it waits, and is told `Admitted` when one may."""
+        return self._admission.enter(actor, suspect=suspect)
+
+    def ahead(self, actor: ConversationActor) -> int:
+        """Return how many are admitted before an actor that waits."""
+        return self._admission.ahead(actor)
+
+    def leave(self, actor: ConversationActor) -> None:
+        """Hear that no turn runs in the actor, and none waits to; another one may begin."""
+        following = self._admission.leave(actor)
+        if following is not None:
+            self.busy(following, busy=True)
+            following.actor_ref.tell(Admitted())
 
     def deliver(self, agent: str, conversation: ConversationId, delivered: Delivered) -> None:
-        """Hand a command to its actor; while draining, to none: it comes again to the next owner."""
-        if self._draining:
-            return
+        """Hand a command to its actor."""
         key = (agent, conversation)
         actor = self._actors.get(key)
         if actor is None:
@@ -80,11 +104,11 @@ class Directory:
 
     def busy(self, actor: ConversationActor, *, busy: bool) -> None:
         """Hear whether anything is in progress in an actor."""
-        (self._busy.add if busy else self._busy.discard)(actor)
-        if self._busy:
-            self._quiet.clear()
+        if busy:
+            self._busy.add(actor)
         else:
-            self._quiet.set()
+            self._busy.discard(actor)
+            self._quieter.set()
 
     def gone(self, actor: ConversationActor) -> None:
         """Hear that an actor stopped by an error."""
@@ -93,7 +117,7 @@ class Directory:
             del self._actors[key]
             self._used.pop(key, None)
 
-    def abandon(self, lost: Owns) -> int:
+    def abandon(self, lost: Some) -> int:
         """Let go at once of the conversations for which `lost` is true; return how many these were."""
         keys = [key for key in self._actors if lost(*key)]
         for key in keys:
@@ -101,17 +125,33 @@ class Directory:
             self._used.pop(key, None)
         return len(keys)
 
-    async def end(self, timeout: float) -> None:
-        """Let go of all conversations at once, and return when nothing of theirs runs any more.
+    async def end(self, timeout: float, some: Some = lambda _agent, _conversation: True) -> int:
+        """Let go of conversations at once, all or some, and return how many, when nothing of theirs runs any more.
 
         What does not let itself be cancelled is waited for so many seconds.
         """
-        running = [task for actor in self._actors.values() for task in actor.running]
-        self.abandon(lambda _agent, _conversation: True)
+        running = [task for key, actor in self._actors.items() if some(*key) for task in actor.running]
+        ended = self.abandon(some)
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=timeout)
+        return ended
+
+    def in_progress(self, some: Some) -> int:
+        """Return in how many of some conversations anything is in progress."""
+        return sum(some(actor.agent, actor.id) for actor in self._busy)
+
+    async def quiet(self, some: Some = lambda _agent, _conversation: True) -> None:
+        """Wait until nothing is in progress in any conversation, or in any of some."""
+        while self.in_progress(some):
+            self._quieter.clear()
+            await self._quieter.wait()
+
+    async def remind(self, most: int) -> None:
+        """Tell again of messages that wait: behind the turns in progress, and for `most` turns to be admitted."""
+        for actor in (*self._busy, *self._admission.queue()[:most]):
+            await actor.remind()
 
     def passivate(self, idle_ms: int) -> int:
         """Drop the actors that nobody has spoken to for `idle_ms` and that owe nothing; return how many these were."""
@@ -125,8 +165,3 @@ class Directory:
         for key in old:
             del self._actors[key], self._used[key]
         return len(old)
-
-    async def drain(self) -> None:
-        """Begin no new turn, and wait until those in progress are over."""
-        self._draining = True
-        await self._quiet.wait()

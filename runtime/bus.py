@@ -33,9 +33,9 @@ def fnv1a(text: str) -> int:
     return value
 
 
-def partition_of(conversation: ConversationId) -> int:
-    """Return which partition of its agent a conversation belongs to, from 0 to `PARTITIONS` - 1."""
-    return fnv1a(conversation) % PARTITIONS
+def partition_of(conversation: ConversationId, partitions: int = PARTITIONS) -> int:
+    """Return which of so many partitions of its agent a conversation belongs to, counted from 0."""
+    return fnv1a(conversation) % partitions
 
 
 class Delivery(Protocol):
@@ -76,6 +76,10 @@ class Consumption(Protocol):
 
 class Bus(Protocol):
     """Carries commands."""
+
+    @property
+    def partitions(self) -> int:
+        """How many parts the conversations of one agent are divided into."""
 
     async def publish(self, agent: AgentKey, conversation: ConversationId, data: bytes, *, id: str) -> bool:  # noqa: A002
         """Store a command; return True if one of this `id` was stored a short time ago, and this one was not.
@@ -186,13 +190,14 @@ class MemoryBus:
     b'hello'
     """
 
-    def __init__(self) -> None:
-        self._partitions: dict[tuple[AgentKey, int], _Partition] = {}
+    def __init__(self, *, partitions: int = PARTITIONS) -> None:
+        self.partitions = partitions
+        self._kept: dict[tuple[AgentKey, int], _Partition] = {}
         self._ids: dict[tuple[AgentKey, ConversationId, str], None] = {}
         self._stored = 0
 
     def _partition(self, agent: AgentKey, partition: int) -> _Partition:
-        return self._partitions.setdefault((agent, partition), _Partition())
+        return self._kept.setdefault((agent, partition), _Partition())
 
     async def publish(self, agent: AgentKey, conversation: ConversationId, data: bytes, *, id: str) -> bool:  # noqa: A002
         """Store a command; return whether its id was known; see `Bus.publish`."""
@@ -204,7 +209,7 @@ class MemoryBus:
             del self._ids[next(iter(self._ids))]
         self._stored += 1
         command = _Command(self._stored, agent, conversation, data)
-        partition = self._partition(agent, partition_of(conversation))
+        partition = self._partition(agent, partition_of(conversation, self.partitions))
         partition.kept[command.number] = command
         if partition.flow is not None:
             partition.flow.offer(command)

@@ -46,7 +46,7 @@ from .memory import MemoryStore
 from .opening import Place, opened
 from .raised import raised_in
 from .substrate import Substrate
-from .wire import Delta, encode
+from .wire import Delta, Queued, encode
 
 LOOK = 2.0
 """Seconds to find out why there is no reply."""
@@ -217,7 +217,7 @@ class Client:
         await self._publish(conversation, say)
         now = initial(conversation)
         async for heard in self._follower.follow(conversation):
-            if isinstance(heard, Delta):
+            if not isinstance(heard, Stored):
                 continue
             for event in heard.frame.events:
                 now = evolve(now, event)
@@ -266,10 +266,13 @@ class Client:
 
     async def follow(
         self, conversation_id: str | UUID, from_version: int = 0
-    ) -> AsyncGenerator[Recorded | Delta, None]:
-        """Yield the events after `from_version`, for ever, and the pieces of answers that are heard meanwhile."""
+    ) -> AsyncGenerator[Recorded | Delta | Queued, None]:
+        """Yield the events after `from_version`, for ever, and what is heard meanwhile.
+
+        That is pieces of answers, and which messages wait for their turn.
+        """
         async for heard in self._follower.follow(_conversation(conversation_id), START):
-            if isinstance(heard, Delta):
+            if not isinstance(heard, Stored):
                 yield heard
             else:
                 for recorded in timeline(heard):
@@ -331,7 +334,7 @@ class Client:
         """
         agent = AgentKey(check_token(agent_key, "agent key"))
         holders = await self.substrate.leases.holders()
-        return holders.get((agent, partition_of(_conversation(conversation_id))))
+        return holders.get((agent, partition_of(_conversation(conversation_id), self.substrate.bus.partitions)))
 
     async def cancel(self, conversation_id: str | UUID, reason: str = "") -> str:
         """End the turn in progress; return the command's id.

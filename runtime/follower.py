@@ -21,7 +21,7 @@ from ..events import (
     frame_hash,
 )
 from .live import Live
-from .wire import Delta, LiveFrame, decode_live
+from .wire import Delta, LiveFrame, Queued, decode_live
 
 logger = logging.getLogger("agent_runtime_framework.follower")
 
@@ -37,8 +37,10 @@ class Follower:
         self._live = live
         self._silence = silence
 
-    async def follow(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored | Delta]:
-        """Yield the frames after the head `after`, for ever, and the pieces of answers that are heard meanwhile.
+    async def follow(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored | Delta | Queued]:
+        """Yield the frames after the head `after`, for ever, and what is heard meanwhile.
+
+        That is pieces of answers, and which messages wait for their turn.
 
         Raises:
             CorruptLog: what is stored does not fit.
@@ -51,7 +53,7 @@ class Follower:
                 head = stored.head
                 yield stored
             async for message in self._heard(messages):
-                if isinstance(message, Delta):
+                if isinstance(message, Delta | Queued):
                     yield message
                     continue
                 next_one = None if message is None else self._continues(conversation, head, message)
@@ -66,7 +68,7 @@ class Follower:
                     except Unavailable as error:
                         logger.info("cannot read on in %s now: %s", conversation, error)
 
-    async def _heard(self, messages: AsyncIterator[bytes]) -> AsyncIterator[LiveFrame | Delta | None]:
+    async def _heard(self, messages: AsyncIterator[bytes]) -> AsyncIterator[LiveFrame | Delta | Queued | None]:
         """Yield what is heard; None for silence, and for a message that nobody can read."""
         waiting: asyncio.Task[bytes] | None = None
         try:
@@ -79,7 +81,7 @@ class Follower:
                     continue
                 data, waiting = waiting.result(), None
                 try:
-                    heard: LiveFrame | Delta | None = decode_live(data)
+                    heard: LiveFrame | Delta | Queued | None = decode_live(data)
                 except InvalidInput:
                     heard = None
                 yield heard

@@ -1,4 +1,4 @@
-"""What a runtime stands on: a log, a bus, leases, a live channel and stores that belong together."""
+"""What a runtime stands on: a log, a bus, leases, members, a live channel and stores that belong together."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from .bus import Bus, MemoryBus
 from .clock import Clock
 from .leases import Leases, MemoryLeases
 from .live import Live, MemoryLive
+from .members import Members, MemoryMembers
 from .memory import InMemoryStore, MemoryStore
 
 
@@ -20,13 +21,16 @@ class Substrate(Struct, frozen=True):
     log: EventLog
     bus: Bus
     leases: Leases
+    members: Members
     live: Live
     store: Callable[[str], MemoryStore[Any]]
 
 
 def in_memory(clock: Clock) -> Substrate:
     """Return a substrate that lives in this process, and only as long as it."""
-    return Substrate(MemoryLog(), MemoryBus(), MemoryLeases(clock), MemoryLive(), stores_in_memory())
+    return Substrate(
+        MemoryLog(), MemoryBus(), MemoryLeases(clock), MemoryMembers(clock), MemoryLive(), stores_in_memory()
+    )
 
 
 def stores_in_memory() -> Callable[[str], MemoryStore[Any]]:

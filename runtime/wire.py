@@ -42,7 +42,24 @@ class Delta(Struct, frozen=True, tag="delta"):
     text: str
 
 
-LiveMessage: TypeAlias = LiveFrame | Delta
+class Queued(Struct, frozen=True, tag="queued"):
+    """Is a message that waits for its turn to begin; it is not in the log until then.
+
+    Attributes:
+        message_id: of the message.
+        ahead: how many turns are to begin or end before it, as far as that is known now.
+
+    >>> from agent_runtime_framework import Queued
+    >>> Queued(message_id="m-2", ahead=1)
+    Queued(message_id='m-2', ahead=1)
+
+    """
+
+    message_id: str
+    ahead: int
+
+
+LiveMessage: TypeAlias = LiveFrame | Delta | Queued
 
 _encoder = msgspec.json.Encoder()
 _command: msgspec.json.Decoder[BusCommand] = msgspec.json.Decoder(BusCommand)

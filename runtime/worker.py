@@ -7,7 +7,9 @@ and gets every command that was not acknowledged.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine, Iterable, Sequence
+import os
+import socket
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,18 +22,20 @@ from ..events import (
     FrameworkError,
     InvalidInput,
     Stored,
+    Unavailable,
     WriterId,
     check_token,
 )
 from ..projections import Conversation, Request
 from .agents import JourneyAgent, Journeys, agent_effects
 from .agents.effects import CLEANING_UP
-from .bus import PARTITIONS, Consumption, Delivery, partition_of
+from .bus import Delivery
 from .clock import Clock
-from .leases import Lease
+from .members import Member
+from .ownership import Shares, Some
 from .retry import RetryPolicy
 from .substrate import Substrate
-from .wire import Delta, LiveFrame, decode_command, encode
+from .wire import Delta, LiveFrame, Queued, decode_command, encode
 
 logger = logging.getLogger("agent_runtime_framework.worker")
 
@@ -41,31 +45,8 @@ IDLE_MS = 60_000
 RETRY_AFTER = 5.0
 """Seconds after which a command comes again that could not be taken."""
 
-
-class _Holding:
-    """Is a lease that is held, and the flow of its commands."""
-
-    def __init__(self, lease: Lease) -> None:
-        self.lease = lease
-        self._consumption: Consumption | None = None
-        self._end: asyncio.Task[bool] | None = None
-
-    @property
-    def taken(self) -> bool:
-        """Whether a newer owner consumes."""
-        return self._end is not None and self._end.done() and self._end.result()
-
-    def take(self, consumption: Consumption) -> None:
-        """Keep the flow, and hear of its end."""
-        self._consumption = consumption
-        self._end = asyncio.ensure_future(consumption.lost())
-
-    async def stop(self) -> None:
-        """Take no more."""
-        if self._consumption is not None:
-            await self._consumption.stop()
-        if self._end is not None:
-            await self._end
+REMIND_EVERY, REMINDED = 2.0, 1_000
+"""Seconds after which followers are told again that a message waits, and of how many turns to be admitted."""
 
 
 class Worker:
@@ -84,7 +65,9 @@ class Worker:
     ) -> None:
         self._substrate = substrate
         self._clock = clock
+        self._writer = writer
         self._grace = grace
+        self._host, self._pid = socket.gethostname(), os.getpid()
         self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="arf-author")
         self._journeys = bound(agents)
         self._effects = {
@@ -95,14 +78,25 @@ class Worker:
                 threads=self._threads,
                 announce=self._announce,
                 told=self._told,
+                queued=self._queued,
             )
             for key, journeys in self._journeys.items()
         }
-        self._directory = Directory(writer, now=clock.now, sleep=clock.sleep, owns=self._owns, create=self._create)
-        self._held: dict[tuple[AgentKey, int], _Holding] = {}
+        self._since = clock.now()
+        self._shares = Shares(
+            [AgentKey(key) for key in self._journeys],
+            substrate,
+            clock=clock,
+            deliver=self._deliver,
+            conversations=self,
+            member=self._member,
+            grace=grace,
+        )
+        self._directory = Directory(
+            writer, now=clock.now, sleep=clock.sleep, create=self._create, ownership=self._shares, limit=concurrency
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
-        self.owning = asyncio.Event()
 
     def stop(self) -> None:
         """Take no more commands, finish what runs, and leave."""
@@ -111,10 +105,15 @@ class Worker:
     @property
     def partitions(self) -> int:
         """How many partitions are owned, over all agents."""
-        return len(self._held)
+        return self._shares.partitions
+
+    @property
+    def owning(self) -> asyncio.Event:
+        """What is set once this worker's share of the partitions is taken, or was waited for long enough."""
+        return self._shares.settled
 
     async def owned(self, *ends: "asyncio.Future[None]") -> bool:
-        """Wait until all free partitions are taken or one of `ends` is done, and return whether they are taken."""
+        """Wait until the share is taken or one of `ends` is done, and return whether it is taken."""
         owning = asyncio.ensure_future(self.owning.wait())
         waited: set[asyncio.Future[Any]] = {owning, *ends}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -122,23 +121,25 @@ class Worker:
         return self.owning.is_set()
 
     async def run(self) -> None:
-        """Work until `stop` is called or the task is cancelled; `owning` is set once all free partitions are taken."""
+        """Work until `stop` is called or the task is cancelled; `owning` is set once the share is taken."""
         await asyncio.to_thread(self._find_clients)
-        renewing = asyncio.ensure_future(self._renew())
+        await self._shares.join()
+        beside = [asyncio.ensure_future(work) for work in (self._shares.keep(), self._remind())]
         try:
             while not self._stopping.is_set():
-                await self._acquire()
-                self.owning.set()
+                await self._shares.share()
                 self._directory.passivate(IDLE_MS)
                 await self._pause(self._substrate.leases.ttl / 4)
-                if renewing.done():
-                    renewing.result()  # it never ends by itself: raise what ended it
+                for work in beside:
+                    if work.done():
+                        work.result()  # it never ends by itself: raise what ended it
         finally:
             try:
                 await self._leave()
             finally:
-                renewing.cancel()
-                await asyncio.wait([renewing])
+                for work in beside:
+                    work.cancel()
+                await asyncio.wait(beside)
 
     def _find_clients(self) -> None:
         """Find every journey's model client now, apart from the loop: it may load a large library.
@@ -153,90 +154,62 @@ class Worker:
                     logger.warning("agent %s cannot ask a model: %s", journey.name, error)
 
     async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until this worker is to stop, or others say that something changed."""
+        ends = [asyncio.ensure_future(end) for end in (self._stopping.wait(), self._changed(seconds))]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for end in ends:
+                end.cancel()
+
+    async def _changed(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._stopping.wait()
+                await self._substrate.members.changed()
+        except Unavailable as error:
+            logger.debug("changes are not heard: %s", error)
+            await self._clock.sleep(seconds)
         except TimeoutError:
             return
 
-    # --- owning
+    def _member(self) -> Member:
+        return Member(
+            worker=self._writer,
+            agents=tuple(AgentKey(key) for key in self._journeys),
+            host=self._host,
+            pid=self._pid,
+            since=self._since,
+            turns=self._directory.turns,
+            waiting=self._directory.waiting,
+        )
 
-    async def _acquire(self) -> None:
-        """Take what is free."""
-        wanted = [(AgentKey(key), partition) for key in self._journeys for partition in range(PARTITIONS)]
-        await self._all("take", (self._acquire_one(key) for key in wanted if key not in self._held))
+    # --- what runs here; implements `ownership.Conversations`
 
-    async def _renew(self) -> None:
-        """Hold what is held, until this is cancelled: apart from taking, which may be slow, and also while leaving."""
-        while True:
-            await self._all("hold", (self._renew_one(key) for key in tuple(self._held)))
-            await self._clock.sleep(self._substrate.leases.ttl / 4)
-
-    async def _all(self, what: str, works: Iterable[Awaitable[None]]) -> None:
-        results = await asyncio.gather(*works, return_exceptions=True)
-        for error in sorted({str(result) for result in results if isinstance(result, FrameworkError)}):
-            logger.warning("cannot %s all partitions now: %s", what, error)
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, FrameworkError):
-                raise result
-
-    async def _acquire_one(self, key: tuple[AgentKey, int]) -> None:
-        lease = await self._substrate.leases.acquire(*key)
-        if lease is not None:
-            await self._begin(_Holding(lease))
-
-    async def _renew_one(self, key: tuple[AgentKey, int]) -> None:
-        holding = self._held[key]
-        if not holding.taken and await self._substrate.leases.renew(holding.lease):
-            return
-        # it lapsed, perhaps because this process was held up; if nobody took it meanwhile, its conversations stay
-        lease = None if holding.taken else await self._substrate.leases.acquire(*key)
-        if lease is None:
-            await self._lose(key)
-        elif not self._stopping.is_set():
-            logger.warning("the lease of partition %d of %s had lapsed; it was taken again", key[1], key[0])
-            await holding.stop()
-            await self._begin(_Holding(lease))
-
-    async def _begin(self, holding: "_Holding") -> None:
-        """Take the commands of a lease; it counts as held from before the first one comes."""
-        key = (holding.lease.agent, holding.lease.partition)
-        self._held[key] = holding
+    async def finish(self, some: Some, seconds: float) -> int:
+        """Wait until no turn is in progress in some conversations; return how many still are after so many seconds."""
         try:
-            holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
-        except FrameworkError:
-            del self._held[key]
-            await self._substrate.leases.release(holding.lease)
-            raise
+            async with asyncio.timeout(seconds):
+                await self._directory.quiet(some)
+                after = [task for key, each in self._effects.items() for task in each.telling(key, some)]
+                if self._tasks or after:
+                    await asyncio.wait({*self._tasks, *after})
+        except TimeoutError:
+            return self._directory.in_progress(some)
+        return 0
 
-    async def _lose(self, key: tuple[AgentKey, int]) -> None:
-        holding = self._held.pop(key)
-        dropped = self._directory.abandon(lambda agent, conversation: (agent, partition_of(conversation)) == key)
-        logger.warning("lost partition %d of %s to another worker; let go of %d conversations", key[1], key[0], dropped)
-        await holding.stop()
-
-    def _owns(self, agent: str, conversation: ConversationId) -> bool:
-        return (AgentKey(agent), partition_of(conversation)) in self._held
+    async def let_go(self, some: Some) -> int:
+        """End at once all that runs in some conversations; return how many these were, once it has ended."""
+        return await self._directory.end(CLEANING_UP, some)
 
     async def _leave(self) -> None:
         leave = self._clock.monotonic() + self._grace  # the same grace for all that is waited for
-        await asyncio.gather(*(holding.stop() for holding in self._held.values()))
-        try:
-            async with asyncio.timeout(self._grace):
-                await self._directory.drain()
-        except TimeoutError:
-            left = self._directory.turns
+        left = await self._shares.leave()
+        if left:
             logger.warning("%d turns did not finish within %g s; the next owner goes on", left, self._grace)
-        # nothing of a conversation may run here once the next owner has it
-        await self._directory.end(max(leave - self._clock.monotonic(), CLEANING_UP))
         rest = max(leave - self._clock.monotonic(), 0)
         await asyncio.gather(*(effects.told(rest) for effects in self._effects.values()))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=max(leave - self._clock.monotonic(), CLEANING_UP))
-        await asyncio.gather(
-            *(self._substrate.leases.release(holding.lease) for holding in self._held.values()), return_exceptions=True
-        )
-        self._held.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     # --- taking commands
@@ -274,6 +247,15 @@ class Worker:
         task.add_done_callback(self._tasks.discard)
 
     # --- telling followers
+
+    async def _remind(self) -> None:
+        """Tell of the messages that wait, again and again: a follower may have come later."""
+        while True:
+            await self._clock.sleep(REMIND_EVERY)
+            await self._directory.remind(REMINDED)
+
+    async def _queued(self, conversation: ConversationId, message_id: str, ahead: int) -> None:
+        await _reported(self._substrate.live.publish(conversation, encode(Queued(message_id, ahead))))
 
     async def _announce(self, stored: Stored, conversation: Conversation) -> None:  # noqa: ARG002  a follower folds it
         message = encode(LiveFrame(stored.head.position, Raw(stored.data)))

@@ -50,7 +50,15 @@ Halted: TypeAlias = Callable[[], Awaitable[bool]]
 """Says, before each model call and tool, whether the turn is to end instead."""
 
 
+TellQueued: TypeAlias = Callable[[ConversationId, str, int], Awaitable[None]]
+"""Hears that a message waits, and how many are answered before it."""
+
+
 async def nobody(stored: Stored, conversation: Conversation) -> None:
+    """Tell nobody."""
+
+
+async def unheard(conversation: ConversationId, message_id: str, ahead: int) -> None:
     """Tell nobody."""
 
 
@@ -73,12 +81,14 @@ class TurnEffects:
         announce: Announce = nobody,
         halted: Halted = never,
         ended: TellEnd | None = None,
+        queued: TellQueued = unheard,
     ) -> None:
         self._opening = opening
         self._performing = performing(self.raised)
         self._announce = announce
         self._halted = halted
         self._ended = ended
+        self._queued = queued
         self._telling: dict[ConversationId, asyncio.Task[None]] = {}
         self._tellers: set[asyncio.Task[None]] = set()
         self._errors: dict[tuple[ConversationId, int], Exception] = {}
@@ -111,12 +121,20 @@ class TurnEffects:
             self._tellers.add(task)
             task.add_done_callback(self._tellers.discard)
 
+    async def queued(self, conversation: ConversationId, message_id: str, ahead: int) -> None:
+        """Tell followers that a message waits."""
+        await self._queued(conversation, message_id, ahead)
+
     def raised(self, conversation: ConversationId, turn: int, error: Exception) -> None:
         """Keep what ends a turn until that is recorded, and say where it was raised."""
         self._errors[conversation, turn] = error
         if len(self._errors) > KEPT:
             del self._errors[next(iter(self._errors))]
         logger.error("%s: the turn failed by what was raised", conversation, exc_info=error)
+
+    def telling(self, agent: str, some: Callable[[str, ConversationId], bool]) -> list[asyncio.Task[None]]:
+        """Return what still tells the author of turns that are over in some of the agent's conversations."""
+        return [task for conversation, task in self._telling.items() if some(agent, conversation)]
 
     async def told(self, timeout: float) -> None:
         """Wait until the author was told of every turn that is over, for so many seconds at most."""
@@ -151,6 +169,7 @@ def agent_effects(
     threads: Executor | None = None,
     announce: Announce = nobody,
     told: Told | None = None,
+    queued: TellQueued = unheard,
 ) -> TurnEffects:
     """Return the effects of an agent's conversations in a worker, where the log is the state.
 
@@ -180,7 +199,7 @@ def agent_effects(
         run = JourneyToolRun(journeys, threads=threads)
         return performing_by_journey(journeys, run, clock=clock, retry=retry, raised=raised, told=told)
 
-    return TurnEffects(opening, performing, announce=announce, ended=after_turn)
+    return TurnEffects(opening, performing, announce=announce, ended=after_turn, queued=queued)
 
 
 def performing_by_journey(

@@ -167,7 +167,7 @@ async def converse(
     def create(key: str, id_: ConversationId, life: Life) -> ConversationActor:
         return ConversationActor(key, id_, journey=journey, log=log, effects=effects, life=life)
 
-    directory = Directory(WriterId(new_id("run")), now=clock.now, sleep=clock.sleep, owns=_always, create=create)
+    directory = Directory(WriterId(new_id("run")), now=clock.now, sleep=clock.sleep, create=create)
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     directory.deliver(say.agent, conversation, _delivered(say, over))
     try:
@@ -215,10 +215,6 @@ def no_reply(conversation: str, ended: Ended, error: Exception | None = None) ->
     failure = NoReply(f"turn {ended.turn} of {conversation!r} {ended.outcome} ({ended.reason}){why}")
     failure.__cause__ = error
     return failure
-
-
-def _always(_agent: str, _conversation: ConversationId) -> bool:
-    return True
 
 
 def _delivered(say: SayToAgent, over: asyncio.Future[None]) -> Delivered:

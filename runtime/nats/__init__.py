@@ -11,10 +11,11 @@ from .connection import connect
 from .leases import NatsLeases
 from .live import NatsLive
 from .log import JetStreamLog
+from .members import NatsMembers
 from .store import JetStreamStore
 from .topology import ensure, find, replicas_of
 
-__all__ = ["JetStreamLog", "NatsBus", "NatsLeases", "NatsLive", "connect", "nats_substrate"]
+__all__ = ["JetStreamLog", "NatsBus", "NatsLeases", "NatsLive", "NatsMembers", "connect", "nats_substrate"]
 
 
 async def nats_substrate(
@@ -36,6 +37,7 @@ async def nats_substrate(
         JetStreamLog(names, appends=appends, reads=reads),
         NatsBus(appends, names),
         NatsLeases(appends, names, writer),
+        NatsMembers(appends, names),
         NatsLive(appends, names),
         # one of each name, because those who write through the same one never overtake each other
         cache(lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas)),

@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from ...events import AgentKey, ConversationId, TooLarge, Unavailable
-from ..bus import Consumption, Deliver
+from ..bus import PARTITIONS, Consumption, Deliver
 from ..leases import Lease
 from .client import Forbidden
 from .connection import ApiError, api, publish, request, status
@@ -58,6 +58,8 @@ CONSUMER_NOT_FOUND, MESSAGE_TOO_LARGE, FILTER_TAKEN = 10014, 10054, 10100
 
 class NatsBus:
     """Carries commands over a NATS server; `names.command_stream` exists."""
+
+    partitions = PARTITIONS
 
     def __init__(self, client: Client, names: Names) -> None:
         self._client = client

@@ -11,22 +11,18 @@ header, so that a holder whose acknowledgement was lost finds its own renewal ag
 import asyncio
 from collections.abc import Mapping
 
-import msgspec
 from msgspec import Struct
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from ...events import AgentKey, Unavailable, WriterId
 from ..leases import LEASE_TTL, Lease
-from .connection import ApiError, publish, request, request_many, status
+from .connection import ApiError, publish, request, status
+from .entries import entries
 from .names import Names
 
 WRONG_REVISION = frozenset({10071, 10164})
 
 EPOCH = "Arf-Epoch"
-
-BATCH = 1_000
-"""So many entries come in one answer to who holds what."""
 
 
 class _Entry(Struct, frozen=True):
@@ -77,21 +73,12 @@ class NatsLeases:
 
     async def holders(self) -> dict[tuple[AgentKey, int], WriterId]:
         """Return who holds which partition of which agent now; what nobody holds is not there."""
-        subject = f"$JS.API.DIRECT.GET.{self._names.lease_stream}"
-        query: dict[str, object] = {"next_by_subj": self._subject(">"), "batch": BATCH}
         held: dict[tuple[AgentKey, int], WriterId] = {}
-        after, more = 0, True
-        while more:
-            payload = msgspec.json.encode({**query, "seq": after + 1})
-            *entries, end = await request_many(self._client, subject, payload, ends=lambda answer: status(answer) != "")
-            for entry in entries:
-                headers = entry.headers or {}
-                after = int(headers["Nats-Sequence"])
-                key = _key(headers["Nats-Subject"])
-                # one that was renewed meanwhile is met again, and an entry without a value is a marker
-                if key is not None and entry.data:
-                    held[key] = WriterId(entry.data.decode(errors="replace"))
-            more = _more(end)
+        async for key, entry in entries(self._client, self._names.lease_bucket, "*.*"):
+            match key:
+                # an entry without a value is a marker
+                case [agent, partition] if partition.isdecimal() and entry.data:
+                    held[AgentKey(agent), int(partition)] = WriterId(entry.data.decode(errors="replace"))
         return held
 
     async def _follow(self, lease: Lease, value: bytes, headers: Mapping[str, str]) -> int | None:
@@ -147,22 +134,3 @@ class NatsLeases:
 
     def _unanswered(self, key: str) -> Unavailable:
         return Unavailable(f"the NATS server did not answer for lease {key!r} within {self._patience} s; try again")
-
-
-def _key(subject: str) -> tuple[AgentKey, int] | None:
-    """Return what an entry is about, or None if it is no lease."""
-    _, _, *key = subject.split(".")
-    match key:
-        case [agent, partition] if partition.isdecimal():
-            return AgentKey(agent), int(partition)
-    return None
-
-
-def _more(end: Msg) -> bool:
-    match status(end):
-        case "204":
-            return int((end.headers or {})["Nats-Num-Pending"]) > 0
-        case "404":
-            return False
-        case other:
-            raise Unavailable(f"the leases were not read: {other} {(end.headers or {}).get('Description', '')}".strip())

@@ -4,7 +4,9 @@
 <ns>.cmd.<agent>.<conversation>            stream <ns>-cmd            commands, stored as
 <ns>.cmdp.<agent>.<partition>.<conv.>                                 by the stream's subject transform
 <ns>.live.<conversation>                   no stream                  frames and tokens for followers
+<ns>.change                                no stream                  a worker came or went, or a lease is free
 $KV.<ns>-leases.<agent>.<partition>        bucket <ns>-leases         who owns what
+$KV.<ns>-leases.<worker>                                              who is there
 $KV.<ns>-memory.<key>                      bucket <ns>-memory         what authors keep; a store with a name
                                            of its own is in bucket    <ns>-<name>-<length of ns>-store
 """
@@ -77,6 +79,11 @@ class Names(Struct, frozen=True):
     def lease_stream(self) -> str:
         """The name of the stream that holds the bucket of leases."""
         return f"KV_{self.lease_bucket}"
+
+    @property
+    def change_subject(self) -> str:
+        """The subject on which workers tell each other that something changed."""
+        return f"{self.namespace}.change"
 
     def memory_bucket(self, store: str) -> str:
         """Return the name of the key-value bucket of a store; an empty text names the one that has no name.

@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     )
     from .runtime.wire import (
         Delta,
+        Queued,
     )
 
 _HOMES = {
@@ -213,7 +214,7 @@ _HOMES = {
     ".runtime.nats.store": ("JetStreamStore",),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
-    ".runtime.wire": ("Delta",),
+    ".runtime.wire": ("Delta", "Queued"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -265,6 +266,7 @@ __all__ = [
     "OpenAIClient",
     "PromptManager",
     "PromptTemplate",
+    "Queued",
     "Recorded",
     "Refused",
     "Reply",

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from agent_runtime_framework.events import AgentKey, Unavailable, WriterId
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.leases import MEMORY, Lease, Leases, MemoryLeases
-from agent_runtime_framework.runtime.nats import leases as nats_leases
+from agent_runtime_framework.runtime.nats import entries as nats_entries
 from agent_runtime_framework.runtime.nats.connection import api, connect, publish, request
 from agent_runtime_framework.runtime.nats.leases import NatsLeases
 from agent_runtime_framework.runtime.nats.names import Names
@@ -274,7 +274,7 @@ class TestNatsLeases(LeasesContract):
     async def test_holders_come_in_as_many_answers_as_it_takes(
         self, workers: list[Leases], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(nats_leases, "BATCH", 3)
+        monkeypatch.setattr(nats_entries, "BATCH", 3)
         await asyncio.gather(*(taken(workers[partition % 10], partition) for partition in range(16)))
 
         assert await workers[0].holders() == {(AGENT, number): WriterId(f"w-{number % 10}") for number in range(16)}

@@ -121,11 +121,8 @@ async def acknowledged(log: Mortal, agent: DeskAgent, say: SayToAgent) -> bool:
     def create(key: str, id_: ConversationId, life: Life) -> ConversationActor:
         return ConversationActor(key, id_, journey=journeys, log=log, effects=effects, life=life)
 
-    def owns(_agent: str, _conversation: ConversationId) -> bool:
-        return True
-
     writer = WriterId(f"life-{log.appends}")
-    directory = Directory(writer, now=clock.now, sleep=clock.sleep, owns=owns, create=create)
+    directory = Directory(writer, now=clock.now, sleep=clock.sleep, create=create)
     done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     directory.deliver("desk", CHAT, Delivered(say, lambda: done.set_result(True), done.set_exception))
     log.died.clear()

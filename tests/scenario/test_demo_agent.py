@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agent_runtime_framework import AgentContext, Client, Reply, Runtime
 from agent_runtime_framework.events import ConversationStarted, StepEntered
+from agent_runtime_framework.projections import Recorded
 from agent_runtime_framework.runtime.demo import OfflineModel, OnboardingAgent, make_agent
 from agent_runtime_framework.runtime.demo.agent import OnboardingState, Plan, Step, email_problem
 from agent_runtime_framework.runtime.models import OpenAIClient
@@ -115,7 +116,7 @@ async def test_the_words_of_a_reply_are_heard_one_by_one_as_they_come() -> None:
             async for found in runtime.follow("c-1"):
                 if isinstance(found, Delta):
                     heard.append(found.text)
-                elif found.type == "turn.completed":
+                elif isinstance(found, Recorded) and found.type == "turn.completed":
                     return
 
         listening = asyncio.ensure_future(listen())

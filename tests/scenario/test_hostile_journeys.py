@@ -72,7 +72,7 @@ async def test_a_journey_that_takes_too_long_to_enter_is_not_entered() -> None:
 
     with ScriptedLLM(TO_QUOTE, "Sorry.") as llm:
         agent = desk(llm, Hanging)
-        agent.config.tool_timeout = 0.01
+        agent.config.tool_timeout = 0.3
         async with working(agent) as rt:
             assert (await rt.send("desk", "c-1", "hi", timeout=10)).text == "Sorry."
             assert (await rt.conversation("c-1")).journey == "desk"

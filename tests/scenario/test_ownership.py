@@ -25,6 +25,7 @@ from agent_runtime_framework.runtime.bus import MemoryBus
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.leases import MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
+from agent_runtime_framework.runtime.members import MemoryMembers
 from agent_runtime_framework.runtime.retry import RetryPolicy
 from agent_runtime_framework.runtime.substrate import Substrate, stores_in_memory
 from agent_runtime_framework.testing import ScriptedLLM, calls
@@ -57,8 +58,14 @@ class Log(MemoryLog):
 
 def short_leased(log: MemoryLog | None = None) -> Substrate:
     """Return a substrate whose leases end soon."""
+    clock = SystemClock()
     return Substrate(
-        log or MemoryLog(), MemoryBus(), MemoryLeases(SystemClock(), ttl=TTL), MemoryLive(), stores_in_memory()
+        log or MemoryLog(),
+        MemoryBus(),
+        MemoryLeases(clock, ttl=TTL),
+        MemoryMembers(clock, ttl=TTL),
+        MemoryLive(),
+        stores_in_memory(),
     )
 
 
@@ -151,14 +158,11 @@ async def test_an_owner_that_let_go_in_the_middle_of_an_append_stores_nothing_mo
     log, clock = Log(), SystemClock()
     journey = Journeys(order_agent(ScriptedLLM()))
     effects = agent_effects(journey, clock=clock, retry=RetryPolicy())
-    owned = True
 
     def create(agent: str, conversation: ConversationId, life: Any) -> ConversationActor:
         return ConversationActor(agent, conversation, journey=journey, log=log, effects=effects, life=life)
 
-    directory = Directory(
-        WriterId("w-stale"), now=clock.now, sleep=clock.sleep, owns=lambda _agent, _id: owned, create=create
-    )
+    directory = Directory(WriterId("w-stale"), now=clock.now, sleep=clock.sleep, create=create)
     told: list[str] = []
     log.hold = asyncio.Event()
     say = SayToAgent(id="m-1", agent="order", text="hi")
@@ -169,7 +173,7 @@ async def test_an_owner_that_let_go_in_the_middle_of_an_append_stores_nothing_mo
     refused = CommandRefused(command_id="m-0", reason="by the new owner")
     await log.append(ConversationId("c-1"), Frame(first=1, time=0, writer="w-new", agent="", events=(refused,)), START)
     go_on.set()
-    await directory.drain()
+    await directory.quiet()
 
     assert [stored.frame.writer async for stored in log.read(ConversationId("c-1"))] == ["w-new"]
     assert told == []

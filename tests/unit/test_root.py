@@ -65,6 +65,7 @@ PUBLIC = [
     "OpenAIClient",
     "PromptManager",
     "PromptTemplate",
+    "Queued",
     "Recorded",
     "Refused",
     "Reply",

@@ -4,11 +4,11 @@ from rich.console import Console
 
 from ....events import ConversationId, InvalidInput, check_token, not_found
 from ....projections import Recorded
-from ...wire import Delta
+from ...wire import Delta, Queued
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading
-from .log import as_data, print_line
+from .log import as_data, print_line, print_queued
 from .summary import Summaries
 
 
@@ -30,12 +30,14 @@ async def show_follow(options: Options, conversation: str, start: int, *, tokens
         async for heard in client.follow(id_):
             if isinstance(heard, Recorded):
                 view.event(heard, shown=heard.version >= start)
+            elif isinstance(heard, Queued):
+                view.queued(heard)
             elif tokens:
                 view.token(heard)
 
 
 class _Events:
-    """Writes events as `arf log` does, and tokens as objects without an id: they are not in the log."""
+    """Writes events as `arf log` does, and what is not in the log as objects without an id."""
 
     def event(self, recorded: Recorded, *, shown: bool) -> None:
         if shown:
@@ -47,6 +49,10 @@ class _Events:
         output.write_json({"type": "token", **where, "text": delta.text}, "jsonl")
         output.flush()
 
+    def queued(self, queued: Queued) -> None:
+        output.write_json({"type": "queued", "message_id": queued.message_id, "ahead": queued.ahead}, "jsonl")
+        output.flush()
+
 
 class _Lines:
     """Writes events on a line each, and tokens on the line between two of them."""
@@ -55,15 +61,25 @@ class _Lines:
         self._console: Console = output.stdout()
         self._summaries = Summaries()
         self._within = False
+        self._queued: Queued | None = None
 
     def event(self, recorded: Recorded, *, shown: bool) -> None:
         summary = self._summaries.of(recorded)  # each event is told by those before it, shown or not
         if not shown:
             return
+        self._break()
+        print_line(self._console, recorded, summary)
+
+    def queued(self, queued: Queued) -> None:
+        if queued != self._queued:  # it is told again and again
+            self._queued = queued
+            self._break()
+            print_queued(self._console, queued)
+
+    def _break(self) -> None:
         if self._within:
             output.write_piece("\n")
             self._within = False
-        print_line(self._console, recorded, summary)
 
     def token(self, delta: Delta) -> None:
         output.write_piece(delta.text)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ....events import check_token
 from ....projections import Recorded
+from ...wire import Queued
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading
@@ -76,6 +77,11 @@ def print_table(console: Console, events: list[Recorded]) -> None:
 def print_line(console: Console, recorded: Recorded, summary: str) -> None:
     """Print one event on one line."""
     _print_cut(console, _line(recorded, summary, console.width))
+
+
+def print_queued(console: Console, queued: Queued) -> None:
+    """Print on one line that a message waits."""
+    _print_cut(console, Text(f"     queued: message {queued.message_id} waits, {queued.ahead} ahead of it", "dim"))
 
 
 def _print_cut(console: Console, line: Text) -> None:

@@ -20,7 +20,7 @@ from ....events import (
 from ....projections import Conversation, Recorded, evolve, initial
 from ...agents.run import no_reply
 from ...client import Client, checked
-from ...wire import Delta
+from ...wire import Delta, Queued
 from ..console.place import check_agent
 from .terminal import Terminal
 
@@ -64,6 +64,7 @@ class Talk:
         self._teller = terminal.teller
         self._old = 0
         self._awaited: _Awaited | None = None
+        self._queued = False
 
     async def open(self) -> None:
         """Find where the conversation stands, and say what the talk is.
@@ -91,8 +92,17 @@ class Talk:
         async for heard in self.client.follow(self.now.id):
             if isinstance(heard, Delta):
                 self._teller.piece(heard)
+            elif isinstance(heard, Queued):
+                self._hear_queued(heard)
             else:
                 self._hear(heard)
+
+    def _hear_queued(self, queued: Queued) -> None:
+        if self._awaited is None or self._awaited.id != queued.message_id:
+            return
+        if not self._queued:
+            self._teller.notice(f"queued: {queued.ahead} ahead")
+        self._queued = True
 
     def _hear(self, recorded: Recorded) -> None:
         event, awaited = recorded.event, self._awaited
@@ -154,8 +164,10 @@ class Talk:
             Unavailable: nobody takes the message up.
 
         """
+        self._queued = False
         while not (await asyncio.wait([awaited.over], timeout=TAKEN))[0]:
-            if self.now.turn is None:
+            queued, self._queued = self._queued, False
+            if self.now.turn is None and not queued:
                 raise Unavailable(
                     f"message {awaited.id} was not taken up within {TAKEN:g} s; it is kept, and answered once a worker "
                     "can go on with the conversation"

@@ -1,0 +1,124 @@
+"""Which workers are there now, and the twin in memory.
+
+A worker is a member for as long as it says so again and again; whoever dies is none any more a little later.  From the
+members each worker reckons by itself which partitions are its own, and all come to the same: by rendezvous hashing,
+where a worker that comes or goes moves no partition but those that it gains or loses.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from typing import Protocol
+
+from msgspec import Struct
+
+from ..events import AgentKey, WriterId
+from .clock import Clock
+from .leases import LEASE_TTL
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """Is a worker that is there.
+
+    Attributes:
+        worker: its name.
+        agents: the keys of those that it answers for.
+        host: the name of its machine; empty if it is not known.
+        pid: of its process; 0 likewise.
+        since: when it came, in Unix milliseconds.
+        turns: how many were in progress when it last said so.
+        waiting: how many conversations waited for their turn to begin.
+
+    """
+
+    worker: WriterId
+    agents: tuple[AgentKey, ...]
+    host: str = ""
+    pid: int = 0
+    since: int = 0
+    turns: int = 0
+    waiting: int = 0
+
+
+class Members(Protocol):
+    """Knows the workers.
+
+    Every method raises `Unavailable` where the server does not answer; the same call may be made again.
+    """
+
+    async def join(self, member: Member) -> None:
+        """Be a member for another `LEASE_TTL` seconds, as told here."""
+
+    async def leave(self, worker: WriterId) -> None:
+        """Be none any more, at once; nothing happens if it is none."""
+
+    async def members(self) -> tuple[Member, ...]:
+        """Return all that are there now, by name."""
+
+    async def notify(self) -> None:
+        """Let all members know that something may have changed: who is there, or which lease is free."""
+
+    async def changed(self) -> None:
+        """Wait until somebody says so; it may be missed, so nobody waits for it alone."""
+
+
+class MemoryMembers:
+    """Knows the workers of one process.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework.events import AgentKey, WriterId
+    >>> from agent_runtime_framework.runtime.clock import SystemClock
+    >>> from agent_runtime_framework.runtime.members import Member, MemoryMembers
+    >>> async def main():
+    ...     members = MemoryMembers(SystemClock())
+    ...     await members.join(Member(worker=WriterId("w-1"), agents=(AgentKey("a"),)))
+    ...     return [member.worker for member in await members.members()]
+    >>> asyncio.run(main())
+    ['w-1']
+    """
+
+    def __init__(self, clock: Clock, *, ttl: float = LEASE_TTL) -> None:
+        self._ttl = ttl
+        self._clock = clock
+        self._there: dict[WriterId, tuple[Member, float]] = {}
+        self._change = asyncio.Event()
+
+    async def join(self, member: Member) -> None:
+        """Be a member for another `ttl`."""
+        self._there[member.worker] = (member, self._clock.monotonic() + self._ttl)
+
+    async def leave(self, worker: WriterId) -> None:
+        """Be none any more, at once."""
+        self._there.pop(worker, None)
+
+    async def members(self) -> tuple[Member, ...]:
+        """Return all that are there now, by name."""
+        now = self._clock.monotonic()
+        return tuple(member for _, (member, until) in sorted(self._there.items()) if now < until)
+
+    async def notify(self) -> None:
+        """Let all members know that something may have changed."""
+        self._change.set()
+        self._change = asyncio.Event()
+
+    async def changed(self) -> None:
+        """Wait until somebody says so."""
+        await self._change.wait()
+
+
+def preferred(agent: AgentKey, partition: int, members: Iterable[Member]) -> WriterId | None:
+    """Return which of these workers should own a partition; None if none of them has that agent.
+
+    >>> from agent_runtime_framework.runtime.members import Member, preferred
+    >>> here = [Member(worker=f"w-{number}", agents=("a",)) for number in range(3)]
+    >>> [preferred("a", partition, here) for partition in range(4)]
+    ['w-0', 'w-1', 'w-1', 'w-0']
+    >>> preferred("b", 0, here) is None
+    True
+    """
+    having = (member.worker for member in members if agent in member.agents)
+    return max(having, key=lambda worker: _weight(agent, partition, worker), default=None)
+
+
+def _weight(agent: AgentKey, partition: int, worker: WriterId) -> bytes:
+    return hashlib.blake2b(f"{agent}.{partition}.{worker}".encode(), digest_size=8).digest()

@@ -1,0 +1,277 @@
+"""Which conversations are a worker's own: it joins, takes the partitions that are its share, and hands others on.
+
+Every worker reckons from the members alone which partitions are its share.  It takes those of them that are free, and
+hands on what became another's when that one joined: takes no more of its commands, lets the turns in progress there
+finish, since an effect cannot be handed on, and gives the lease back.  Leaving is handing on everything.
+
+A lease is certain only by a clock that this process reads itself: for as long as it lives, reckoned from before it was
+asked for.  What comes later may be another's by now.  It is not taken, and comes again, to that one or to us.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol
+
+from ..events import AgentKey, ConversationId, FrameworkError
+from .bus import Consumption, Deliver, partition_of
+from .clock import Clock
+from .leases import Lease
+from .members import Member, preferred
+from .substrate import Substrate
+
+logger = logging.getLogger("agent_runtime_framework.worker")
+
+Key = tuple[AgentKey, int]
+Some = Callable[[str, ConversationId], bool]
+
+IN_VAIN = 1.5
+"""Lives of a lease after which a share is no longer waited for."""
+
+
+class Conversations(Protocol):
+    """Is what runs here in the conversations that are owned."""
+
+    async def finish(self, some: Some, seconds: float) -> int:
+        """Wait until no turn is in progress in some conversations; return how many still are after so many seconds."""
+
+    async def let_go(self, some: Some) -> int:
+        """End at once all that runs in some conversations; return how many these were, once it has ended."""
+
+
+class _Holding:
+    """Is a lease that is held until a time by our clock, and the flow of its commands."""
+
+    def __init__(self, lease: Lease, until: float) -> None:
+        self.lease = lease
+        self.until = until
+        self.missed = False
+        self.leaving = False
+        self._consumption: Consumption | None = None
+        self._end: asyncio.Task[bool] | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.lease.agent, self.lease.partition
+
+    @property
+    def taken(self) -> bool:
+        """Whether a newer owner consumes."""
+        return self._end is not None and self._end.done() and self._end.result()
+
+    def take(self, consumption: Consumption) -> None:
+        """Keep the flow, and hear of its end."""
+        self._consumption = consumption
+        self._end = asyncio.ensure_future(consumption.lost())
+
+    async def stop(self) -> None:
+        """Take no more."""
+        if self._consumption is not None:
+            await self._consumption.stop()
+        if self._end is not None:
+            await self._end
+
+
+class Shares:
+    """Keeps a worker's share of the partitions of its agents; implements `actors.Ownership`.
+
+    Attributes:
+        settled: set once the share is taken, or was waited for long enough.
+
+    """
+
+    def __init__(
+        self,
+        agents: Sequence[AgentKey],
+        substrate: Substrate,
+        *,
+        clock: Clock,
+        deliver: Deliver,
+        conversations: Conversations,
+        member: Callable[[], Member],
+        grace: float,
+    ) -> None:
+        self._agents = agents
+        self._substrate = substrate
+        self._clock = clock
+        self._deliver = deliver
+        self._conversations = conversations
+        self._member = member
+        self._grace = grace
+        self._held: dict[Key, _Holding] = {}
+        self._handing: dict[Key, asyncio.Task[None]] = {}
+        self._later: dict[Key, float] = {}
+        self._since = clock.monotonic()
+        self._leaving = False
+        self.settled = asyncio.Event()
+
+    # --- what is ours
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions are held, over all agents."""
+        return len(self._held)
+
+    def owns(self, agent: str, conversation: ConversationId) -> bool:
+        """Say whether the conversation is ours, as far as is known."""
+        return self._key(agent, conversation) in self._held
+
+    def holds(self, agent: str, conversation: ConversationId) -> bool:
+        """Say whether it certainly is ours now; what is not taken because it is not comes again."""
+        holding = self._held.get(self._key(agent, conversation))
+        if holding is None:
+            return False
+        if self._clock.monotonic() < holding.until:
+            return True
+        holding.missed = True
+        return False
+
+    def leaving(self, agent: str, conversation: ConversationId) -> bool:
+        """Say whether it is to be handed on, so that no new turn is to begin here."""
+        holding = self._held.get(self._key(agent, conversation))
+        return holding is None or holding.leaving
+
+    def _key(self, agent: str, conversation: ConversationId) -> Key:
+        return AgentKey(agent), partition_of(conversation, self._substrate.bus.partitions)
+
+    def _of(self, key: Key) -> Some:
+        return lambda agent, conversation: self._key(agent, conversation) == key
+
+    # --- holding
+
+    async def keep(self) -> None:
+        """Be there, and hold what is held, until this is cancelled."""
+        while True:
+            await self._all("hold all partitions now", (self._be_there(), *map(self._renew, self._held.values())))
+            await self._clock.sleep(self._substrate.leases.ttl / 4)
+
+    async def _be_there(self) -> None:
+        if not self._leaving:
+            await self._substrate.members.join(self._member())
+
+    async def _renew(self, holding: _Holding) -> None:
+        asked = self._clock.monotonic()
+        if not holding.taken and await self._substrate.leases.renew(holding.lease):
+            holding.until = asked + self._substrate.leases.ttl
+            if holding.missed and not holding.leaving:
+                holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
+                holding.missed = False
+            return
+        if self._held.get(holding.key) is not holding:
+            return  # it was given back meanwhile
+        # it lapsed, perhaps because this process was held up; if nobody took it meanwhile, its conversations stay
+        asked = self._clock.monotonic()
+        lease = None if holding.taken else await self._substrate.leases.acquire(*holding.key)
+        if lease is None:
+            await self._lose(holding)
+        elif holding.leaving:
+            holding.lease, holding.until = lease, asked + self._substrate.leases.ttl
+        else:
+            logger.warning("the lease of partition %d of %s had lapsed; it was taken again", *reversed(holding.key))
+            await holding.stop()
+            await self._begin(_Holding(lease, asked + self._substrate.leases.ttl))
+
+    async def _lose(self, holding: _Holding) -> None:
+        self._held.pop(holding.key, None)
+        dropped = await self._conversations.let_go(self._of(holding.key))
+        number, agent = holding.lease.partition, holding.lease.agent
+        logger.warning("lost partition %d of %s to another worker; let go of %d conversations", number, agent, dropped)
+        await holding.stop()
+
+    async def _begin(self, holding: _Holding) -> None:
+        """Take the commands of a lease; it counts as held from before the first one comes."""
+        self._held[holding.key] = holding
+        try:
+            holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
+        except FrameworkError:
+            del self._held[holding.key]
+            await self._give_back(holding.lease)
+            raise
+
+    async def _give_back(self, lease: Lease) -> None:
+        await self._substrate.leases.release(lease)
+        await self._substrate.members.notify()
+
+    # --- sharing
+
+    async def join(self) -> None:
+        """Be there, and let the other workers know."""
+        await self._all("join the other workers", [self._be_there()])
+        await self._substrate.members.notify()
+
+    async def share(self) -> None:
+        """Take what is free of this worker's share, and begin to hand on what is another's."""
+        await self._all("take all partitions now", [self._share()])
+
+    async def _share(self) -> None:
+        me = self._member()
+        members = {member.worker: member for member in await self._substrate.members.members()} | {me.worker: me}
+        holders = await self._substrate.leases.holders()
+        every = [(agent, partition) for agent in self._agents for partition in range(self._substrate.bus.partitions)]
+        ours = {key for key in every if preferred(*key, members.values()) == me.worker}
+        for key in self._held:
+            if key not in ours and key not in self._handing and self._later.get(key, 0) <= self._clock.monotonic():
+                task = self._handing[key] = asyncio.ensure_future(self._hand_on(self._held[key]))
+                task.add_done_callback(lambda _, key=key: self._handing.pop(key, None))  # type: ignore[misc]
+        free = [key for key in every if key in ours and key not in self._held and key not in holders]
+        await self._all("take all partitions now", map(self._acquire, free))
+        waited = self._clock.monotonic() - self._since
+        if ours <= self._held.keys() or waited > IN_VAIN * self._substrate.leases.ttl:
+            self.settled.set()
+
+    async def _acquire(self, key: Key) -> None:
+        asked = self._clock.monotonic()
+        lease = await self._substrate.leases.acquire(*key)
+        if lease is not None:
+            await self._begin(_Holding(lease, asked + self._substrate.leases.ttl))
+
+    async def _hand_on(self, holding: _Holding) -> None:
+        """Give a partition back once its turns are over; where one is not within the grace, keep it for now."""
+        holding.leaving = True
+        await holding.stop()
+        left = await self._conversations.finish(self._of(holding.key), self._grace)
+        if not left:
+            await self._part(holding)
+        elif not self._leaving and self._held.get(holding.key) is holding:
+            self._later[holding.key] = self._clock.monotonic() + self._grace
+            await self._all("go on with a partition", [self._go_on(holding)])
+
+    async def _go_on(self, holding: _Holding) -> None:
+        holding.leaving, holding.missed = False, True
+        await self._renew(holding)
+
+    async def _part(self, holding: _Holding) -> None:
+        """Let go of a partition's conversations, then of its lease: nothing runs here once it is another's."""
+        await self._conversations.let_go(self._of(holding.key))
+        if self._held.get(holding.key) is holding:
+            del self._held[holding.key]
+            await self._all("give all partitions back", [self._give_back(holding.lease)])
+
+    # --- leaving
+
+    async def leave(self) -> int:
+        """Hand everything on, each partition as soon as its turns are over; return how many were not in time."""
+        self._leaving = True
+        by = self._clock.monotonic() + self._grace
+        await self._all("leave the other workers", [self._substrate.members.leave(self._member().worker)])
+        left = await asyncio.gather(*(self._leave(holding, by) for holding in tuple(self._held.values())))
+        return sum(left)
+
+    async def _leave(self, holding: _Holding, by: float) -> int:
+        handing = self._handing.get(holding.key)
+        if handing is not None:
+            await asyncio.wait([handing])
+        holding.leaving = True
+        await holding.stop()
+        left = await self._conversations.finish(self._of(holding.key), max(by - self._clock.monotonic(), 0))
+        await self._part(holding)
+        return left
+
+    async def _all(self, what: str, works: Iterable[Awaitable[None]]) -> None:
+        """Do all of it, and warn of what cannot be done now."""
+        results = await asyncio.gather(*works, return_exceptions=True)
+        for error in sorted({str(result) for result in results if isinstance(result, FrameworkError)}):
+            logger.warning("cannot %s: %s", what, error)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, FrameworkError):
+                raise result
