@@ -119,7 +119,11 @@ class Account:
         asked = self._asked[request] = self._asked.get(request, 0) + 1
         recorded = self._requests.get(request, 0)
         if recorded == 0:
-            problems.append((6, f"the model was sent a request that is not recorded: {request[:12]}"))
+            owed = self._told.owed
+            if owed is None or owed[0] != "model":
+                problems.append((3, f"the model was asked before that is recorded: {request[:12]}"))
+            else:
+                problems.append((6, f"the model was sent something else than the log requests: {request[:12]}"))
         elif asked > recorded:
             problems.append(
                 (3, f"the model was asked {asked} times what is {recorded} times requested: {request[:12]}")

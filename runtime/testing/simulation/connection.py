@@ -4,6 +4,7 @@ All that is known of the ports is in this module and in `World`.
 """
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from ....events import AckLost, AgentKey, ConversationId, FrameLog, Unavailable, WriterId
 from ...bus import Consumption, Deliver, Delivery
 from ...leases import Lease
+from ...members import Member
 from ...substrate import Substrate, stores_in_memory
 from .loop import Process
 from .world import CONVERSATION, World
@@ -30,7 +32,12 @@ class Connection:
         self.reads = reads
         self._away = 0.0
         self.substrate = Substrate(
-            FrameLog(_Records(self)), _Bus(self), _Leases(self, writer), _Live(self), stores_in_memory()
+            FrameLog(_Records(self)),
+            _Bus(self),
+            _Leases(self, writer),
+            _Members(self),
+            _Live(self),
+            stores_in_memory(),
         )
 
     def latency(self) -> float:
@@ -79,6 +86,7 @@ class _Records:
 
     async def put(self, conversation: ConversationId, data: bytes, *, id: str, expected: int) -> int:  # noqa: A002
         world = self._to.world
+        CONVERSATION.set(conversation)
         if world.faults.strikes("append_late", f"append of {self._to.process.name}"):
             world.act(lambda: _later(world, conversation, data, id, expected))
             await asyncio.sleep(TIMEOUT)
@@ -88,6 +96,8 @@ class _Records:
         )
 
     async def get(self, conversation: ConversationId, after: int) -> AsyncIterator[tuple[int, bytes]]:
+        CONVERSATION.set(conversation)
+
         async def every() -> list[tuple[int, bytes]]:
             return [one async for one in self._to.world.records.get(conversation, after)]
 
@@ -124,6 +134,7 @@ class _Bus:
 
     def __init__(self, connection: Connection) -> None:
         self._to = connection
+        self.partitions = connection.world.bus.partitions
 
     async def publish(self, agent: AgentKey, conversation: ConversationId, data: bytes, *, id: str) -> bool:  # noqa: A002
         world = self._to.world
@@ -157,7 +168,7 @@ class _Flow:
         return self
 
     def carry(self, delivery: Delivery) -> None:
-        """Let a command arrive, in the context of the process and of its conversation."""
+        """Let a command arrive, in the context of the process."""
         faults, name = self._to.world.faults, self._to.process.name
         self._arrive(delivery, 0.5 if faults.strikes("reordered", name) else None)
         if faults.strikes("duplicate", name):
@@ -172,9 +183,7 @@ class _Flow:
             when = self._next = max(when, self._next + 1e-6)
         else:
             when += late
-        context = self._to.process.context.copy()
-        context.run(CONVERSATION.set, delivery.conversation)
-        loop.call_at(when, self._hand, _Delivery(self._to, delivery), context=context)
+        loop.call_at(when, self._hand, _Delivery(self._to, delivery), context=self._to.process.context)
 
     def _hand(self, delivery: "_Delivery") -> None:
         if not self._stopped and not self._to.world.closed:
@@ -223,8 +232,6 @@ class _Leases:
 
     async def acquire(self, agent: AgentKey, partition: int) -> Lease | None:
         world = self._to.world
-        if partition not in world.partitions:
-            return None
         return await self._to.request("acquire", lambda: world.act(lambda: self._mine.acquire(agent, partition)))
 
     async def renew(self, lease: Lease) -> bool:
@@ -238,6 +245,35 @@ class _Leases:
     async def holders(self) -> dict[tuple[AgentKey, int], WriterId]:
         world = self._to.world
         return await self._to.request("holders", lambda: world.act(self._mine.holders))
+
+
+class _Members:
+    """Are the members as this process reaches them; that something changed it may not hear."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._to = connection
+
+    async def join(self, member: Member) -> None:
+        world = self._to.world
+        await self._to.request("join", lambda: world.act(lambda: world.members.join(member)))
+
+    async def leave(self, worker: WriterId) -> None:
+        world = self._to.world
+        await self._to.request("leave", lambda: world.act(lambda: world.members.leave(worker)))
+
+    async def members(self) -> tuple[Member, ...]:
+        world = self._to.world
+        return await self._to.request("members", lambda: world.act(world.members.members))
+
+    async def notify(self) -> None:
+        world = self._to.world
+        if not world.closed and not world.faults.strikes("live_lost", self._to.process.name):
+            world.loop.call_later(
+                self._to.latency(), lambda: world.act(world.members.notify), context=contextvars.Context()
+            )
+
+    async def changed(self) -> None:
+        await self._to.world.members.changed()
 
 
 class _Live:

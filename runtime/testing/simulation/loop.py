@@ -110,8 +110,12 @@ class _Step:
             self.callback(*self.args)
 
     def again(self) -> None:
+        """Take the step soon; whoever asked for it may still cancel it until then."""
+        self.loop.call_soon_plainly(self._again, context=self.context)
+
+    def _again(self) -> None:
         if not self.handle.cancelled():
-            self.handle = self.loop.call_soon_plainly(self, context=self.context)
+            self()
 
 
 class _Hurried(selectors.SelectSelector):

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from ....events import ConversationId, Stored
 from ...agents import JourneyAgent
-from ...bus import partition_of
 from ...client import Client
 from ...models import LLMClient
 from ...retry import RetryPolicy
@@ -34,7 +33,7 @@ from .world import VirtualClock, World, writer_of
 HORIZON = 8.0
 """Virtual seconds within which things go wrong."""
 
-ENOUGH = 240.0
+ENOUGH = 120.0
 """Virtual seconds after the last fault by which every command must have its outcome."""
 
 LOOK = 0.25
@@ -105,6 +104,8 @@ class SeededRetry(RetryPolicy, frozen=True):
 class Simulator:
     """Runs one simulation; whoever tests the simulator itself puts other parts in."""
 
+    worker_type: type[Worker] = Worker
+
     def __init__(
         self,
         agents: Sequence[JourneyAgent[Any, Any, Any]],
@@ -124,11 +125,11 @@ class Simulator:
         self.script = tuple(script)
         self.seed = seed
         self.random = Random(f"{seed} world")
+        self.concurrency = self.random.choice((1, 2, 200))
         self.checker = Checker()
         self.loop = VirtualLoop()
         self.faults = Faults(Random(f"{seed} faults"), kinds, now=self.loop.time)
         self.world = self.made_world()
-        self.world.partitions = {partition_of(ConversationId(line.conversation)) for line in self.script}
         planned = [one for one in given if not isinstance(one, str)]
         planned += plan(Random(f"{seed} plan"), self.faults.kinds, workers, HORIZON)
         config = agents[0].config
@@ -151,11 +152,12 @@ class Simulator:
 
     def worker(self, process: Process) -> Worker:
         """Return the worker of one life."""
-        return Worker(
+        return self.worker_type(
             [self.agent(agent) for agent in self.agents],
             self.connection(process).substrate,
             clock=VirtualClock(self.loop, skew=self.random.randint(-50, 50)),
             writer=writer_of(process.name),
+            concurrency=self.concurrency,
             grace=3.0,
             retry=SeededRetry(attempts=4, random=self.random),
         )
@@ -211,6 +213,8 @@ class Simulator:
         self.loop.watch(None)
         for life in self.workers.lives:
             life.process.wake()
+        for _ in range(2):  # what was to begin begins, and finds every port shut
+            self.loop.run_until_complete(asyncio.sleep(0))
         for _ in range(20):
             left = asyncio.all_tasks(self.loop)
             if not left:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from ....actors.journey import AgentContext, state_fields
+from ....events import ConversationId
 from ....events import Effect as EffectClass
 from ...agents import JourneyAgent
 from ...agents.author import call_author
@@ -43,6 +44,7 @@ def _watched(agent: AgentT, world: World, model: LLMClient) -> AgentT:
 
 
 def _create_tools(agent: Any, state: Any, ctx: AgentContext) -> Any:
+    CONVERSATION.set(ConversationId(str(ctx.conversation_id)))
     tools = agent.create_tools(state, ctx)
     if not hasattr(tools, "idempotency_key"):
         with contextlib.suppress(AttributeError):  # so that the runtime says which call it is

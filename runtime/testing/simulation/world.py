@@ -22,6 +22,7 @@ from ....events import (
 from ...bus import MemoryBus
 from ...leases import MemoryLeases
 from ...live import MemoryLive
+from ...members import MemoryMembers
 from ...wire import decode_command
 from ..rules import Checker, Command, Effect
 from .faults import Faults
@@ -33,7 +34,7 @@ EPOCH = 1_700_000_000_000
 """The Unix milliseconds at which every simulation begins."""
 
 CONVERSATION: contextvars.ContextVar[ConversationId] = contextvars.ContextVar("CONVERSATION")
-"""The conversation that a worker handles a command of, and all that follows from it."""
+"""The conversation that a task last read or wrote, and whatever that one has begun since: what it is at work for."""
 
 
 class VirtualClock:
@@ -62,7 +63,6 @@ class World:
     Attributes:
         logs: the frames of each conversation, as they were stored.
         commands: what was acknowledged to its sender, in order.
-        partitions: those that are used at all.
         spoiled: conversations whose logs were damaged on purpose.
         closed: whether the run is over, so that nothing counts any more and every port refuses.
 
@@ -75,13 +75,13 @@ class World:
         self.checker = checker
         self.clock = VirtualClock(loop)
         self.records = MemoryRecords()
-        self.bus = MemoryBus()
+        self.bus = MemoryBus(partitions=random.randint(1, 4))
         self.leases = MemoryLeases(self.clock)
+        self.members = MemoryMembers(self.clock)
         self.live = MemoryLive()
         self.logs: dict[ConversationId, list[Stored]] = {}
         self.commands: list[Command] = []
         self.effects: list[Effect] = []
-        self.partitions: set[int] = set()
         self.spoiled: set[ConversationId] = set()
         self.closed = False
         self._open: dict[Command, None] = {}
