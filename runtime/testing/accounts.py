@@ -80,7 +80,7 @@ class Account:
         self._looked[1] += 1
         return [] if self.has_outcome(id_) else [(1, f"command {id_!r} was acknowledged before it had an outcome")]
 
-    def tool(self, name: str, effect: str, key: str, call: str, state: dict[str, Any] | None) -> Problems:
+    def tool(self, name: str, effect: str | None, key: str, call: str, state: dict[str, Any] | None) -> Problems:
         """Enter the start of a tool."""
         self._looked[3] += 1
         where, _, at = key.rpartition("@")

@@ -59,7 +59,7 @@ SECOND: list[dict[str, Any]] = [
     {"role": "assistant", "content": None, "tool_calls": [CALL]},
     {"role": "tool", "tool_call_id": "x", "content": "Added."},
 ]
-ADDED = Effect(conversation=CHAT, kind="tool", name="add", key="c-1@5.0", state={"n": 1})
+ADDED = Effect(conversation=CHAT, kind="tool", name="add", effect="once", key="c-1@5.0", state={"n": 1})
 ASKED = Effect(conversation=CHAT, kind="model", request="r-1", messages=FIRST)
 AGAIN = Effect(conversation=CHAT, kind="model", request="r-2", messages=SECOND)
 SAID = Command("a", CHAT, "m-1")

@@ -22,6 +22,9 @@ T = TypeVar("T")
 TIMEOUT = 1.0
 """Seconds after which a request that nobody answers is given up."""
 
+SLOW_ANSWERS = 0.3
+"""How many answers are not there as soon as the server has acted."""
+
 
 class Connection:
     """Is what all ports of a process have in common; `reads` says that it is to change nothing."""
@@ -74,7 +77,8 @@ class Connection:
         if world.faults.strikes("ack_lost", name):
             await asyncio.sleep(TIMEOUT)
             raise lost("the answer was lost")
-        await asyncio.sleep(self.latency())
+        if world.random.random() < SLOW_ANSWERS:
+            await asyncio.sleep(self.latency())
         return result
 
 

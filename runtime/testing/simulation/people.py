@@ -40,9 +40,11 @@ class People:
         self._world = world
         self._front = front
         self._client = client
+        self._hopeless: set[str] = set()
 
     def begin(self, lines: tuple[Line, ...]) -> list[asyncio.Task[None]]:
         """Begin with all lines, each at its time."""
+        self._hopeless = {line.conversation for line in lines if isinstance(line, Spoil)}
         return [self._begin(number, line) for number, line in enumerate(lines)]
 
     def _begin(self, number: int, line: Line) -> asyncio.Task[None]:
@@ -78,9 +80,10 @@ class People:
             self._world.faults.happened("said_twice", id_)
             with contextlib.suppress(Unavailable):
                 await client.publish(agent, line.conversation, line.text, message_id=id_)
-        for _ in range(TRIES):
+        tries, patience = (1, LISTENING) if line.conversation in self._hopeless else (TRIES, PATIENCE)
+        for _ in range(tries):
             try:
-                reply = await client.send(agent, line.conversation, line.text, message_id=id_, timeout=PATIENCE)
+                reply = await client.send(agent, line.conversation, line.text, message_id=id_, timeout=patience)
             except Unavailable:
                 continue
             except (NoReply, Refused):

@@ -30,8 +30,8 @@ from .watched import watched
 from .workers import Workers
 from .world import VirtualClock, World, writer_of
 
-HORIZON = 8.0
-"""Virtual seconds within which things go wrong."""
+HORIZON = (2.0, 6.0)
+"""Virtual seconds within which things go wrong: for so many at least and at most."""
 
 ENOUGH = 120.0
 """Virtual seconds after the last fault by which every command must have its outcome."""
@@ -131,7 +131,8 @@ class Simulator:
         self.faults = Faults(Random(f"{seed} faults"), kinds, now=self.loop.time)
         self.world = self.made_world()
         planned = [one for one in given if not isinstance(one, str)]
-        planned += plan(Random(f"{seed} plan"), self.faults.kinds, workers, HORIZON)
+        self.horizon = self.random.uniform(*HORIZON)
+        planned += plan(Random(f"{seed} plan"), self.faults.kinds, workers, self.horizon)
         config = agents[0].config
         self.model: LLMClient = SimulatedModel(self.world, answers, seed, timeout=config.model_timeout)
         self.workers = Workers(self.world, workers, planned, self.worker)
@@ -189,7 +190,7 @@ class Simulator:
         self.workers.begin()
         lines = people.begin(self.script)
         if self.faults.kinds or self.workers.eventful:
-            await asyncio.sleep(HORIZON)
+            await asyncio.sleep(self.horizon)
         self.faults.active = False
         self.workers.heal()
         deadline = self.loop.time() + ENOUGH

@@ -73,8 +73,10 @@ def _executing(agent: Any, world: World) -> Callable[[Any, str, dict[str, Any]],
 
 def _effect(agent: Any, tools: Any, name: str, arguments: dict[str, Any]) -> Effect:
     state = getattr(tools, "state", None)
-    schemas = () if state is None else agent.get_tool_schemas(state)
-    effect: EffectClass = next((one.effect or "once" for one in schemas if one.name == name), "once")
+    declared = agent.declared_tools.get(name)
+    schemas = [declared.schema] if declared is not None else [] if state is None else agent.get_tool_schemas(state)
+    # it may have been offered in a step that the state has left since
+    effect: EffectClass | None = next((one.effect or "once" for one in schemas if one.name == name), None)
     return Effect(
         conversation=CONVERSATION.get(),
         kind="tool",

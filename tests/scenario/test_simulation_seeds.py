@@ -1,0 +1,18 @@
+"""A thousand random runs: random agents, scripts and faults; no rule is broken in any."""
+
+import pytest
+
+from agent_runtime_framework.runtime.testing.simulation import random_journeys
+from agent_runtime_framework.testing import random_script, simulate
+
+SEEDS, GROUPS = 1_000, 20
+EACH = SEEDS // GROUPS
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, EACH))
+def test_no_rule_is_broken_whatever_the_seed(first: int) -> None:
+    for seed in range(first, first + EACH):
+        agents = random_journeys(seed)
+        script = random_script(seed, [agent.key for agent in agents])
+        run = simulate(agents, script, seed, workers=2 + seed % 2)
+        assert run.commands <= sum(run.looked.values())
