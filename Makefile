@@ -1,11 +1,12 @@
 # make demo    make the environment, install, run the demo
 # make test    make the environment, install, check style, types and import contracts, run all tests
+# make simulate SEEDS=100000   run so many random simulations on all cores
 # make check   style, types and import contracts only
 # make format  format the code
 
 BIN = .venv/bin
 
-.PHONY: environment demo test check format clean
+.PHONY: environment demo test simulate check format clean
 
 environment:
 	@sh ops/environment
@@ -15,6 +16,9 @@ demo: environment
 
 test: check
 	$(BIN)/python -m pytest -n 2 $(PYTEST)
+
+simulate: environment
+	@$(BIN)/python ops/simulate.py $(or $(SEEDS),1000)
 
 check: environment
 	$(BIN)/ruff format --check .
