@@ -25,8 +25,8 @@ logger = logging.getLogger("agent_runtime_framework.worker")
 Key = tuple[AgentKey, int]
 Some = Callable[[str, ConversationId], bool]
 
-IN_VAIN = 1.5
-"""Lives of a lease after which a share is no longer waited for."""
+SETTLING = 0.25
+"""Part of a lease's life in which workers that are there hand on what became ours, if nothing runs there."""
 
 
 class Conversations(Protocol):
@@ -215,8 +215,9 @@ class Shares:
                 task.add_done_callback(lambda _, key=key: self._handing.pop(key, None))  # type: ignore[misc]
         free = [key for key in every if key in ours and key not in self._held and key not in holders]
         await self._all("take all partitions now", map(self._acquire, free))
-        waited = self._clock.monotonic() - self._since
-        if ours <= self._held.keys() or waited > IN_VAIN * self._substrate.leases.ttl:
+        # what an idle worker holds is handed on soon; what a busy or a dead one does is ours later
+        awaited = any(key not in self._held and holders.get(key) in members for key in ours)
+        if not awaited or self._clock.monotonic() - self._since > SETTLING * self._substrate.leases.ttl:
             self.settled.set()
 
     async def _acquire(self, key: Key) -> None:
