@@ -184,7 +184,9 @@ class Shares:
         try:
             holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
         except FrameworkError:
+            # the server may have heard it, so that something has begun already
             del self._held[holding.key]
+            await self._conversations.let_go(self._of(holding.key))
             await self._give_back(holding.lease)
             raise
 

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from agent_runtime_framework import Runtime
 from agent_runtime_framework.actors import ConversationActor, Delivered, Directory, SayToAgent
@@ -21,9 +22,9 @@ from agent_runtime_framework.events import (
     WriterId,
 )
 from agent_runtime_framework.runtime.agents import Journeys, agent_effects
-from agent_runtime_framework.runtime.bus import MemoryBus
+from agent_runtime_framework.runtime.bus import Consumption, Deliver, MemoryBus, partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
-from agent_runtime_framework.runtime.leases import MemoryLeases
+from agent_runtime_framework.runtime.leases import Lease, MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.members import MemoryMembers
 from agent_runtime_framework.runtime.retry import RetryPolicy
@@ -188,3 +189,50 @@ async def test_a_draining_directory_waits_for_a_message_that_is_on_its_way_in() 
             await log.held.wait()
             asyncio.get_running_loop().call_later(3 * TTL, log.hold.set)
         assert (await sending).text == "Hello."
+
+
+class Unsure(MemoryBus):
+    """A bus that once lets somebody consume and, when that one is at work, says that it does not know."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    async def consume(self, lease: Lease, deliver: Deliver) -> Consumption:
+        flow = await super().consume(lease, deliver)
+        if self._log.hold is not None and lease.partition == partition_of(ConversationId("c-1")):
+            await self._log.held.wait()
+            raise Unavailable("nobody knows who consumes")
+        return flow
+
+
+class Coveted(MemoryLeases):
+    """Leases that somebody else takes as soon as they are given back."""
+
+    def __init__(self) -> None:
+        super().__init__(SystemClock(), ttl=60)
+        self.taken = asyncio.Event()
+
+    async def release(self, lease: Lease) -> None:
+        await super().release(lease)
+        await self.of(WriterId("w-other")).acquire(lease.agent, lease.partition)
+        self.taken.set()
+
+
+async def test_a_turn_that_began_before_consuming_failed_makes_room_for_others() -> None:
+    log = Log()
+    log.hold = asyncio.Event()
+    leases = Coveted()
+    substrate = structs.replace(short_leased(log), bus=Unsure(log), leases=leases)
+    async with Runtime([order_agent(ScriptedLLM("Hello."))], substrate=substrate, concurrency=1, grace=0.1) as rt:
+        await rt.publish("order", "c-1", "hi")
+        working_on = asyncio.ensure_future(rt.run_worker())
+        await leases.taken.wait()
+        go_on, log.hold = log.hold, None
+        go_on.set()
+        reply = await rt.send("order", "c-2", "hello", timeout=10)
+        working_on.cancel()
+        await asyncio.wait({working_on})
+
+    assert partition_of(ConversationId("c-1")) != partition_of(ConversationId("c-2"))
+    assert reply.text == "Hello."
