@@ -146,8 +146,8 @@ class Account:
             self._looked[1] += 1
             if not self.has_outcome(id_):
                 problems.append((1, f"command {id_!r} was acknowledged and has no outcome: it is lost"))
+        self._looked[8] += 1
         if self._told.turn is not None:
-            self._looked[8] += 1
             problems.append((8, f"turn {self._told.turns} is in progress for ever: it is stuck"))
         for at in {0, len(self._frames) // 3, len(self._frames) // 2}:
             self._looked[4] += 1

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from ....actors import Mailbox
 from ....actors.journey import (
+    AgentContext,
     BaseJourneyState,
     BaseJourneyTools,
     IntentRouter,
@@ -24,6 +25,9 @@ from ....events import Effect as EffectClass
 from ...agents import JourneyAgent, JourneyConfig
 
 Does = Literal["notes", "counts", "keeps", "moves", "looks", "declines", "raises", "spoils", "waits"]
+
+Loads = Literal["nothing", "a state", "late", "an error"]
+"""What `load_state` gives."""
 
 WAIT = 0.05
 """Seconds that a tool waits that waits."""
@@ -75,10 +79,25 @@ class RandomAgent(JourneyAgent[Walk, WalkTools, Step]):
         super().__init__(config=config)
         self.key = key
         self.plans = {plan.name: plan for plan in plans}
+        self.loads: Loads = "nothing"
 
     def get_initial_state(self) -> Walk:
         """Return an empty state."""
         return Walk()
+
+    async def load_state(self, ctx: AgentContext) -> Walk | None:
+        """Return what is planned; an error only for every other conversation."""
+        if self.loads == "late":
+            await asyncio.sleep(WAIT)
+        if self.loads == "an error" and str(ctx.conversation_id).endswith(("1", "3")):
+            raise RuntimeError("nothing can be loaded")
+        return Walk(notes=["loaded"]) if self.loads == "a state" else None
+
+    async def save_state(self, ctx: AgentContext, state: Walk) -> None:
+        """Fail where loading does; nobody is to mind."""
+        if self.loads == "an error":
+            raise RuntimeError(f"{state.step} of {ctx.conversation_id} cannot be saved")
+        await asyncio.sleep(WAIT)
 
     def get_system_prompt(self, state: Walk) -> str:
         """Return a prompt that depends on the state."""
@@ -89,7 +108,7 @@ class RandomAgent(JourneyAgent[Walk, WalkTools, Step]):
         routes = self.router.get_tool_schemas() if self.router is not None else []
         return [*(_schema(plan) for plan in self.plans.values() if state.step in plan.steps), *routes]
 
-    def create_tools(self, state: Walk, ctx: Any) -> WalkTools:  # noqa: ARG002  the contract's signature
+    def create_tools(self, state: Walk, ctx: AgentContext) -> WalkTools:  # noqa: ARG002  the contract's signature
         """Return the tools over a state."""
         return WalkTools(state=state)
 
@@ -179,7 +198,9 @@ def _agent(key: str, random: Random) -> RandomAgent:
         mailbox=random.choice(get_args(Mailbox)),
         history_turns=random.choice((None, None, 0, 2)),
     )
-    return random.choice((RandomAgent, RandomAgent, PlainAgent))(key, plans, config)
+    agent = random.choice((RandomAgent, RandomAgent, PlainAgent))(key, plans, config)
+    agent.loads = random.choice(("nothing", "nothing", *get_args(Loads)))
+    return agent
 
 
 def _plan(name: str, steps: list[Step], random: Random) -> ToolPlan:

@@ -77,7 +77,10 @@ def random_script(
         at = random.uniform(0, 2)
         for _ in range(random.randint(1, 3)):
             times = 2 if "said_twice" in kinds and random.random() < 0.15 else 1
-            lines.append(Say(chat, random.choice(TEXTS), round(at, 3), agent, times=times))
+            # an id counts in its conversation only, and another agent is refused there
+            id_ = "" if random.random() < 0.8 else f"same-{sum(one.conversation == chat for one in lines)}"
+            to = agent if random.random() < 0.95 else random.choice(sorted(agents))
+            lines.append(Say(chat, random.choice(TEXTS), round(at, 3), to, id_, times))
             at += random.choice((0.0, 0.05, 0.5, 3.0)) * random.random()
         lines += [Cancel(chat, round(random.uniform(0, at + 1), 3), agent)] if random.random() < 0.25 else []
         lines += [Read(chat, round(random.uniform(0, at + 2), 3))] if random.random() < 0.3 else []
