@@ -4,7 +4,7 @@ pytest has the fixtures `nats_server`, a `NatsServer`, and `agent_runtime`, an `
 installed.  `OnboardingAgent` is the agent of `arf demo`, to try things with.
 
 `simulate` runs an agent through a script of `Say`, `Cancel`, `Read`, `Publish` and `Spoil` under virtual time, while
-workers crash, connections break and models fail as a seed has it, and checks the rules that always hold after each step.
+workers crash, connections break and models fail as a seed has it, and checks after each step what must always hold.
 """
 
 from .runtime.demo import OnboardingAgent
