@@ -21,11 +21,11 @@ async def inspect(place: Place, *, clock: Clock | None = None) -> Findings:
     from .nats.inspection import Inspection  # noqa: PLC0415  nats is loaded only when it is used
 
     try:
-        async with reached(place, new_id("doctor"), connections=1, create=False) as (url, (connection,)):
+        async with reached(place, new_id("doctor"), connections=1, create=False) as there:
             inspection = Inspection(
-                connection,
+                there.connections[0],
                 place.namespace,
-                url,
+                there.url,
                 clock if clock is not None else SystemClock(),
                 embedded=place.nats is None,
             )

@@ -1,7 +1,8 @@
 """Opening what a runtime stands on: the embedded server or a given one, its connections, its streams."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,21 +66,34 @@ async def opened(place: Place, writer: WriterId, *, create: bool = True) -> Asyn
     """
     from .nats import nats_substrate  # noqa: PLC0415  nats is loaded only when it is used
 
-    async with reached(place, writer, connections=2, create=create) as (url, (appends, reads)):
+    async with reached(place, writer, connections=2, create=create) as there:
+        appends, reads = there.connections
         found = await nats_substrate(
-            place.namespace, writer, appends=appends, reads=reads, shards=place.shards, create=create
+            place.namespace,
+            writer,
+            appends=appends,
+            reads=reads,
+            more=there.connect,
+            shards=place.shards,
+            create=create,
         )
         if found is None:
-            raise NoNamespace(f"there is no namespace {place.namespace!r} at {url}")
+            raise NoNamespace(f"there is no namespace {place.namespace!r} at {there.url}")
         substrate, replicas = found
-        yield Opened(substrate, url, durability_of(place, replicas))
+        yield Opened(substrate, there.url, durability_of(place, replicas))
+
+
+class Reached(Struct, frozen=True):
+    """Is a server that answers: its URL without secrets, connections to it, and a way to open more, on any loop."""
+
+    url: str
+    connections: "list[Connection]"
+    connect: "Callable[[], Awaitable[Connection]]"
 
 
 @asynccontextmanager
-async def reached(
-    place: Place, name: str, *, connections: int, create: bool
-) -> AsyncIterator[tuple[str, list["Connection"]]]:
-    """Give the URL of a place's server, without secrets, and connections to it; raises as `opened`."""
+async def reached(place: Place, name: str, *, connections: int, create: bool) -> AsyncIterator[Reached]:
+    """Give a place's server, and so many connections to it; raises as `opened`."""
     from .nats import connect  # noqa: PLC0415  likewise
 
     async with AsyncExitStack() as stack:
@@ -99,7 +113,8 @@ async def reached(
             client = await connect(url, credentials=place.credentials, token=token, name=name, restore=restore)
             stack.push_async_callback(client.close)
             clients.append(client)
-        yield without_secrets(url), clients
+        more = partial(connect, url, credentials=place.credentials, token=token, name=name)
+        yield Reached(without_secrets(url), clients, more)
 
 
 def durability_of(place: Place, replicas: int) -> str:

@@ -16,6 +16,7 @@ from typing import Protocol
 from ..events import AgentKey, ConversationId, FrameworkError
 from .bus import Consumption, Deliver, partition_of
 from .clock import Clock
+from .heartbeat import Held, LoopHeart
 from .leases import Lease
 from .members import Member, preferred
 from .substrate import Substrate
@@ -99,6 +100,8 @@ class Shares:
         self._member = member
         self._grace = grace
         self._held: dict[Key, _Holding] = {}
+        self._leases: tuple[Lease, ...] = ()
+        self._mending: dict[Key, asyncio.Task[None]] = {}
         self._handing: dict[Key, asyncio.Task[None]] = {}
         self._later: dict[Key, float] = {}
         self._since = clock.monotonic()
@@ -141,38 +144,69 @@ class Shares:
 
     async def keep(self) -> None:
         """Be there, and hold what is held, until this is cancelled."""
-        while True:
-            await self._all("hold all partitions now", (self._be_there(), *map(self._renew, self._held.values())))
-            await self._clock.sleep(self._substrate.leases.ttl / 4)
+        substrate = self._substrate
+        heart = substrate.heart or LoopHeart(substrate.leases, substrate.members, self._clock)
+        async with heart.beats(self._beating) as beats:
+            async for beat in beats:
+                if beat.errors:
+                    logger.warning("cannot hold all partitions now: %s", "; ".join(beat.errors))
+                for lease in beat.kept:
+                    holding = self._held.get((lease.agent, lease.partition))
+                    if holding is not None and holding.lease == lease:
+                        holding.until = max(holding.until, beat.asked + self._substrate.leases.ttl)
+                for holding in tuple(self._held.values()):
+                    self._look_after(holding, lost=holding.taken or holding.lease in beat.lost)
 
-    async def _be_there(self) -> None:
-        if not self._leaving:
-            await self._substrate.members.join(self._member())
+    def _beating(self) -> Held:
+        # perhaps in another thread: it reads what is replaced as a whole
+        return Held(None if self._leaving else self._member(), self._leases)
 
-    async def _renew(self, holding: _Holding) -> None:
-        asked = self._clock.monotonic()
-        if not holding.taken and await self._substrate.leases.renew(holding.lease):
-            holding.until = asked + self._substrate.leases.ttl
-            if holding.missed and not holding.leaving:
-                holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
-                holding.missed = False
-            return
+    def _hold(self, holding: _Holding) -> None:
+        self._held[holding.key] = holding
+        self._leases = tuple(each.lease for each in self._held.values())
+
+    def _drop(self, holding: _Holding) -> bool:
+        """Hold it no more; say whether it was held."""
         if self._held.get(holding.key) is not holding:
-            return  # it was given back meanwhile
-        # it lapsed, perhaps because this process was held up; if nobody took it meanwhile, its conversations stay
+            return False
+        del self._held[holding.key]
+        self._leases = tuple(each.lease for each in self._held.values())
+        return True
+
+    def _look_after(self, holding: _Holding, *, lost: bool) -> None:
+        """Begin what a partition needs after a beat, unless that is under way."""
+        missed = holding.missed and not holding.leaving and self._clock.monotonic() < holding.until
+        if (lost or missed) and holding.key not in self._mending:
+            mending = self._take_again(holding) if lost else self._consume(holding)
+            task = self._mending[holding.key] = asyncio.ensure_future(self._all("hold all partitions now", [mending]))
+            task.add_done_callback(lambda _, key=holding.key: self._mending.pop(key, None))  # type: ignore[misc]
+
+    async def _consume(self, holding: _Holding) -> None:
+        """Let all that was not taken come again."""
+        holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
+        holding.missed = False
+
+    async def _take_again(self, holding: _Holding) -> None:
+        """Take a lease again that lapsed, perhaps because this process was held up.
+
+        If nobody took it meanwhile, its conversations stay.
+        """
         asked = self._clock.monotonic()
         lease = None if holding.taken else await self._substrate.leases.acquire(*holding.key)
+        if self._held.get(holding.key) is not holding:
+            return  # it was given back meanwhile
         if lease is None:
             await self._lose(holding)
         elif holding.leaving:
             holding.lease, holding.until = lease, asked + self._substrate.leases.ttl
+            self._hold(holding)
         else:
             logger.warning("the lease of partition %d of %s had lapsed; it was taken again", *reversed(holding.key))
             await holding.stop()
             await self._begin(_Holding(lease, asked + self._substrate.leases.ttl))
 
     async def _lose(self, holding: _Holding) -> None:
-        self._held.pop(holding.key, None)
+        self._drop(holding)
         dropped = await self._conversations.let_go(self._of(holding.key))
         number, agent = holding.lease.partition, holding.lease.agent
         logger.warning("lost partition %d of %s to another worker; let go of %d conversations", number, agent, dropped)
@@ -180,13 +214,13 @@ class Shares:
 
     async def _begin(self, holding: _Holding) -> None:
         """Take the commands of a lease; it counts as held from before the first one comes."""
-        self._held[holding.key] = holding
+        self._hold(holding)
         try:
             holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
         except FrameworkError:
             # the server may have heard it, so that something has begun already
-            del self._held[holding.key]
-            await self._conversations.let_go(self._of(holding.key))
+            if self._drop(holding):
+                await self._conversations.let_go(self._of(holding.key))
             await self._give_back(holding.lease)
             raise
 
@@ -198,7 +232,7 @@ class Shares:
 
     async def join(self) -> None:
         """Be there, and let the other workers know."""
-        await self._all("join the other workers", [self._be_there()])
+        await self._all("join the other workers", [self._substrate.members.join(self._member())])
         await self._substrate.members.notify()
 
     async def share(self) -> None:
@@ -240,14 +274,13 @@ class Shares:
             await self._all("go on with a partition", [self._go_on(holding)])
 
     async def _go_on(self, holding: _Holding) -> None:
-        holding.leaving, holding.missed = False, True
-        await self._renew(holding)
+        holding.leaving = False
+        await self._consume(holding)
 
     async def _part(self, holding: _Holding) -> None:
         """Let go of a partition's conversations, then of its lease: nothing runs here once it is another's."""
         await self._conversations.let_go(self._of(holding.key))
-        if self._held.get(holding.key) is holding:
-            del self._held[holding.key]
+        if self._drop(holding):
             await self._all("give all partitions back", [self._give_back(holding.lease)])
 
     # --- leaving
@@ -261,9 +294,9 @@ class Shares:
         return sum(left)
 
     async def _leave(self, holding: _Holding, by: float) -> int:
-        handing = self._handing.get(holding.key)
-        if handing is not None:
-            await asyncio.wait([handing])
+        for under_way in (self._mending.get(holding.key), self._handing.get(holding.key)):
+            if under_way is not None:
+                await asyncio.wait([under_way])
         holding.leaving = True
         await holding.stop()
         left = await self._conversations.finish(self._of(holding.key), max(by - self._clock.monotonic(), 0))

@@ -9,6 +9,7 @@ from msgspec import Struct
 from ..events import EventLog, MemoryLog
 from .bus import Bus, MemoryBus
 from .clock import Clock
+from .heartbeat import Heart
 from .leases import Leases, MemoryLeases
 from .live import Live, MemoryLive
 from .members import Members, MemoryMembers
@@ -16,7 +17,10 @@ from .memory import InMemoryStore, MemoryStore
 
 
 class Substrate(Struct, frozen=True):
-    """Holds the ports; `store` gives the store of that name, which whoever asks again shares."""
+    """Holds the ports; `store` gives the store of that name, which whoever asks again shares.
+
+    Without a heart of its own a place has one that beats on the event loop.
+    """
 
     log: EventLog
     bus: Bus
@@ -24,6 +28,7 @@ class Substrate(Struct, frozen=True):
     members: Members
     live: Live
     store: Callable[[str], MemoryStore[Any]]
+    heart: Heart | None = None
 
 
 def in_memory(clock: Clock) -> Substrate:

@@ -77,7 +77,7 @@ def dev(options: Options, agent: str, conversation: str | None) -> int:
 )
 @click.argument("agents", metavar="MODULE:ATTR...", nargs=-1, required=True)
 @click.option(
-    "--concurrency", type=click.IntRange(min=1), default=200, show_default=True, help="Plain def tools at once."
+    "--concurrency", type=click.IntRange(min=1), default=200, show_default=True, help="Turns at once; the rest waits."
 )
 @click.option("--grace", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds to finish in.")
 @click.option("--offline", is_flag=True, help="Where no model is configured, talk to the offline one.")

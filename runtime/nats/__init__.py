@@ -8,6 +8,7 @@ from ...events import WriterId
 from ..substrate import Substrate
 from .bus import NatsBus
 from .connection import connect
+from .heart import Connect, ThreadHeart
 from .leases import NatsLeases
 from .live import NatsLive
 from .log import JetStreamLog
@@ -15,15 +16,24 @@ from .members import NatsMembers
 from .store import JetStreamStore
 from .topology import ensure, find, replicas_of
 
-__all__ = ["JetStreamLog", "NatsBus", "NatsLeases", "NatsLive", "NatsMembers", "connect", "nats_substrate"]
+__all__ = [
+    "JetStreamLog",
+    "NatsBus",
+    "NatsLeases",
+    "NatsLive",
+    "NatsMembers",
+    "ThreadHeart",
+    "connect",
+    "nats_substrate",
+]
 
 
 async def nats_substrate(
-    namespace: str, writer: WriterId, *, appends: Client, reads: Client, shards: int, create: bool
+    namespace: str, writer: WriterId, *, appends: Client, reads: Client, more: Connect, shards: int, create: bool
 ) -> tuple[Substrate, int] | None:
     """Return the ports of a namespace and how often its streams are replicated; None if it is not there.
 
-    `appends` and `reads` are two connections to one server.
+    `appends` and `reads` are two connections to one server, and `more` opens another one.
 
     Raises:
         Unavailable: no JetStream server answers.
@@ -41,5 +51,6 @@ async def nats_substrate(
         NatsLive(appends, names),
         # one of each name, because those who write through the same one never overtake each other
         cache(lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas)),
+        ThreadHeart(more, names, writer),
     )
     return substrate, replicas

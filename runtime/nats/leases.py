@@ -42,7 +42,7 @@ class NatsLeases:
         self._client = client
         self._names = names
         self._holder = holder.encode()
-        self._revisions: dict[Lease, int] = {}
+        self._revisions: dict[tuple[AgentKey, int], tuple[Lease, int]] = {}
 
     async def acquire(self, agent: AgentKey, partition: int) -> Lease | None:
         """Take the lease, or return None if somebody holds it."""
@@ -53,23 +53,18 @@ class NatsLeases:
         revision = await self._put(key, self._holder, {"Nats-TTL": self._lifetime}, last.revision)
         if revision is None:
             return None
-        lease = Lease(agent, partition, revision)
-        self._revisions[lease] = revision
-        return lease
+        return Lease(agent, partition, revision)
 
     async def renew(self, lease: Lease) -> bool:
         """Hold it for another `ttl`; False means that it is lost."""
         revision = await self._follow(lease, self._holder, {"Nats-TTL": self._lifetime, EPOCH: str(lease.epoch)})
-        if revision is None:
-            self._revisions.pop(lease, None)
-            return False
-        self._revisions[lease] = revision
-        return True
+        if revision is not None:
+            self._revisions[lease.agent, lease.partition] = (lease, revision)
+        return revision is not None
 
     async def release(self, lease: Lease) -> None:
         """Give it back at once; nothing happens if it is lost already."""
         await self._follow(lease, b"", {"KV-Operation": "DEL"})
-        self._revisions.pop(lease, None)
 
     async def holders(self) -> dict[tuple[AgentKey, int], WriterId]:
         """Return who holds which partition of which agent now; what nobody holds is not there."""
@@ -83,15 +78,14 @@ class NatsLeases:
 
     async def _follow(self, lease: Lease, value: bytes, headers: Mapping[str, str]) -> int | None:
         """Put an entry after the lease's last one and return its revision, or None if the lease is lost."""
-        revision = self._revisions.get(lease)
-        if revision is None:
-            return None
         key = f"{lease.agent}.{lease.partition}"
-        put = await self._put(key, value, headers, revision)
-        if put is None:
+        known, revision = self._revisions.get((lease.agent, lease.partition), (lease, lease.epoch))
+        put = await self._put(key, value, headers, revision if known == lease else lease.epoch)
+        while put is None:  # renewed meanwhile through another connection, or it is lost
             last = await self._last(key)
-            if last.epoch == lease.epoch:
-                put = await self._put(key, value, headers, last.revision)
+            if last.epoch != lease.epoch:
+                return None
+            put = await self._put(key, value, headers, last.revision)
         return put
 
     async def _put(self, key: str, value: bytes, headers: Mapping[str, str], expected: int) -> int | None:

@@ -194,7 +194,7 @@ async def test_a_hung_enter_journey_ends_by_the_time_limit_and_nothing_was_enter
 
     with ScriptedLLM(TO_QUOTE, "Sorry.") as llm:
         agent = desk(llm, Hung)
-        agent.config = JourneyConfig(tool_timeout=0.05)
+        agent.config = JourneyConfig(tool_timeout=0.3)
         async with working(agent) as rt:
             reply = await rt.send("desk", "c-1", "hi")
             now = await rt.conversation("c-1")

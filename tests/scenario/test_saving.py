@@ -163,7 +163,7 @@ async def test_a_tool_that_runs_out_of_time_after_saving_is_saved_back() -> None
 
     with ScriptedLLM(NAMED, "Sorry.") as llm:
         agent = Keeping(llm)
-        agent.config.tool_timeout = 0.05
+        agent.config.tool_timeout = 0.3
         await agent.run(CTX)
 
     assert agent.notes == [("saved", "Ada"), ("saved", ""), ("saved", "")]

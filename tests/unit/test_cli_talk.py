@@ -41,7 +41,7 @@ def one_line(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 async def test_a_message_that_nobody_takes_up_ends_the_talk_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk_module, "TAKEN", 0.05)
-    talk = Talk(Client(in_memory(SystemClock())), "bot", "a model", "c", one_line(monkeypatch))
+    talk = Talk(Client(in_memory(SystemClock())), "bot", "a model", "c", one_line(monkeypatch), since=0)
     with pytest.raises(Unavailable, match=r"message m-\w+ was not taken up within 0.05 s; it is kept"):
         await talk.hold()
 
@@ -61,7 +61,7 @@ async def test_a_turn_that_takes_long_is_waited_for(
             worker = runtime.worker()
             working = asyncio.create_task(worker.run())
             await worker.owning.wait()
-            talk = Talk(runtime, "onboarding", "a model", "c", one_line(monkeypatch))
+            talk = Talk(runtime, "onboarding", "a model", "c", one_line(monkeypatch), since=0)
             following, holding = asyncio.create_task(talk.follow()), asyncio.create_task(talk.hold())
             await asyncio.wait([holding], timeout=1.5)
             assert not holding.done()
@@ -89,7 +89,7 @@ async def test_a_message_is_published_until_the_server_takes_it(
 
     monkeypatch.setattr(client, "publish", publish)
     with pytest.raises(asyncio.CancelledError):
-        await Talk(client, "bot", "a model", "c", one_line(monkeypatch)).hold()
+        await Talk(client, "bot", "a model", "c", one_line(monkeypatch), since=0).hold()
     assert len(published) == 3
     assert len(set(published)) == 1
     assert capsys.readouterr().err == "away; trying again for 60 s\n"
@@ -97,4 +97,4 @@ async def test_a_message_is_published_until_the_server_takes_it(
     monkeypatch.setattr(talk_module, "PATIENCE", -1.0)
     published.clear()
     with pytest.raises(Unavailable, match="away"):
-        await Talk(client, "bot", "a model", "c", one_line(monkeypatch)).hold()
+        await Talk(client, "bot", "a model", "c", one_line(monkeypatch), since=0).hold()

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ....events import InvalidInput, Unavailable
 from ....projections import Conversation
+from ...clock import SystemClock
 from ...opening import Place
 from ..console.place import client_at
 from ..console.signals import Signals
@@ -51,6 +52,7 @@ async def talking(
         Refused: the conversation is another agent's.
 
     """
+    since = SystemClock().now()  # the worker may go on with a turn at once, and that is news
     try:
         await signals.first(worker.ready())
     except WorkerEnded as ended:
@@ -63,7 +65,7 @@ async def talking(
         try:
             ready = await worker.ready()
             agent, model = _only(ready)
-            talk = Talk(client, agent, model, conversation, terminal)
+            talk = Talk(client, agent, model, conversation, terminal, since=since)
             await talk.open()
             if ready.partitions < ready.of:
                 terminal.teller.notice(

@@ -49,12 +49,15 @@ class Talk:
     Attributes:
         client: what it is held through.
         agent, model: the agent's key, and its model in words.
+        since: what was recorded from then on is told, in Unix milliseconds; what is older is only known.
         now: the conversation, as far as it was followed.
         failed: whether a message was not taken, or had no reply.
 
     """
 
-    def __init__(self, client: Client, agent: str, model: str, conversation: str, terminal: Terminal) -> None:
+    def __init__(
+        self, client: Client, agent: str, model: str, conversation: str, terminal: Terminal, *, since: int
+    ) -> None:
         self.client = client
         self.agent = agent
         self.model = model
@@ -63,6 +66,7 @@ class Talk:
         self._terminal = terminal
         self._teller = terminal.teller
         self._old = 0
+        self._since = since
         self._awaited: _Awaited | None = None
         self._queued = False
 
@@ -114,7 +118,8 @@ class Talk:
             and isinstance(event, UserSpoke)
             and event.message_id == awaited.id
         )
-        self._teller.heard(recorded, news=recorded.version > self._old and not seen)
+        news = recorded.version > self._old or recorded.time >= self._since
+        self._teller.heard(recorded, news=news and not seen)
         if awaited is None or awaited.over.done():
             return
         ended = self.now.ended
