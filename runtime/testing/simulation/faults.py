@@ -46,7 +46,13 @@ RATES: Final = (0.01, 0.03, 0.1)
 
 
 class Crash(Struct, frozen=True, kw_only=True):
-    """Kills a worker right before its step number `step`, or at a virtual time; after `down` seconds it lives again."""
+    """Kills a worker right before its step number `step`, or at a virtual time; after `down` seconds it lives again.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
+    >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=[Crash(worker=0, step=40)])
+    >>> run.turns, run.counted
+    (1, {'crash': 1})
+    """
 
     worker: int = 0
     step: int | None = None
@@ -55,7 +61,13 @@ class Crash(Struct, frozen=True, kw_only=True):
 
 
 class Pause(Struct, frozen=True, kw_only=True):
-    """Stops a worker for some seconds, right before a step of it or at a time; it hears nothing of that."""
+    """Stops a worker for some seconds, right before a step of it or at a time; it hears nothing of that.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
+    >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=[Pause(worker=1, at=0.2, seconds=5)])
+    >>> run.turns, run.counted
+    (1, {'pause': 1})
+    """
 
     worker: int = 0
     step: int | None = None
@@ -64,7 +76,13 @@ class Pause(Struct, frozen=True, kw_only=True):
 
 
 class Leave(Struct, frozen=True, kw_only=True):
-    """Lets a worker leave in good order, and come again after `down` seconds."""
+    """Lets a worker leave in good order, and come again after `down` seconds.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
+    >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=[Leave(worker=0, at=0.2)])
+    >>> run.turns, run.counted
+    (1, {'leave': 1})
+    """
 
     worker: int = 0
     step: int | None = None
@@ -73,7 +91,13 @@ class Leave(Struct, frozen=True, kw_only=True):
 
 
 class Join(Struct, frozen=True, kw_only=True):
-    """Lets one more worker join."""
+    """Lets one more worker join.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
+    >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=[Join(at=0.2)])
+    >>> run.turns, run.counted
+    (1, {'join': 1})
+    """
 
     at: float = 1.0
 

@@ -14,6 +14,9 @@ class Say(Struct, frozen=True):
 
     `agent` is the key of the agent that it is said to, empty for the first one; `id` names the message, empty for a
     name of the script's.
+
+    >>> Say("c-1", "hi", at=0.5).times
+    1
     """
 
     conversation: str
@@ -25,7 +28,13 @@ class Say(Struct, frozen=True):
 
 
 class Cancel(Struct, frozen=True):
-    """Somebody ends the turn in progress."""
+    """Somebody ends the turn in progress.
+
+    >>> from agent_runtime_framework.testing import Cancel, OnboardingAgent, Say, simulate
+    >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi"), Cancel("c-1", at=0.01)], faults=())
+    >>> run.commands, run.turns
+    (2, 1)
+    """
 
     conversation: str
     at: float = 0.0
@@ -33,14 +42,24 @@ class Cancel(Struct, frozen=True):
 
 
 class Read(Struct, frozen=True):
-    """Somebody reads a conversation: its state, its events, what happens in it while they listen."""
+    """Somebody reads a conversation: its state, its events, what happens in it while they listen.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Read, Say, simulate
+    >>> simulate(OnboardingAgent(), [Say("c-1", "hi"), Read("c-1", at=0.2)], faults=()).commands
+    1
+    """
 
     conversation: str
     at: float = 0.0
 
 
 class Publish(Struct, frozen=True):
-    """Somebody publishes bytes that may be no command, for what may be no conversation."""
+    """Somebody publishes bytes that may be no command, for what may be no conversation.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Publish, Say, simulate
+    >>> simulate(OnboardingAgent(), [Say("c-1", "hi"), Publish("c-1", b"{")], faults=()).turns
+    1
+    """
 
     conversation: str
     data: bytes
@@ -49,7 +68,13 @@ class Publish(Struct, frozen=True):
 
 
 class Spoil(Struct, frozen=True):
-    """Somebody damages a log: writes bytes after what is stored, or an event that this release does not know."""
+    """Somebody damages a log: writes bytes after what is stored, or an event that this release does not know.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Say, Spoil, simulate
+    >>> talk = [Say("c-1", "hi"), Spoil("c-1", at=2), Say("c-1", "and?", at=3), Say("c-2", "hi", at=4)]
+    >>> simulate(OnboardingAgent(), talk, faults=()).turns
+    2
+    """
 
     conversation: str
     at: float = 0.0

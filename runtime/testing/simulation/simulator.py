@@ -40,7 +40,14 @@ LOOK = 0.25
 
 
 class RuleBroken(AssertionError):
-    """Raised when a rule does not hold in a simulation; says which, what happened, and how to see it again."""
+    """Raised when a rule does not hold in a simulation; says which, what happened, and how to see it again.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, RuleBroken, Say, simulate
+    >>> try:
+    ...     run = simulate(OnboardingAgent(), [Say("c-1", "hi")], seed=3)
+    ... except RuleBroken as error:
+    ...     print(error)
+    """
 
     def __init__(self, simulation: "Simulation") -> None:
         self.simulation = simulation
@@ -64,6 +71,11 @@ class Simulation(Struct, frozen=True, kw_only=True):
         worker_steps: the steps of each worker, over its lives.
         looked: how often each rule was looked at.
         broken: what did not hold; empty for a run that is sound.
+
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
+    >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=())
+    >>> list(run.logs), run.turns, run.faults
+    (['c-1'], 1, ())
 
     """
 
