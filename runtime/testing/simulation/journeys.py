@@ -80,6 +80,7 @@ class RandomAgent(JourneyAgent[Walk, WalkTools, Step]):
         self.key = key
         self.plans = {plan.name: plan for plan in plans}
         self.loads: Loads = "nothing"
+        self._offers = [(plan, _schema(plan)) for plan in plans]
 
     def get_initial_state(self) -> Walk:
         """Return an empty state."""
@@ -106,7 +107,7 @@ class RandomAgent(JourneyAgent[Walk, WalkTools, Step]):
     def get_tool_schemas(self, state: Walk) -> list[ToolSchema]:
         """Return the tools of the step, and those of the router."""
         routes = self.router.get_tool_schemas() if self.router is not None else []
-        return [*(_schema(plan) for plan in self.plans.values() if state.step in plan.steps), *routes]
+        return [*(schema for plan, schema in self._offers if state.step in plan.steps), *routes]
 
     def create_tools(self, state: Walk, ctx: AgentContext) -> WalkTools:  # noqa: ARG002  the contract's signature
         """Return the tools over a state."""

@@ -33,7 +33,7 @@ class Process:
         name: what it is called in reports.
         steps: how many callbacks it has run.
         before_step: asked before each of them, with the number of the step; it may kill or stop the process.
-        alive: whether it was killed.
+        alive: whether it was not killed.
 
     """
 
@@ -42,24 +42,26 @@ class Process:
         self.steps = 0
         self.before_step = before_step
         self.alive = True
+        self._runs = True
         self._kept: set[asyncio.Task[Any]] = set()
         self.context = contextvars.copy_context()
         self.context.run(PROCESS.set, self)
-        self._stopped = False
         self._left: list[_Step] = []
 
     def kill(self) -> None:
         """Let it take no further step; what it was in the middle of is kept, because nothing of it may ever end."""
-        self.alive = False
+        self.alive = self._runs = False
         self._kept = asyncio.all_tasks()
 
     def stop(self) -> None:
         """Let it take no step until it goes on."""
-        self._stopped = True
+        self._runs = False
 
     def go_on(self) -> None:
-        """Take the steps that were due meanwhile."""
-        self._stopped = False
+        """Take the steps that were due meanwhile; one that was killed takes none."""
+        if not self.alive:
+            return
+        self._runs = True
         left, self._left = self._left, []
         for step in left:
             step.again()
@@ -69,16 +71,16 @@ class Process:
         self.alive, self.before_step = True, None
         self.go_on()
 
-    def leaves(self, step: "_Step") -> bool:
-        """Say whether a step is not taken now; it is kept."""
-        if self.alive and not self._stopped:
+    def take(self, step: "_Step") -> None:
+        """Take a step, or keep it for later, perhaps for ever."""
+        if self._runs:
             self.steps += 1
             if self.before_step is not None:
                 self.before_step(self)
-        if self.alive and not self._stopped:
-            return False
+            if self._runs:
+                step.callback(*step.args)
+                return
         self._left.append(step)
-        return True
 
 
 PROCESS: contextvars.ContextVar[Process | None] = contextvars.ContextVar("PROCESS", default=None)
@@ -106,8 +108,7 @@ class _Step:
         self.context = context
 
     def __call__(self) -> None:
-        if not self.process.leaves(self):
-            self.callback(*self.args)
+        self.process.take(self)
 
     def again(self) -> None:
         """Take the step soon; whoever asked for it may still cancel it until then."""
@@ -196,7 +197,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Run the function here and now, as if it were in a thread of its own: no loop runs there."""
         del executor
         future: asyncio.Future[T] = self.create_future()
-        events._set_running_loop(None)  # noqa: SLF001  public for loops, in spite of its name
+        running = events._get_running_loop()  # noqa: SLF001  for loops, in spite of its name; likewise below
+        events._set_running_loop(None)  # noqa: SLF001
         try:
             result = func(*args)
         except BaseException as error:  # noqa: BLE001  a thread hands over whatever it is
@@ -204,5 +206,5 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         else:
             future.set_result(result)
         finally:
-            events._set_running_loop(self)  # noqa: SLF001
+            events._set_running_loop(running)  # noqa: SLF001
         return future
