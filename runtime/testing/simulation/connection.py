@@ -103,14 +103,28 @@ class _Records:
         CONVERSATION.set(conversation)
 
         async def every() -> list[tuple[int, bytes]]:
-            return [one async for one in self._to.world.records.get(conversation, after)]
+            until = self._until()
+            return [one async for one in self._to.world.records.get(conversation, after) if one[0] <= until]
 
         for one in await self._to.request("read", lambda: self._to.world.act(every)):
             yield one
 
     async def last(self, conversation: ConversationId) -> tuple[int, bytes] | None:
         world = self._to.world
-        return await self._to.request("last", lambda: world.act(lambda: world.records.last(conversation)))
+        until = self._until()
+
+        async def last() -> tuple[int, bytes] | None:
+            every = [one async for one in world.records.get(conversation, 0) if one[0] <= until]
+            return every[-1] if every else None
+
+        return await self._to.request("last", lambda: world.act(last))
+
+    def _until(self) -> int:
+        """Return up to which position a server that answers reads knows, which may be one that is behind."""
+        world = self._to.world
+        if world.faults.strikes("stale_read", self._to.process.name):
+            return world.position_at(world.loop.time() - world.random.uniform(0, 1))
+        return 1 << 60
 
     async def lasts(self) -> AsyncIterator[tuple[ConversationId, int, bytes]]:
         async def every() -> list[tuple[ConversationId, int, bytes]]:

@@ -22,6 +22,7 @@ NETWORK_KINDS: Final = (
     "id_forgotten",
     "live_lost",
     "live_doubled",
+    "stale_read",
 )
 """What happens between a process and the server."""
 
@@ -41,8 +42,11 @@ SCRIPT_KINDS: Final = ("said_twice", "bad_command", "log_spoiled")
 
 KINDS: Final = PROCESS_KINDS + NETWORK_KINDS + OUTSIDE_KINDS + SCRIPT_KINDS
 
-RATES: Final = (0.01, 0.03, 0.1)
+RATES: Final = (0.01, 0.03, 0.1, 0.3)
 """How often a kind strikes where it can, as a seed has it."""
+
+STORMS: Final = 0.1
+"""How many seeds have far more happen to their workers, so that turns come to their last life."""
 
 
 class Crash(Struct, frozen=True, kw_only=True):
@@ -155,8 +159,9 @@ class Faults:
 def plan(random: Random, kinds: Iterable[str], workers: int, seconds: float) -> list[Planned]:
     """Return what happens to the workers under a seed, within so many seconds."""
     planned: list[Planned] = []
+    most = 12 if random.random() < STORMS else 3
     for kind in kinds:
-        for _ in range(random.randint(1, 3) if kind in PROCESS_KINDS else 0):
+        for _ in range(random.randint(1, most) if kind in PROCESS_KINDS else 0):
             worker = random.randrange(workers)
             by_step = random.random() < 0.6
             step = random.randint(1, 800) if by_step else None

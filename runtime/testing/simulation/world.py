@@ -83,6 +83,7 @@ class World:
         self.commands: list[Command] = []
         self.effects: list[Effect] = []
         self.spoiled: set[ConversationId] = set()
+        self._stored: list[tuple[float, int]] = []
         self.closed = False
         self._open: dict[Command, None] = {}
 
@@ -98,6 +99,7 @@ class World:
 
     def told(self, conversation: ConversationId, position: int, data: bytes) -> None:
         """Tell of bytes that are stored now."""
+        self._stored.append((self.loop.time(), position))
         try:
             frame = decode_frame(data)
         except CorruptLog:
@@ -106,6 +108,10 @@ class World:
         stored = Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)
         self.logs.setdefault(conversation, []).append(stored)
         self.checker.frame(stored)
+
+    def position_at(self, time: float) -> int:
+        """Return the last position that was stored by then."""
+        return max((position for at, position in self._stored if at <= time), default=0)
 
     def head(self, conversation: ConversationId) -> Head:
         """Return where a log ends."""
