@@ -157,16 +157,23 @@ class ConversationActor(AsyncioActor):
         if turn is None or theirs:
             self._life.leave(self)
 
+    @property
+    def _is_anothers(self) -> bool:
+        """Whether the conversation belongs to another agent, whose turns this actor never hears of."""
+        return self._conversation.agent not in ("", self.agent)
+
     def _is_theirs(self, turn: Turn | None) -> bool:
         """Say whether a turn is in progress that another life began and this one has not taken over."""
         return turn is not None and self._running != turn.number and self._conversation.agent == self.agent
 
     def _may_speak(self, turn: Turn | None) -> bool:
+        if self._is_anothers:  # it is refused, whatever goes on there
+            return bool(self._waiting)
         return bool(self._waiting) and (turn is None or self._journey.mailbox == "interrupt")
 
     def _next_said(self, turn: Turn | None) -> SayToAgent | InterruptTurn:
         said = self._waiting.popleft()
-        return said if turn is None else InterruptTurn(said)
+        return said if turn is None or self._is_anothers else InterruptTurn(said)
 
     async def remind(self) -> None:
         """Tell again of the messages that wait."""
@@ -192,7 +199,7 @@ class ConversationActor(AsyncioActor):
                 stored = await self._patiently(lambda: self._log.append(self.id, frame, self._head))  # 2. append  # noqa: B023
             except Conflict:
                 await self._catch_up()
-                if isinstance(command, SayToAgent) and self._conversation.turn is not None:
+                if isinstance(command, SayToAgent) and self._conversation.turn is not None and not self._is_anothers:
                     self._waiting.appendleft(command)
                     return
                 continue

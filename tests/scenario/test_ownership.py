@@ -1,6 +1,7 @@
 """Who owns a conversation decides what becomes of it: leaving, lapsing, a log that is away, an owner that is stale."""
 
 import asyncio
+import functools
 import time
 from typing import Any
 
@@ -13,12 +14,15 @@ from agent_runtime_framework.events import (
     START,
     CommandRefused,
     ConversationId,
+    ConversationStarted,
     Frame,
     Head,
     MemoryLog,
     Stored,
     ToolStarted,
+    TurnStarted,
     Unavailable,
+    UserSpoke,
     WriterId,
 )
 from agent_runtime_framework.runtime.agents import Journeys, agent_effects
@@ -236,3 +240,33 @@ async def test_a_turn_that_began_before_consuming_failed_makes_room_for_others()
 
     assert partition_of(ConversationId("c-1")) != partition_of(ConversationId("c-2"))
     assert reply.text == "Hello."
+
+
+async def test_messages_for_an_agent_that_comes_too_late_are_refused_while_the_other_agents_turn_runs() -> None:
+    log, clock, chat = Log(), SystemClock(), ConversationId("c-1")
+    journey = Journeys(order_agent(ScriptedLLM()))
+    effects = agent_effects(journey, clock=clock, retry=RetryPolicy())
+
+    def create(agent: str, conversation: ConversationId, life: Any) -> ConversationActor:
+        return ConversationActor(agent, conversation, journey=journey, log=log, effects=effects, life=life)
+
+    directory = Directory(WriterId("w-late"), now=clock.now, sleep=clock.sleep, create=create)
+    told: list[str] = []
+    log.hold = asyncio.Event()
+    for id_ in ("m-1", "m-2"):
+        say = SayToAgent(id=id_, agent="late", text="hi")
+        directory.deliver("late", chat, Delivered(say, functools.partial(told.append, id_), print))
+    await log.held.wait()
+    go_on, log.hold = log.hold, None
+    begun = (
+        ConversationStarted(agent="order", journey_hash="", state={}),
+        UserSpoke(message_id="m-0", text="hi"),
+        TurnStarted(number=1, cause=2),
+    )
+    await log.append(chat, Frame(first=1, time=0, writer="w-first", agent="order", events=begun), START)
+    go_on.set()
+    async with asyncio.timeout(5):
+        await directory.quiet()
+
+    events = [event async for stored in log.read(chat) for event in stored.frame.events]
+    assert [event.command_id for event in events if isinstance(event, CommandRefused)] == told == ["m-1", "m-2"]
