@@ -45,12 +45,18 @@ KINDS: Final = PROCESS_KINDS + NETWORK_KINDS + OUTSIDE_KINDS + SCRIPT_KINDS
 RATES: Final = (0.01, 0.03, 0.1, 0.3)
 """How often a kind strikes where it can, as a seed has it."""
 
+LAST: Final = 40
+"""The last append, effect or acknowledgement that something happens after."""
+
 STORMS: Final = 0.1
 """How many seeds have far more happen to their workers, so that turns come to their last life."""
 
 
 class Crash(Struct, frozen=True, kw_only=True):
     """Kills a worker right before its step number `step`, or at a virtual time; after `down` seconds it lives again.
+
+    With `after` it is the worker that did so much of what counts, right after it: all appends, effects and
+    acknowledgements of the run are counted from 1.
 
     >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
     >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=[Crash(worker=0, step=40)])
@@ -61,6 +67,7 @@ class Crash(Struct, frozen=True, kw_only=True):
     worker: int = 0
     step: int | None = None
     at: float | None = None
+    after: int | None = None
     down: float | None = 1.0
 
 
@@ -76,6 +83,7 @@ class Pause(Struct, frozen=True, kw_only=True):
     worker: int = 0
     step: int | None = None
     at: float | None = None
+    after: int | None = None
     seconds: float = 3.0
 
 
@@ -91,6 +99,7 @@ class Leave(Struct, frozen=True, kw_only=True):
     worker: int = 0
     step: int | None = None
     at: float | None = None
+    after: int | None = None
     down: float | None = 1.0
 
 
@@ -132,7 +141,7 @@ class Faults:
         self.active = True
         self._now = now
         calm = random.random() < 0.1
-        self._rates = {kind: random.choice(RATES) for kind in kinds if random.random() < 0.5 and not calm}
+        self._rates = {kind: _rate(kind, random) for kind in kinds if random.random() < _likely(kind) and not calm}
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -156,23 +165,36 @@ class Faults:
         return Counter(one.kind for one in self.injected)
 
 
+def _likely(kind: str) -> float:
+    return 0.7 if kind in PROCESS_KINDS else 0.5
+
+
+def _rate(kind: str, random: Random) -> float:
+    # a turn asks and runs little, so that what is seldom there hardly ever happens
+    return random.choice(RATES[1:] if kind in OUTSIDE_KINDS else RATES)
+
+
 def plan(random: Random, kinds: Iterable[str], workers: int, seconds: float) -> list[Planned]:
     """Return what happens to the workers under a seed, within so many seconds."""
     planned: list[Planned] = []
-    most = 12 if random.random() < STORMS else 3
+    most = 12 if random.random() < STORMS else 4
     for kind in kinds:
         for _ in range(random.randint(1, most) if kind in PROCESS_KINDS else 0):
-            worker = random.randrange(workers)
-            by_step = random.random() < 0.6
-            step = random.randint(1, 800) if by_step else None
-            at = None if by_step else random.uniform(0, seconds)
+            worker, step, at, after = random.randrange(workers), None, None, None
+            match random.choice(("step", "at", "after", "after")):
+                case "step":
+                    step = random.randint(1, 400)
+                case "at":
+                    at = random.uniform(0, seconds)
+                case _:
+                    after = random.randint(1, LAST)
             match kind:
                 case "crash":
-                    planned.append(Crash(worker=worker, step=step, at=at, down=random.uniform(0.1, 4)))
+                    planned.append(Crash(worker=worker, step=step, at=at, after=after, down=random.uniform(0.1, 4)))
                 case "pause":
-                    planned.append(Pause(worker=worker, step=step, at=at, seconds=random.uniform(0.2, 6)))
+                    planned.append(Pause(worker=worker, step=step, at=at, after=after, seconds=random.uniform(0.2, 6)))
                 case "leave":
-                    planned.append(Leave(worker=worker, step=step, at=at, down=random.uniform(0.1, 4)))
+                    planned.append(Leave(worker=worker, step=step, at=at, after=after, down=random.uniform(0.1, 4)))
                 case _:
                     planned.append(Join(at=random.uniform(0, seconds)))
     return planned

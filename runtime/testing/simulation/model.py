@@ -61,7 +61,7 @@ class SimulatedModel:
         )
         self._asked += 1
         random = Random(f"{self._seed} {conversation} {request} {self._asked if self._fickle else 0}")
-        await asyncio.sleep(world.random.random() ** 4 * 0.5)
+        await asyncio.sleep(world.random.random() ** 4 * world.pace)
         answer = await self._astray(conversation)
         if answer is None:
             answer = self._answers(messages, tools, random)

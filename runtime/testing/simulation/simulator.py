@@ -148,6 +148,7 @@ class Simulator:
         config = agents[0].config
         self.model: LLMClient = SimulatedModel(self.world, answers, seed, timeout=config.model_timeout)
         self.workers = Workers(self.world, workers, planned, self.worker)
+        self.world.did = self.workers.did
 
     # --- parts
 

@@ -59,6 +59,7 @@ def _executing(agent: Any, world: World) -> Callable[[Any, str, dict[str, Any]],
         if world.closed:
             raise ToolBroke("the simulation is over")
         world.effect(_effect(agent, tools, name, arguments))
+        await asyncio.sleep(world.random.random() ** 4 * world.pace)
         if world.faults.strikes("tool_slow", name):
             await asyncio.sleep(world.random.uniform(0.1, 3))
         if world.faults.strikes("tool_hung", name):

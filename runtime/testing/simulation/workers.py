@@ -5,6 +5,8 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
+
 from .faults import Crash, Join, Leave, Pause, Planned
 from .loop import Process
 from .world import World
@@ -54,7 +56,7 @@ class Workers:
         for number in tuple(self._now):
             self._begin(number)
         for one in self._planned:
-            if one.step is None:
+            if one.step is None and one.after is None:
                 self._later(one.at or 0.0, self._happen, one)
         for join in self._joins:
             self._later(join.at, self._join)
@@ -110,6 +112,14 @@ class Workers:
                 if one.step == step and one.worker == number:
                     self._happen(one)
                     return
+
+    def did(self, count: int, process: Process) -> None:
+        """Hear that a process did the `count`th thing that counts: an append, an effect, an acknowledgement."""
+        for one in self._planned:
+            if one.after == count:
+                number = next((number for number, life in self._now.items() if life and life.process is process), None)
+                if number is not None:
+                    self._happen(structs.replace(one, worker=number))
 
     def _happen(self, one: Planned) -> None:
         life = None if isinstance(one, Join) else self._now.get(one.worker)

@@ -26,7 +26,7 @@ from ...members import MemoryMembers
 from ...wire import decode_command
 from ..rules import Checker, Command, Effect
 from .faults import Faults
-from .loop import VirtualLoop
+from .loop import PROCESS, Process, VirtualLoop
 
 T = TypeVar("T")
 
@@ -64,6 +64,8 @@ class World:
         logs: the frames of each conversation, as they were stored.
         commands: what was acknowledged to its sender, in order.
         spoiled: conversations whose logs were damaged on purpose.
+        pace: seconds that models and tools may take.
+        did: hears of whatever a process did that counts: an append, an effect, an acknowledgement.
         closed: whether the run is over, so that nothing counts any more and every port refuses.
 
     """
@@ -83,7 +85,10 @@ class World:
         self.commands: list[Command] = []
         self.effects: list[Effect] = []
         self.spoiled: set[ConversationId] = set()
+        self._counted = 0
         self._stored: list[tuple[float, int]] = []
+        self.pace = random.choice((0.05, 0.5, 3.0))
+        self.did: Callable[[int, Process], None] | None = None
         self.closed = False
         self._open: dict[Command, None] = {}
 
@@ -95,6 +100,7 @@ class World:
         """Store bytes, and tell of them."""
         position = self.act(lambda: self.records.put(conversation, data, id=id_, expected=expected))
         self.told(conversation, position, data)
+        self.counts()
         return position
 
     def told(self, conversation: ConversationId, position: int, data: bytes) -> None:
@@ -108,6 +114,14 @@ class World:
         stored = Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)
         self.logs.setdefault(conversation, []).append(stored)
         self.checker.frame(stored)
+
+    def counts(self) -> None:
+        """Hear that the process which is at work did something that counts."""
+        process = PROCESS.get()
+        if process is not None:
+            self._counted += 1
+            if self.did is not None:
+                self.did(self._counted, process)
 
     def position_at(self, time: float) -> int:
         """Return the last position that was stored by then."""
@@ -131,12 +145,14 @@ class World:
         command = command_in(conversation, data)
         if command is not None and not self.closed:
             self.checker.finished(command)
+            self.counts()
 
     def effect(self, effect: Effect) -> None:
         """Hear that a tool or a model was called."""
         if not self.closed:
             self.effects.append(effect)
             self.checker.effect(effect)
+            self.counts()
 
     def over(self) -> bool:
         """Say whether every command has its outcome, and no turn is in progress."""
