@@ -154,7 +154,7 @@ class ConversationActor(AsyncioActor):
                 return
             await self._commit(ResumeTurn() if theirs else self._next_said(turn))
             self._acknowledge()
-        if turn is None or theirs:
+        if turn is None or theirs or self._is_anothers:
             self._life.leave(self)
 
     @property

@@ -270,3 +270,4 @@ async def test_messages_for_an_agent_that_comes_too_late_are_refused_while_the_o
 
     events = [event async for stored in log.read(chat) for event in stored.frame.events]
     assert [event.command_id for event in events if isinstance(event, CommandRefused)] == told == ["m-1", "m-2"]
+    assert directory.turns == 0

@@ -62,7 +62,7 @@ class Connection:
         name = f"{what} of {self.process.name}"
         if world.faults.strikes("away", name):
             self._away = loop.time() + world.random.uniform(0.3, 5)
-        if loop.time() < self._away:
+        if loop.time() < self._away and world.faults.active:
             await asyncio.sleep(min(self._away - loop.time(), TIMEOUT))
             raise lost("the connection is away")
         await asyncio.sleep(self.latency())

@@ -16,6 +16,7 @@ from msgspec import Struct
 from ....events import ConversationId, Stored
 from ...agents import JourneyAgent
 from ...client import Client
+from ...members import Member
 from ...models import LLMClient
 from ...retry import RetryPolicy
 from ...worker import Worker
@@ -35,6 +36,9 @@ HORIZON = (2.0, 6.0)
 
 ENOUGH = 120.0
 """Virtual seconds after the last fault by which every command must have its outcome."""
+
+STILL = 10.0
+"""Virtual seconds within which a worker says that it has nothing to do."""
 
 LOOK = 0.25
 
@@ -212,6 +216,20 @@ class Simulator:
             self.world.over() and all(line.done() for line in lines)
         ):
             await asyncio.sleep(LOOK)
+        if self.world.over():
+            await self._quiet()
+
+    async def _quiet(self) -> None:
+        """Hear of every worker, which says it again and again, that no turn is in progress there."""
+        busy: list[Member] = []
+        for _ in range(round(STILL / LOOK)):
+            await asyncio.sleep(LOOK)
+            busy = [member for member in await self.world.members.members() if member.turns or member.waiting]
+            if not busy:
+                return
+        for member in busy:
+            counted = f"{member.turns} turns in progress and {member.waiting} waiting"
+            self.checker.ended(f"worker {member.worker} counts {counted}, and there are none")
 
     def _halt(self) -> None:
         if self.checker.broken:
@@ -227,6 +245,8 @@ class Simulator:
         self.loop.watch(None)
         for life in self.workers.lives:
             life.process.wake()
+        self.loop.call_soon_plainly(self.loop.stop)
+        self.loop.run_forever()  # a run that ended as it was halted left its own end behind
         for _ in range(2):  # what was to begin begins, and finds every port shut
             self.loop.run_until_complete(asyncio.sleep(0))
         for _ in range(20):
