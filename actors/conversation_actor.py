@@ -349,6 +349,8 @@ class ConversationActor(AsyncioActor):
             id_ = delivered.command.id
             if id_ not in self._conversation.handled or (turn is not None and turn.message_id == id_):
                 still.append(delivered)
+            elif delivered.poisoned is not None and id_ in self._conversation.poisoned:
+                delivered.poisoned(self._conversation.poisoned[id_])
             else:
                 delivered.done()
         self._unacknowledged = still

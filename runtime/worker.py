@@ -31,6 +31,7 @@ from .agents import JourneyAgent, Journeys, agent_effects
 from .agents.effects import CLEANING_UP
 from .bus import Delivery
 from .clock import Clock
+from .deadletters import DeadLetter, DeadLetters, poisoned, undecodable
 from .members import Member
 from .ownership import Shares, Some
 from .retry import RetryPolicy
@@ -82,6 +83,7 @@ class Worker:
             )
             for key, journeys in self._journeys.items()
         }
+        self._letters = DeadLetters(substrate.store)
         self._since = clock.now()
         self._shares = Shares(
             [AgentKey(key) for key in self._journeys],
@@ -220,16 +222,36 @@ class Worker:
             check_token(command.id, "command id")
             check_token(delivery.conversation, "conversation id")
         except InvalidInput as error:
-            logger.error("dropped a command for %.200s that nobody can take: %s", delivery.conversation, error)  # noqa: TRY400
-            self._spawn(delivery.ack())
+            letter = undecodable(
+                delivery.agent, delivery.conversation, delivery.data, error=str(error), time=self._clock.now()
+            )
+            self._spawn(self._bury(delivery, letter))
             return
 
         def failed(error: Exception) -> None:
             logger.info("command %s comes again in %g s (%s)", command.id, RETRY_AFTER, error)
             self._spawn(delivery.retry(RETRY_AFTER))
 
-        delivered = Delivered(command, lambda: self._spawn(delivery.ack()), failed)
+        def dead(attempts: int) -> None:
+            where, now = (delivery.agent, delivery.conversation), self._clock.now()
+            letter = poisoned(*where, command.id, delivery.data, attempts=attempts, time=now)
+            self._spawn(self._bury(delivery, letter))
+
+        delivered = Delivered(command, lambda: self._spawn(delivery.ack()), failed, dead)
         self._directory.deliver(delivery.agent, delivery.conversation, delivered)
+
+    async def _bury(self, delivery: Delivery, letter: DeadLetter) -> None:
+        """Keep a dead letter, and only then acknowledge its command: as long as it cannot be kept, that comes again."""
+        try:
+            await self._letters.keep(letter, delivery.data)
+        except FrameworkError as error:
+            logger.warning("dead letter %.300s is not kept yet, its command comes again: %s", letter.name, error)
+            await delivery.retry(RETRY_AFTER)
+            return
+        logger.error(
+            "kept dead letter %.300s (%s): %.300s; see arf deadletters", letter.name, letter.reason, letter.error
+        )
+        await delivery.ack()
 
     def _create(self, agent: str, conversation: ConversationId, life: Life) -> ConversationActor:
         return ConversationActor(

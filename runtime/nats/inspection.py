@@ -11,11 +11,14 @@ from msgspec import Struct
 from ...events import AgentKey, FrameworkError, WriterId
 from ..bus import PARTITIONS
 from ..clock import Clock
+from ..deadletters import DeadLetters
 from ..findings import Finding, filled, size
+from ..owners import free, ranges
 from .client import Connection, Forbidden
 from .connection import ApiError, api
 from .leases import NatsLeases
 from .names import Names
+from .store import JetStreamStore
 from .topology import command_stream, event_stream, find, lease_bucket
 
 OLDEST = (2, 11)
@@ -133,6 +136,7 @@ class Inspection:
             _compared(names, streams),
             self._replicated(streams),
             *await self._guarded("workers", self._work(names, streams.get(names.command_stream))),
+            *await self._guarded("dead letters", self._dead(names)),
             *await self._guarded("clock", self._time(names)),
         ]
 
@@ -201,6 +205,16 @@ class Inspection:
         found.append(Finding("workers", str(alive)) if alive else Finding("workers", "none", "warning", start))
         agents = sorted({agent for agent, _ in (*holders, *waiting)})
         return [*found, *(_agent(agent, holders, waiting) for agent in agents)]
+
+    async def _dead(self, names: Names) -> list[Finding]:
+        letters = DeadLetters(lambda store: JetStreamStore(self._connection, names.memory_bucket(store)))
+        count = 0
+        async for _ in letters.all():
+            count += 1
+        if count:
+            advice = "see `arf deadletters`, then retry or drop them: nobody answers these messages"
+            return [Finding("dead letters", str(count), "warning", advice)]
+        return [Finding("dead letters", "none")]
 
     async def _time(self, names: Names) -> list[Finding]:
         before, since = self._clock.now(), self._clock.monotonic()
@@ -294,14 +308,14 @@ def _agent(
     agent: AgentKey, holders: Mapping[tuple[AgentKey, int], WriterId], waiting: Mapping[tuple[AgentKey, int], int]
 ) -> Finding:
     owned = {partition: worker for (key, partition), worker in holders.items() if key == agent}
+    left = free(holders, [agent]).get(agent, [])
     count = sum(messages for (key, _), messages in waiting.items() if key == agent)
     value = f"{len(owned)} of {PARTITIONS} partitions owned, workers: {len(set(owned.values()))}, commands: {count}"
     if not owned:
         return Finding(f"agent {agent}", value, "warning", "start a worker for it: nobody answers")
-    if len(owned) < PARTITIONS:
-        free = [str(partition) for partition in range(PARTITIONS) if partition not in owned]
+    if left:
         advice = "look again in some seconds; if that stays, start the worker anew"
-        return Finding(f"agent {agent}", f"{value}; nobody owns {', '.join(free)}", "warning", advice)
+        return Finding(f"agent {agent}", f"{value}; nobody owns {ranges(left)}", "warning", advice)
     return Finding(f"agent {agent}", value)
 
 

@@ -4,7 +4,8 @@ Every write is one publish at the revision that was read before it.  Where anoth
 again, so no change is lost; and a write that reaches the server late, after its connection was lost, overwrites
 nothing.
 
-Reads ask the stream's leader, not whichever replica is nearest, so a value that was set is what is got.
+Reads ask the stream's leader, not whichever replica is nearest, so a value that was set is what is got; only a listing
+of all values asks the nearest, and may miss what was set a moment ago.
 
 A key is the entry's name in the bucket, with what NATS does not take written as `=` and two hexadecimal digits for each
 byte; a very long one is the SHA-256 of it after `==`.
@@ -13,7 +14,7 @@ byte; a very long one is the SHA-256 of it after `==`.
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -24,12 +25,15 @@ from nats.aio.client import Client
 from ...actors.journey import StateSerializer
 from ...events import Conflict, FrameworkError, TooLarge, Unavailable, check_token
 from ..memory import MemoryStore
-from .connection import ApiError, api, publish
+from .connection import ApiError, api, publish, request_many, status
 from .leases import WRONG_REVISION
 from .topology import bucket_stream, ensure_memory
 
 ATTEMPTS = 100
 """So often a change is made again because another came first."""
+
+BATCH, BATCH_BYTES = 1_000, 8 * 1024 * 1024
+"""So many entries, and bytes of them, come in one answer to a listing."""
 
 KEY_LIMIT = 512
 """An encoded key above it is replaced by its hash: a server ends a connection that sends it longer lines than 4 KB."""
@@ -123,6 +127,39 @@ class JetStreamStore(MemoryStore[Any]):
         """
         await self._write(key, lambda data: self._encoded(key, change(self._decoded(key, data))))
 
+    async def values(self) -> AsyncGenerator[Any, None]:
+        """Yield all values, in no order; one that is changed meanwhile may come as it was before and as it is.
+
+        Raises:
+            FrameworkError: what is stored is not JSON.
+            Unavailable: the server did not answer.
+
+        """
+        stream, after, more = bucket_stream(self._bucket), 0, await self._exists()
+        while more:
+            query = {"next_by_subj": self._subject_of("*"), "batch": BATCH, "max_bytes": BATCH_BYTES, "seq": after + 1}
+            *found, end = await request_many(
+                self._client,
+                f"$JS.API.DIRECT.GET.{stream}",
+                msgspec.json.encode(query),
+                ends=lambda answer: status(answer) != "",
+            )
+            for message in found:
+                headers = message.headers or {}
+                after = int(headers["Nats-Sequence"])
+                if message.data:  # what was removed leaves an entry without data
+                    yield self._decoded(headers["Nats-Subject"].rpartition(".")[2], message.data)
+            more = status(end) == "204" and int((end.headers or {})["Nats-Num-Pending"]) > 0
+
+    async def _exists(self) -> bool:
+        try:
+            await api(self._client, f"STREAM.INFO.{bucket_stream(self._bucket)}")
+        except ApiError as error:
+            if error.code in _MISSING:
+                return False
+            raise
+        return True
+
     async def _write(self, key: str, following: Callable[[bytes], bytes]) -> None:
         """Store what follows the data that are there; no data mean no value, before and after."""
         # whoever writes through this store waits for each other, so that only others can come first
@@ -189,7 +226,10 @@ class JetStreamStore(MemoryStore[Any]):
             ) from error
 
     def _subject(self, key: str) -> str:
-        return f"$KV.{self._bucket}.{encoded_key(key)}"
+        return self._subject_of(encoded_key(key))
+
+    def _subject_of(self, entry: str) -> str:
+        return f"$KV.{self._bucket}.{entry}"
 
 
 def encoded_key(key: str) -> str:

@@ -275,7 +275,7 @@ class TestTheWork:
             await Client(one.substrate).publish(BOT, "c-1", "hello")
             findings = await found(Place(nats=server.url))
 
-        owned = "14 of 16 partitions owned, workers: 2, commands: 1; nobody owns 14, 15"
+        owned = "14 of 16 partitions owned, workers: 2, commands: 1; nobody owns 14-15"
         assert (findings["workers"].value, findings["workers"].status) == ("2", "ok")
         assert (findings["agent bot"].value, findings["agent bot"].status) == (owned, "warning")
         assert findings["agent other"].value.startswith("1 of 16 partitions owned, workers: 1, commands: 0; nobody")
