@@ -13,10 +13,11 @@ from ..bus import PARTITIONS
 from ..clock import Clock
 from ..deadletters import DeadLetters
 from ..findings import Finding, filled, size
-from ..owners import free, ranges
+from ..owners import free, owners, ranges
 from .client import Connection, Forbidden
 from .connection import ApiError, api
 from .leases import NatsLeases
+from .members import NatsMembers
 from .names import Names
 from .store import JetStreamStore
 from .topology import command_stream, event_stream, find, lease_bucket
@@ -199,7 +200,7 @@ class Inspection:
                 if len(tokens) == 5 and tokens[3].isdecimal():
                     waiting[AgentKey(tokens[2]), int(tokens[3])] += count
         unanswered = sum(count for key, count in waiting.items() if key not in holders)
-        alive = len(set(holders.values()))
+        alive = len(owners(await NatsMembers(self._connection, names).members(), holders))
         start = "start one: arf worker MODULE:ATTR"
         found = [_commands(0 if commands is None else commands.state.messages, unanswered)]
         found.append(Finding("workers", str(alive)) if alive else Finding("workers", "none", "warning", start))

@@ -25,15 +25,13 @@ from nats.aio.client import Client
 from ...actors.journey import StateSerializer
 from ...events import Conflict, FrameworkError, TooLarge, Unavailable, check_token
 from ..memory import MemoryStore
-from .connection import ApiError, api, publish, request_many, status
+from .connection import ApiError, api, publish
+from .entries import entries
 from .leases import WRONG_REVISION
 from .topology import bucket_stream, ensure_memory
 
 ATTEMPTS = 100
 """So often a change is made again because another came first."""
-
-BATCH, BATCH_BYTES = 1_000, 8 * 1024 * 1024
-"""So many entries, and bytes of them, come in one answer to a listing."""
 
 KEY_LIMIT = 512
 """An encoded key above it is replaced by its hash: a server ends a connection that sends it longer lines than 4 KB."""
@@ -135,21 +133,11 @@ class JetStreamStore(MemoryStore[Any]):
             Unavailable: the server did not answer.
 
         """
-        stream, after, more = bucket_stream(self._bucket), 0, await self._exists()
-        while more:
-            query = {"next_by_subj": self._subject_of("*"), "batch": BATCH, "max_bytes": BATCH_BYTES, "seq": after + 1}
-            *found, end = await request_many(
-                self._client,
-                f"$JS.API.DIRECT.GET.{stream}",
-                msgspec.json.encode(query),
-                ends=lambda answer: status(answer) != "",
-            )
-            for message in found:
-                headers = message.headers or {}
-                after = int(headers["Nats-Sequence"])
-                if message.data:  # what was removed leaves an entry without data
-                    yield self._decoded(headers["Nats-Subject"].rpartition(".")[2], message.data)
-            more = status(end) == "204" and int((end.headers or {})["Nats-Num-Pending"]) > 0
+        if not await self._exists():
+            return
+        async for (key, *_), entry in entries(self._client, self._bucket, "*"):
+            if entry.data:  # what was removed leaves an entry without data
+                yield self._decoded(key, entry.data)
 
     async def _exists(self) -> bool:
         try:

@@ -16,7 +16,7 @@ from agent_runtime_framework import Client as ArfClient
 from agent_runtime_framework import ConversationStore, JetStreamStore, MemoryManager, StateStore, StoredMessage
 from agent_runtime_framework.events import Conflict, FrameworkError, InvalidId, InvalidInput, TooLarge, Unavailable
 from agent_runtime_framework.runtime.clock import new_id
-from agent_runtime_framework.runtime.nats import connection, store
+from agent_runtime_framework.runtime.nats import connection, entries, store
 from agent_runtime_framework.runtime.nats.connection import ApiError, api, connect
 from agent_runtime_framework.runtime.nats.store import KEY_LIMIT, encoded_key
 from agent_runtime_framework.testing import NatsServer
@@ -172,7 +172,7 @@ async def test_deleting_what_is_not_there_writes_nothing(client: Client, memory:
 async def test_a_listing_comes_in_parts_and_holds_each_value_once(
     client: Client, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "BATCH", 7)
+    monkeypatch.setattr(entries, "BATCH", 7)
     memory = JetStreamStore(client, bucket)
     for number in range(20):
         await memory.set(f"k-{number}", number)
