@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Raw
 
 from ..actors import ConversationActor, Delivered, Directory, Life
+from ..actors.journey import undeclared_tools
 from ..events import (
     AgentKey,
     ConversationId,
@@ -124,7 +125,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called or the task is cancelled; `owning` is set once the share is taken."""
-        await asyncio.to_thread(self._find_clients)
+        await asyncio.to_thread(self._look_at_journeys)
         await self._shares.join()
         beside = [asyncio.ensure_future(work) for work in (self._shares.keep(), self._remind())]
         try:
@@ -143,12 +144,20 @@ class Worker:
                     work.cancel()
                 await asyncio.wait(beside)
 
-    def _find_clients(self) -> None:
-        """Find every journey's model client now, apart from the loop: it may load a large library.
+    def _look_at_journeys(self) -> None:
+        """Say which tools nobody declared, and find every journey's model client, which may load a large library.
 
         Where there is none a turn says so when it asks the model; those that ask none go on.
         """
-        for journeys in self._journeys.values():
+        for key, journeys in self._journeys.items():
+            undeclared = undeclared_tools(journeys.agent)
+            if undeclared:
+                tools, run = ("tool", "it runs") if len(undeclared) == 1 else ("tools", "they run")
+                logger.warning(
+                    'agent %s: no effect class declared for %s %.500s: %s as "once", never again after a crash; '
+                    "declare .effect(...) or @tool(effect=...)",
+                    *(key, tools, ", ".join(undeclared), run),
+                )
             for journey in journeys:
                 try:
                     _ = journey.client
