@@ -22,6 +22,7 @@ from ..events import (
     ConversationId,
     FrameworkError,
     InvalidInput,
+    NewerRelease,
     Stored,
     Unavailable,
     WriterId,
@@ -238,6 +239,8 @@ class Worker:
             return
 
         def failed(error: Exception) -> None:
+            if isinstance(error, NewerRelease):
+                return  # here it would fail again and again; whoever takes the partition next gets it at once
             logger.info("command %s comes again in %g s (%s)", command.id, RETRY_AFTER, error)
             self._spawn(delivery.retry(RETRY_AFTER))
 

@@ -32,7 +32,8 @@ APART = 1.0
 """Seconds that the clocks may differ."""
 
 _NOT_FOUND = 10059
-_UNLIMITED = ("max_age", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size")
+_UNLIMITED = ("max_age", "max_msgs", "max_msgs_per_subject", "max_msg_size")
+"""Limits that our streams never have.  With one on bytes, a full stream refuses what comes, as a full disk does."""
 
 
 class _Limits(Struct, frozen=True):
@@ -50,6 +51,7 @@ class _Account(_Tier, frozen=True):
 
 class _State(Struct, frozen=True):
     messages: int = 0
+    bytes: int = 0
     subjects: dict[str, int] = {}
 
 
@@ -135,6 +137,7 @@ class Inspection:
         return [
             Finding("namespace", self._namespace),
             _compared(names, streams),
+            *_limited(streams),
             self._replicated(streams),
             *await self._guarded("workers", self._work(names, streams.get(names.command_stream))),
             *await self._guarded("dead letters", self._dead(names)),
@@ -296,6 +299,16 @@ def _differences(wanted: Mapping[str, Any], found: Mapping[str, Any], *, limited
     if not limited:
         different += [f"{key} {found[key]}" for key in _UNLIMITED if found.get(key, 0) > 0]
     return different
+
+
+def _limited(streams: Mapping[str, _Stream]) -> list[Finding]:
+    """Return how full each stream is that has a limit of its own."""
+    advice = "raise its max_bytes with `nats stream edit`: once it is full, what comes is refused until there is room"
+    return [
+        filled(f"stream {name}", stream.state.bytes, limit, advice)
+        for name, stream in streams.items()
+        if (limit := stream.config.get("max_bytes", -1)) > 0
+    ]
 
 
 def _commands(count: int, unanswered: int) -> Finding:

@@ -216,7 +216,6 @@ class TestTheNamespace:
         ("change", "said"),
         [
             ({"max_age": 3_600_000_000_000}, "arf-ev-1 has max_age 3600000000000"),
-            ({"max_bytes": 1_000_000}, "arf-ev-1 has max_bytes 1000000"),
             ({"max_msgs_per_subject": 10}, "arf-ev-1 has max_msgs_per_subject 10"),
             ({"discard": "old"}, "arf-ev-1 has discard old, not new"),
             ({"allow_direct": False}, "arf-ev-1 has allow_direct false, not true"),
