@@ -7,6 +7,7 @@ router is drawn and checked with all journeys that it leads to.
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeGuard
@@ -256,8 +257,8 @@ def _look(agent: Shown, step: Any) -> _Step:
 
 
 def moved(agent: Shown, step: Any) -> Any:
-    """Return the initial state, moved to a step; a new one each time, since author code may change it."""
-    return at_step(agent.get_initial_state(), step)
+    """Return the initial state, moved to a step; a new one each time, since author code may change or share it."""
+    return at_step(deepcopy(agent.get_initial_state()), step)
 
 
 def _text(lines: list[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_runtime_framework.events import AgentKey, WriterId
+from agent_runtime_framework.runtime.leases import Lease, Leases
 from agent_runtime_framework.runtime.opening import Place, opened
 from support.command_line import bots, data, run, worker
 from support.processes import wait_for
@@ -65,14 +66,25 @@ def test_two_share_and_nothing_is_free(tmp_path: Path) -> None:
     assert os.getpid() not in {line["pid"] for line in lines}
 
 
+async def hold(leases: Leases, held: list[Lease]) -> None:
+    """Hold leases for ever."""
+    while True:
+        for lease in held:
+            await leases.renew(lease)
+        await asyncio.sleep(leases.ttl / 4)
+
+
 @pytest.mark.parametrize("width", [40, 100])
 def test_what_nobody_owns_is_named(tmp_path: Path, width: int) -> None:
     async def look() -> tuple[list[str], list[str], object]:
         async with opened(Place(home=tmp_path / ".arf"), WriterId("w-1")) as one:
-            for partition in (0, 1, 2, 5):
-                await one.substrate.leases.acquire(AgentKey("bot"), partition)
+            leases = one.substrate.leases
+            held = [await leases.acquire(AgentKey("bot"), partition) for partition in (0, 1, 2, 5)]
+            holding = asyncio.ensure_future(hold(leases, [lease for lease in held if lease is not None]))
             done = await asyncio.to_thread(run, "workers", tmp_path, env={"COLUMNS": str(width)})
             found = json.loads((await asyncio.to_thread(run, "workers -o json", tmp_path)).stdout)
+            holding.cancel()
+            await asyncio.wait([holding])
         return done.stdout.splitlines(), done.stderr.splitlines(), found
 
     out, said, found = asyncio.run(look())
