@@ -193,6 +193,7 @@ class Worker:
             since=self._since,
             turns=self._directory.turns,
             waiting=self._directory.waiting,
+            declines=self._shares.declined,
         )
 
     # --- what runs here; implements `ownership.Conversations`
@@ -240,6 +241,7 @@ class Worker:
 
         def failed(error: Exception) -> None:
             if isinstance(error, NewerRelease):
+                self._shares.decline(delivery.agent, delivery.conversation)
                 return  # here it would fail again and again; whoever takes the partition next gets it at once
             logger.info("command %s comes again in %g s (%s)", command.id, RETRY_AFTER, error)
             self._spawn(delivery.retry(RETRY_AFTER))

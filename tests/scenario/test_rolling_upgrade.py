@@ -9,6 +9,7 @@ import pytest
 from agent_runtime_framework import Client, Runtime
 from agent_runtime_framework.events import (
     START,
+    AgentKey,
     AnyEvent,
     CommandRefused,
     ConversationId,
@@ -19,14 +20,18 @@ from agent_runtime_framework.events import (
     Stored,
     UnknownEvent,
     Unreadable,
+    WriterId,
 )
 from agent_runtime_framework.runtime import worker
 from agent_runtime_framework.runtime.bus import partition_of
+from agent_runtime_framework.runtime.members import Member, preferred
 from agent_runtime_framework.runtime.substrate import Substrate
+from agent_runtime_framework.runtime.testing.working import at_work
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.heard import Heard
 from support.journeys import OrderTools, order_agent, working
 
+ORDER = AgentKey("order")
 NEW = ConversationId("c-new")
 NEIGHBOUR = next(f"c-{n}" for n in range(1_000) if partition_of(ConversationId(f"c-{n}")) == partition_of(NEW))
 MOOD = UnknownEvent(tag="mood.guessed", raw=b'{"type":"mood.guessed","mood":"glad"}')
@@ -128,3 +133,34 @@ async def test_a_turn_in_progress_is_let_go_of_and_goes_on_where_the_event_is_kn
             every = [event.type async for event in rt.events(NEW)]
     assert reply.text == "I do not know whether that worked."
     assert every.count("tool.started") == every.count("tool.failed") == every.count("turn.resumed") == 1
+
+
+def first_chosen(worker: str, other: str) -> WriterId:
+    """Return a name like `worker` under which it is the one to own the conversation, beside the other."""
+    for number in range(1_000):
+        here = [Member(worker=WriterId(name), agents=(ORDER,)) for name in (f"{worker}-{number}", other)]
+        if preferred(ORDER, partition_of(NEW), here) == here[0].worker:
+            return here[0].worker
+    raise AssertionError("there is none")
+
+
+async def test_beside_a_newer_worker_the_old_one_hands_the_conversation_on(substrate: Substrate) -> None:
+    await guess(substrate, ConversationStarted(agent="order", journey_hash="", state={}, step="name"))
+    with Heard() as heard, ScriptedLLM("Glad to hear.") as llm:
+        agent = order_agent(llm)
+        old, new = Runtime([agent], substrate=substrate), Runtime([agent], substrate=newer(substrate))
+        new.writer = WriterId("w-new")
+        old.writer = first_chosen("w-old", new.writer)
+        async with at_work(old), at_work(new):
+            assert (await old.send("order", NEW, "Ada", message_id="m-1", timeout=20)).text == "Glad to hear."
+            written = [stored.frame.writer async for stored in substrate.log.read(NEW)]
+    assert set(written[1:]) == {"w-new"}
+    assert len(heard.having(NEEDED)) == 1
+
+
+def test_what_all_decline_is_somebodys_all_the_same() -> None:
+    declines = (f"{ORDER}.3",)
+    here = [Member(worker=WriterId(name), agents=(ORDER,), declines=declines) for name in ("w-1", "w-2")]
+
+    assert preferred(ORDER, 3, here) in ("w-1", "w-2")
+    assert preferred(ORDER, 3, [*here, Member(worker=WriterId("w-3"), agents=(ORDER,))]) == "w-3"
