@@ -10,6 +10,7 @@ intent; one that another life recorded is first taken over by `turn.resumed`.
 """
 
 import asyncio
+import itertools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -53,6 +54,9 @@ from .settle import Journey, Settled, settle
 from .sizes import described
 
 logger = logging.getLogger("agent_runtime_framework.actors")
+
+SAID_EVERY = 40
+"""Of so many tries to reach the log one is logged: a conversation may wait for long, and many at once."""
 
 
 class _EffectTask(asyncio.Task[None]):
@@ -221,16 +225,21 @@ class ConversationActor(AsyncioActor):
             Conflict: somebody else stored there, or owns the conversation now.
 
         """
-        while True:
+        for tries in itertools.count():
             if self.actor_stopped.is_set():
-                raise Conflict(f"{self.id!r} is no longer this worker's; nothing was stored")
+                break
             try:
                 return await call()
             except Unavailable as error:
-                if not self._life.ownership.owns(self.agent, self.id):
-                    raise
-                logger.warning("%s: %s; trying again", self.id, error)
-                await self._life.pause()
+                await self._pause(error, tries)
+        raise Conflict(f"{self.id!r} is no longer this worker's; nothing was stored")
+
+    async def _pause(self, error: Unavailable, tries: int) -> None:
+        """Wait a moment before the log is tried again, and say so now and then; raise if that is another's matter."""
+        if not self._life.ownership.owns(self.agent, self.id):
+            raise error
+        logger.log(logging.DEBUG if tries % SAID_EVERY else logging.WARNING, "%s: %s; trying again", self.id, error)
+        await self._life.pause()
 
     def _preceded(self, command: Command) -> tuple[Command, ...]:
         if self._opening is not None and not self._conversation.agent and isinstance(command, SayToAgent):
@@ -294,17 +303,14 @@ class ConversationActor(AsyncioActor):
             self._running = 0
 
     async def _fold_tail(self) -> None:
-        while True:
+        for tries in itertools.count():
             try:
                 async for stored in self._log.read(self.id, self._head):
                     self._conversation = fold(self._conversation, [stored.frame])
                     self._head = stored.head
                 break
             except Unavailable as error:
-                if not self._life.ownership.owns(self.agent, self.id):
-                    raise
-                logger.warning("%s: %s; trying again", self.id, error)
-                await self._life.pause()
+                await self._pause(error, tries)
         if self._conversation.unknown:
             tags = ", ".join(sorted(set(self._conversation.unknown)))
             raise NewerRelease(
@@ -356,6 +362,8 @@ class ConversationActor(AsyncioActor):
             id_ = delivered.command.id
             if id_ not in self._conversation.handled or (turn is not None and turn.message_id == id_):
                 still.append(delivered)
+            elif delivered.poisoned is not None and id_ in self._conversation.poisoned:
+                delivered.poisoned(self._conversation.poisoned[id_])
             else:
                 delivered.done()
         self._unacknowledged = still

@@ -29,7 +29,18 @@ from ..events import (
     TurnStarted,
     UserSpoke,
 )
-from ..projections import RENDERER, Conversation, Request, Turn, UserMessage, evolve, fingerprint, outstanding, render
+from ..projections import (
+    POISONED,
+    RENDERER,
+    Conversation,
+    Request,
+    Turn,
+    UserMessage,
+    evolve,
+    fingerprint,
+    outstanding,
+    render,
+)
 from .commands import (
     AskModel,
     CancelTurn,
@@ -314,7 +325,7 @@ def _resume(conversation: Conversation, turn: Turn) -> tuple[KnownEvent, ...]:
     resumed = TurnResumed(cause=turn.began, number=turn.number, attempt=turn.attempt + 1)
     if resumed.attempt >= POISON:
         error = f"{resumed.attempt - 1} workers ended or broke in this turn; it is not tried again"
-        return (resumed, *closed(turn), _failure(turn, "poison", error))
+        return (resumed, *closed(turn), _failure(turn, POISONED, error))
     request = turn.request
     if turn.waiting and request is not None:
         # another life's request counts as the same attempt: retries are for the model's failures

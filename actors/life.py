@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 
 class Delivered(Struct, frozen=True):
-    """Is a command from outside: `done` is told once nothing is owed for it, `failed` if it must come again."""
+    """Is a command from outside.
+
+    `done` is told once nothing is owed for it, `failed` if it must come again.  `poisoned`, where it is given, is told
+    instead of `done` if its turn came to too many lives, and how many these were.
+    """
 
     command: BusCommand
     done: Callable[[], None]
     failed: Callable[[Exception], None]
+    poisoned: Callable[[int], None] | None = None
 
 
 class Admitted(Struct, frozen=True):

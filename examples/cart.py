@@ -41,7 +41,7 @@ class State(BaseJourneyState[Step]):
 
 
 class Tools(BaseJourneyTools[State]):
-    @tool(steps=Step.SHOPPING, to=Step.SHOPPING)
+    @tool(steps=Step.SHOPPING, to=Step.SHOPPING, effect="once")
     async def add_items(self, items: list[Item]) -> str:
         """Put items into the cart."""
         for item in items:
@@ -70,7 +70,7 @@ class Tools(BaseJourneyTools[State]):
         self.state.step = Step.SHOPPING
         return self._count()
 
-    @tool(steps=Step.CHECKOUT, to=Step.ORDERED)
+    @tool(steps=Step.CHECKOUT, to=Step.ORDERED, effect="once")
     async def place_order(self) -> str:
         """Order what is in the cart."""
         self.state.step = Step.ORDERED

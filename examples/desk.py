@@ -55,7 +55,7 @@ class QuoteTools(BaseJourneyTools[Quote]):
 
 
 class ClaimTools(BaseJourneyTools[Claim]):
-    @tool(steps=Step.ASK, to=Step.DONE)
+    @tool(steps=Step.ASK, to=Step.DONE, effect="once")
     async def file_damage(self, number: int) -> str:
         """File a claim under the number of a policy."""
         self.state.number = number

@@ -47,7 +47,7 @@ class Tools(BaseJourneyTools[State]):
         """Work out what insuring the home costs."""
         return self._quote(2 * area)
 
-    @tool(steps=Step.QUOTED, to=Step.CLOSED)
+    @tool(steps=Step.QUOTED, to=Step.CLOSED, effect="once")
     async def decide(self, accept: bool) -> str:
         """Take the quote or leave it."""
         self.state.accepted = accept

@@ -6,10 +6,11 @@ from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .rendering import RENDERER, call_ids, fingerprint, render
 from .timeline import Recorded, timeline
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, Transcript, UserMessage
-from .turn import Answer, Ended, Request, Result, Running, Turn
+from .turn import POISONED, Answer, Ended, Request, Result, Running, Turn
 from .usage import Spent, spend
 
 __all__ = [
+    "POISONED",
     "RENDERER",
     "Answer",
     "AssistantMessage",

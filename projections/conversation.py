@@ -42,7 +42,7 @@ from ..events import (
 )
 from .calls import calls_of, names_in, text_of, tools_text
 from .transcript import AssistantMessage, EarlierMessage, ToolMessage, Transcript, UserMessage
-from .turn import Answer, Ended, Request, Result, Running, Turn
+from .turn import POISONED, Answer, Ended, Request, Result, Running, Turn
 
 _TurnEvent = TurnStarted | TurnResumed | TurnCompleted | TurnFailed | TurnCancelled
 _ToolEvent = ToolStarted | ToolReturned | ToolFailed
@@ -82,6 +82,7 @@ class Conversation(Struct, frozen=True):
         reply: version and words of the last `agent.spoke` of the turn in progress.
         handled: command ids that had their effect, each with the turn that it began, 0 for one that began none.
         ended: how the last turn ended, or None.
+        poisoned: message ids of turns that came to too many lives, each with how many.
         prompts, tools: the texts that stand in the log.
         unknown: tags of events that this release does not know.
 
@@ -103,6 +104,7 @@ class Conversation(Struct, frozen=True):
     reply: tuple[int, str] = (0, "")
     handled: Map[str, int] = Map()
     ended: Ended | None = None
+    poisoned: Map[str, int] = Map()
     prompts: Standing = Standing()
     tools: Standing = Standing()
     unknown: tuple[str, ...] = ()
@@ -194,7 +196,10 @@ def _turn(now: Conversation, event: _TurnEvent, version: int) -> Conversation:
         case TurnCompleted():
             return _end(now, version, "completed", event.reason)
         case TurnFailed():
-            return _end(now, version, "failed", event.reason, event.error)
+            failed = _end(now, version, "failed", event.reason, event.error)
+            if event.reason != POISONED or now.turn is None:
+                return failed
+            return replace(failed, poisoned=now.poisoned.set(now.turn.message_id, now.turn.attempt))
         case TurnCancelled():
             cancelled = _end(now, version, "cancelled", event.reason)
             if not event.command_id:  # nobody's command ended it

@@ -7,6 +7,9 @@ from msgspec import Struct
 from ..events import Effect, Usage
 from .calls import Call
 
+POISONED = "poison"
+"""The reason of a turn that failed because it came to too many lives; its command is kept as a dead letter."""
+
 
 class Request(Struct, frozen=True):
     """Is one request to the model, with the texts that the event may only refer to.

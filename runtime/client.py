@@ -14,11 +14,10 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..actors import METADATA_LIMIT, CancelTurn, SayToAgent, cut, json_size
+from ..actors import CancelTurn, SayToAgent, cut
 from ..actors.sizes import REASON_LIMIT
 from ..events import (
     START,
-    TEXT_LIMIT,
     AgentKey,
     CommandRefused,
     ConversationId,
@@ -28,9 +27,7 @@ from ..events import (
     NotFound,
     Refused,
     Stored,
-    TooLarge,
     Unavailable,
-    Unreadable,
     WriterId,
     check_token,
     not_found,
@@ -38,14 +35,17 @@ from ..events import (
 from ..projections import Conversation, Recorded, evolve, fold, initial, state_of, timeline
 from .agents.run import no_reply
 from .bus import partition_of
+from .checking import as_id, checked
 from .clock import new_id
 from .credentials import ANONYMOUS, Credentials
+from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
 from .follower import Follower
 from .leases import unanswered
 from .memory import MemoryStore
 from .opening import Place, opened
 from .raised import raised_in
 from .substrate import Substrate
+from .summary import Summary, summary_of
 from .wire import Delta, Queued, encode
 
 LOOK = 2.0
@@ -76,31 +76,6 @@ class Reply(Struct, frozen=True):
     turn: int
     version: int
     state: dict[str, Any]
-
-
-class Summary(Struct, frozen=True):
-    """Is a conversation in a listing; `time` is its last activity in Unix milliseconds.
-
-    One whose last stored bytes are damaged has the status `unreadable`.
-
-    >>> import asyncio
-    >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
-    >>> async def main():
-    ...     async with AgentsAtWork(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
-    ...         await rt.send("onboarding", "c-1", "hi")
-    ...         return [summary async for summary in rt.conversations()]
-    >>> [summary] = asyncio.run(main())
-    >>> summary.conversation, summary.agent, summary.step, summary.status, summary.turns
-    ('c-1', 'onboarding', 'welcome', 'idle', 1)
-    """
-
-    conversation: str
-    agent: str
-    step: str
-    status: str
-    time: int
-    turns: int
-    version: int
 
 
 class Client:
@@ -176,7 +151,7 @@ class Client:
 
         """
         say = checked(agent_key, text, metadata or {}, message_id)
-        await self._publish(_conversation(conversation_id), say)
+        await self._publish(as_id(conversation_id), say)
         return say.id
 
     async def send(
@@ -197,7 +172,7 @@ class Client:
             Unavailable: no reply within `timeout` seconds, or no server; sending the same id again is safe.
 
         """
-        conversation = _conversation(conversation_id)
+        conversation = as_id(conversation_id)
         say = checked(agent_key, text, metadata or {}, message_id)
         last = await self._log.last(conversation)
         if last is not None and last.frame.agent not in ("", say.agent):
@@ -248,8 +223,11 @@ class Client:
 
         Raises:
             InvalidId: the name is not a token.
+            InvalidInput: the runtime itself keeps something under that name.
 
         """
+        if name in (STORE, DATA_STORE):
+            raise InvalidInput(f"store {name!r} is the runtime's own: choose another name")
         return self.substrate.store(check_token(name, "store") if name else "")
 
     async def events(self, conversation_id: str | UUID) -> AsyncGenerator[Recorded, None]:
@@ -260,7 +238,7 @@ class Client:
             CorruptLog: what is stored does not fit.
 
         """
-        async for stored in self._frames(_conversation(conversation_id)):
+        async for stored in self._frames(as_id(conversation_id)):
             for recorded in timeline(stored):
                 yield recorded
 
@@ -271,7 +249,7 @@ class Client:
 
         That is pieces of answers, and which messages wait for their turn.
         """
-        async for heard in self._follower.follow(_conversation(conversation_id), START):
+        async for heard in self._follower.follow(as_id(conversation_id), START):
             if not isinstance(heard, Stored):
                 yield heard
             else:
@@ -286,7 +264,7 @@ class Client:
             NotFound: nothing is recorded, or not as many events as `at`.
 
         """
-        id_ = _conversation(conversation_id)
+        id_ = as_id(conversation_id)
         now = initial(id_)
         last = at if at is None or at >= 1 else None  # for what is no version all is read, to say which there are
         async for stored in self._frames(id_):
@@ -304,13 +282,7 @@ class Client:
     async def conversations(self) -> AsyncGenerator[Summary, None]:
         """Yield every conversation of the namespace, in no order."""
         async for stored in self._log.lasts():
-            if isinstance(stored, Unreadable):
-                yield Summary(stored.conversation, "", "", "unreadable", 0, 0, 0)
-                continue
-            frame = stored.frame
-            yield Summary(
-                stored.conversation, frame.agent, frame.step, frame.status, frame.time, frame.turn, frame.last
-            )
+            yield summary_of(stored)
 
     async def workers(self) -> dict[AgentKey, set[WriterId]]:
         """Return which workers own conversations now, by agent; an agent that nobody answers for is not there.
@@ -334,7 +306,7 @@ class Client:
         """
         agent = AgentKey(check_token(agent_key, "agent key"))
         holders = await self.substrate.leases.holders()
-        return holders.get((agent, partition_of(_conversation(conversation_id), self.substrate.bus.partitions)))
+        return holders.get((agent, partition_of(as_id(conversation_id), self.substrate.bus.partitions)))
 
     async def cancel(self, conversation_id: str | UUID, reason: str = "") -> str:
         """End the turn in progress; return the command's id.
@@ -346,13 +318,53 @@ class Client:
         """
         if not isinstance(reason, str):
             raise InvalidInput(f"the reason must be a text, not {type(reason).__name__}")
-        conversation = _conversation(conversation_id)
+        conversation = as_id(conversation_id)
         last = await self._log.last(conversation)
         if last is None:
             raise not_found(conversation)
         command = CancelTurn(id=new_id("c"), agent=last.frame.agent, reason=cut(reason, REASON_LIMIT))
         await self._publish(conversation, command)
         return command.id
+
+    def dead_letters(self) -> AsyncGenerator[DeadLetter, None]:
+        """Yield the commands that no worker is given again, in no order; `arf deadletters` shows them.
+
+        Raises:
+            Unavailable: the server did not answer.
+
+        """
+        return DeadLetters(self.substrate.store).all()
+
+    async def dead_letter(self, name: str) -> tuple[DeadLetter, bytes]:
+        """Return the dead letter of this name, with the bytes of its command.
+
+        Raises:
+            NotFound: there is none.
+            Unavailable: the server did not answer.
+
+        """
+        letters = DeadLetters(self.substrate.store)
+        letter = await letters.get(name)
+        return letter, await letters.data(letter)
+
+    async def retry_dead_letter(self, name: str) -> str:
+        """Say what a dead letter holds once more, remove it, and return the new message id.
+
+        Raises:
+            NotFound: there is none.
+            Refused: nobody can decode its command.
+            Unavailable: it is not known to be done; the same call may be made again, and does not say it twice.
+
+        """
+        letter, data = await self.dead_letter(name)
+        say = said_again(letter, data)
+        await self.publish(letter.agent, letter.conversation, say.text, say.metadata, say.id)
+        await self.drop_dead_letter(name)
+        return say.id
+
+    async def drop_dead_letter(self, name: str) -> None:
+        """Remove a dead letter; errors as `retry_dead_letter`."""
+        await DeadLetters(self.substrate.store).drop(name)
 
     async def _frames(self, conversation: ConversationId) -> AsyncIterator[Stored]:
         found = False
@@ -361,37 +373,6 @@ class Client:
             yield stored
         if not found:
             raise not_found(conversation)
-
-
-def checked(agent_key: str, text: str, metadata: Mapping[str, Any], message_id: str | None) -> SayToAgent:
-    """Return the command for a message, if it can be taken.
-
-    Raises:
-        InvalidInput: an id, the text or the metadata cannot be taken.
-
-    """
-    if not isinstance(text, str):
-        raise InvalidInput(f"the message must be a text, not {type(text).__name__}")
-    if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidInput("the message is not valid Unicode: it holds half of a surrogate pair")
-    if not text.strip():
-        raise InvalidInput("the message is empty: say something")
-    if json_size(text) > TEXT_LIMIT:
-        raise TooLarge(f"the message has {json_size(text)} bytes, at most {TEXT_LIMIT} are taken")
-    if not isinstance(metadata, Mapping):
-        raise InvalidInput(f"the metadata must be a dict, not {type(metadata).__name__}")
-    if json_size(metadata) > METADATA_LIMIT:
-        raise TooLarge(f"the metadata is no JSON, or over {METADATA_LIMIT} bytes")
-    return SayToAgent(
-        id=check_token(message_id, "message id") if message_id is not None else new_id("m"),
-        agent=check_token(agent_key, "agent key"),
-        text=text,
-        metadata=dict(metadata),
-    )
-
-
-def _conversation(value: str | UUID) -> ConversationId:
-    return ConversationId(check_token(str(value) if isinstance(value, UUID) else value, "conversation id"))
 
 
 def _up_to(frame: Frame, at: int | None) -> Frame:

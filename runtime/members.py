@@ -28,6 +28,8 @@ class Member(Struct, frozen=True, kw_only=True):
         since: when it came, in Unix milliseconds.
         turns: how many were in progress when it last said so.
         waiting: how many conversations waited for their turn to begin.
+        declines: partitions that it leaves to others if they take them, each as `agent.partition`; something in them
+            needs a newer release.
 
     """
 
@@ -38,6 +40,7 @@ class Member(Struct, frozen=True, kw_only=True):
     since: int = 0
     turns: int = 0
     waiting: int = 0
+    declines: tuple[str, ...] = ()
 
 
 class Members(Protocol):
@@ -109,6 +112,8 @@ class MemoryMembers:
 def preferred(agent: AgentKey, partition: int, members: Iterable[Member]) -> WriterId | None:
     """Return which of these workers should own a partition; None if none of them has that agent.
 
+    One that declines it is only chosen where all do.
+
     >>> from agent_runtime_framework.runtime.members import Member, preferred
     >>> here = [Member(worker=f"w-{number}", agents=("a",)) for number in range(3)]
     >>> [preferred("a", partition, here) for partition in range(4)]
@@ -116,8 +121,15 @@ def preferred(agent: AgentKey, partition: int, members: Iterable[Member]) -> Wri
     >>> preferred("b", 0, here) is None
     True
     """
-    having = (member.worker for member in members if agent in member.agents)
-    return max(having, key=lambda worker: _weight(agent, partition, worker), default=None)
+    having = [member for member in members if agent in member.agents]
+    willing = [member for member in having if part(agent, partition) not in member.declines]
+    workers = (member.worker for member in willing or having)
+    return max(workers, key=lambda worker: _weight(agent, partition, worker), default=None)
+
+
+def part(agent: AgentKey, partition: int) -> str:
+    """Return what a partition is called where it is declined."""
+    return f"{agent}.{partition}"
 
 
 def _weight(agent: AgentKey, partition: int, worker: WriterId) -> bytes:

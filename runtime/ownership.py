@@ -18,7 +18,7 @@ from .bus import Consumption, Deliver, partition_of
 from .clock import Clock
 from .heartbeat import Held, LoopHeart
 from .leases import Lease
-from .members import Member, preferred
+from .members import Member, part, preferred
 from .substrate import Substrate
 
 logger = logging.getLogger("agent_runtime_framework.worker")
@@ -105,6 +105,7 @@ class Shares:
         self._handing: dict[Key, asyncio.Task[None]] = {}
         self._later: dict[Key, float] = {}
         self._since = clock.monotonic()
+        self._declined: tuple[str, ...] = ()
         self._leaving = False
         self.settled = asyncio.Event()
 
@@ -133,6 +134,15 @@ class Shares:
         """Say whether it is to be handed on, so that no new turn is to begin here."""
         holding = self._held.get(self._key(agent, conversation))
         return holding is None or holding.leaving
+
+    @property
+    def declined(self) -> tuple[str, ...]:
+        """The partitions that are left to others, if they take them."""
+        return self._declined
+
+    def decline(self, agent: str, conversation: ConversationId) -> None:
+        """Leave the partition of a conversation that needs a newer release to a worker that may be of that one."""
+        self._declined = tuple(sorted({*self._declined, part(*self._key(agent, conversation))}))
 
     def _key(self, agent: str, conversation: ConversationId) -> Key:
         return AgentKey(agent), partition_of(conversation, self._substrate.bus.partitions)

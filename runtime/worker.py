@@ -16,11 +16,13 @@ from typing import Any
 from msgspec import Raw
 
 from ..actors import ConversationActor, Delivered, Directory, Life
+from ..actors.journey import undeclared_tools
 from ..events import (
     AgentKey,
     ConversationId,
     FrameworkError,
     InvalidInput,
+    NewerRelease,
     Stored,
     Unavailable,
     WriterId,
@@ -31,6 +33,7 @@ from .agents import JourneyAgent, Journeys, agent_effects
 from .agents.effects import CLEANING_UP
 from .bus import Delivery
 from .clock import Clock
+from .deadletters import DeadLetter, DeadLetters, poisoned, undecodable
 from .members import Member
 from .ownership import Shares, Some
 from .retry import RetryPolicy
@@ -82,6 +85,7 @@ class Worker:
             )
             for key, journeys in self._journeys.items()
         }
+        self._letters = DeadLetters(substrate.store)
         self._since = clock.now()
         self._shares = Shares(
             [AgentKey(key) for key in self._journeys],
@@ -122,7 +126,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called or the task is cancelled; `owning` is set once the share is taken."""
-        await asyncio.to_thread(self._find_clients)
+        await asyncio.to_thread(self._look_at_journeys)
         await self._shares.join()
         beside = [asyncio.ensure_future(work) for work in (self._shares.keep(), self._remind())]
         try:
@@ -141,12 +145,20 @@ class Worker:
                     work.cancel()
                 await asyncio.wait(beside)
 
-    def _find_clients(self) -> None:
-        """Find every journey's model client now, apart from the loop: it may load a large library.
+    def _look_at_journeys(self) -> None:
+        """Say which tools nobody declared, and find every journey's model client, which may load a large library.
 
         Where there is none a turn says so when it asks the model; those that ask none go on.
         """
-        for journeys in self._journeys.values():
+        for key, journeys in self._journeys.items():
+            undeclared = undeclared_tools(journeys.agent)
+            if undeclared:
+                tools, run = ("tool", "it runs") if len(undeclared) == 1 else ("tools", "they run")
+                logger.warning(
+                    'agent %s: no effect class declared for %s %.500s: %s as "once", never again after a crash; '
+                    "declare .effect(...) or @tool(effect=...)",
+                    *(key, tools, ", ".join(undeclared), run),
+                )
             for journey in journeys:
                 try:
                     _ = journey.client
@@ -181,6 +193,7 @@ class Worker:
             since=self._since,
             turns=self._directory.turns,
             waiting=self._directory.waiting,
+            declines=self._shares.declined,
         )
 
     # --- what runs here; implements `ownership.Conversations`
@@ -220,16 +233,39 @@ class Worker:
             check_token(command.id, "command id")
             check_token(delivery.conversation, "conversation id")
         except InvalidInput as error:
-            logger.error("dropped a command for %.200s that nobody can take: %s", delivery.conversation, error)  # noqa: TRY400
-            self._spawn(delivery.ack())
+            letter = undecodable(
+                delivery.agent, delivery.conversation, delivery.data, error=str(error), time=self._clock.now()
+            )
+            self._spawn(self._bury(delivery, letter))
             return
 
         def failed(error: Exception) -> None:
+            if isinstance(error, NewerRelease):
+                self._shares.decline(delivery.agent, delivery.conversation)
+                return  # here it would fail again and again; whoever takes the partition next gets it at once
             logger.info("command %s comes again in %g s (%s)", command.id, RETRY_AFTER, error)
             self._spawn(delivery.retry(RETRY_AFTER))
 
-        delivered = Delivered(command, lambda: self._spawn(delivery.ack()), failed)
+        def dead(attempts: int) -> None:
+            where, now = (delivery.agent, delivery.conversation), self._clock.now()
+            letter = poisoned(*where, command.id, delivery.data, attempts=attempts, time=now)
+            self._spawn(self._bury(delivery, letter))
+
+        delivered = Delivered(command, lambda: self._spawn(delivery.ack()), failed, dead)
         self._directory.deliver(delivery.agent, delivery.conversation, delivered)
+
+    async def _bury(self, delivery: Delivery, letter: DeadLetter) -> None:
+        """Keep a dead letter, and only then acknowledge its command: as long as it cannot be kept, that comes again."""
+        try:
+            await self._letters.keep(letter, delivery.data)
+        except FrameworkError as error:
+            logger.warning("dead letter %.300s is not kept yet, its command comes again: %s", letter.name, error)
+            await delivery.retry(RETRY_AFTER)
+            return
+        logger.error(
+            "kept dead letter %.300s (%s): %.300s; see arf deadletters", letter.name, letter.reason, letter.error
+        )
+        await delivery.ack()
 
     def _create(self, agent: str, conversation: ConversationId, life: Life) -> ConversationActor:
         return ConversationActor(

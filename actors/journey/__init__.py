@@ -23,6 +23,7 @@ from .state import (
     step_of,
 )
 from .tools import BaseJourneyTools, BaseTool, ToolResult
+from .undeclared import undeclared_tools
 
 __all__ = [
     "REROUTE",
@@ -68,4 +69,5 @@ __all__ = [
     "step_text",
     "tool",
     "type_arguments",
+    "undeclared_tools",
 ]

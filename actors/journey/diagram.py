@@ -7,6 +7,7 @@ router is drawn and checked with all journeys that it leads to.
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeGuard
@@ -110,10 +111,11 @@ def _routes(agent: Shown) -> dict[str, Shown | None]:
     if router is None:
         return {}
     found = {name: agent.journeys.get(router.resolve_tool_call(name)) for name in router.route_names}
-    return {name: to if _is_agent(to) else None for name, to in found.items()}
+    return {name: to if is_agent(to) else None for name, to in found.items()}
 
 
-def _is_agent(to: object) -> TypeGuard[Shown]:
+def is_agent(to: object) -> TypeGuard[Shown]:
+    """Say whether this is an agent, and not a class of one or nothing."""
     return not isinstance(to, type) and hasattr(to, "get_initial_state")
 
 
@@ -165,7 +167,7 @@ def check_journey(agent: Shown) -> list[str]:
     found += [f"a tool and a route are named {name!r}: give one another name" for name in both]
     led_to = [] if agent.router is None else agent.router.journeys
     found += [f"no route leads to journey {journey!r}" for journey in agent.journeys if journey not in led_to]
-    others = list({id(to): to for to in agent.journeys.values() if _is_agent(to)}.values())
+    others = list({id(to): to for to in agent.journeys.values() if is_agent(to)}.values())
     for key, times in Counter([agent.key, *(to.key for to in others)]).items():
         if times > 1:
             found.append(f"{times} journeys have the key {key!r}; give each its own")
@@ -222,14 +224,18 @@ def _leads_to(tool: str, declared: Mapping[str, DeclaredTool]) -> tuple[str, ...
 
 
 def _steps(agent: Shown) -> list[_Step]:
+    return [_look(agent, step) for step in steps_of(agent)]
+
+
+def steps_of(agent: Shown) -> list[Any]:
     """Return the journey's steps: all of an Enum; else the first one, and those that tools are declared with."""
     first = getattr(agent.get_initial_state(), "step", None)
     if isinstance(first, Enum):
-        return [_look(agent, member) for member in type(first)]
+        return list(type(first))
     named = [step_text("" if first is None else first)]
     for tool in agent.declared_tools.values():
         named += [*(tool.steps or ()), *(tool.to or ())]
-    return [_look(agent, name) for name in dict.fromkeys(named)]
+    return list(dict.fromkeys(named))
 
 
 def _look(agent: Shown, step: Any) -> _Step:
@@ -237,7 +243,7 @@ def _look(agent: Shown, step: Any) -> _Step:
 
     def ask(asked: Callable[[Any], Any], otherwise: Any) -> Any:
         try:
-            return asked(_moved(agent, step))
+            return asked(moved(agent, step))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001  author code may raise anything, in a step that it never meets like this
@@ -250,9 +256,9 @@ def _look(agent: Shown, step: Any) -> _Step:
     return _Step(step_text(step), prompt, tools, end, raised)
 
 
-def _moved(agent: Shown, step: Any) -> Any:
-    """Return the initial state, moved to a step; a new one each time, since author code may change it."""
-    return at_step(agent.get_initial_state(), step)
+def moved(agent: Shown, step: Any) -> Any:
+    """Return the initial state, moved to a step; a new one each time, since author code may change or share it."""
+    return at_step(deepcopy(agent.get_initial_state()), step)
 
 
 def _text(lines: list[str]) -> str:

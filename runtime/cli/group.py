@@ -44,25 +44,48 @@ def arf(ctx: click.Context) -> int:
 arf.params.extend(shared_options(environment=True))
 
 
-def command(name: str, *examples: str, level: int = logging.WARNING) -> Callable[[Callable[..., int]], click.Command]:
+def command(
+    name: str, *examples: str, level: int = logging.WARNING, of: click.Group = arf
+) -> Callable[[Callable[..., int]], click.Command]:
     """Return a decorator that makes a function a command, with the shared options and these examples in its help.
 
     What the library logs at `level` or above is shown while it runs.
     """
 
     def decorate(function: Callable[..., int]) -> click.Command:
-        @functools.wraps(function)
-        def logged(options: Options, **given: Any) -> int:
-            from .console.logs import log_to_stderr  # noqa: PLC0415  here and below: loaded when a command runs
-
-            log_to_stderr(level, debug=options.debug)
-            return function(options, **given)
-
-        made = arf.command(name, epilog=_examples(*examples))(click.pass_obj(logged))
+        made = of.command(name, epilog=_examples(*examples))(click.pass_obj(_logged(function, level)))
         made.params.extend(shared_options(environment=False))
         return made
 
     return decorate
+
+
+def group(name: str, *examples: str) -> Callable[[Callable[[Options], int]], click.Group]:
+    """Return a decorator that makes a function a command as `command` does, which others can be `of`; it runs alone."""
+
+    def decorate(function: Callable[[Options], int]) -> click.Group:
+        @functools.wraps(function)
+        def alone(options: Options) -> int:
+            if click.get_current_context().invoked_subcommand is not None:
+                return 0
+            return _logged(function, logging.WARNING)(options)
+
+        made = arf.group(name, invoke_without_command=True, epilog=_examples(*examples))(click.pass_obj(alone))
+        made.params.extend(shared_options(environment=False))
+        return made
+
+    return decorate
+
+
+def _logged(function: Callable[..., int], level: int) -> Callable[..., int]:
+    @functools.wraps(function)
+    def logged(options: Options, **given: Any) -> int:
+        from .console.logs import log_to_stderr  # noqa: PLC0415  here and below: loaded when a command runs
+
+        log_to_stderr(level, debug=options.debug)
+        return function(options, **given)
+
+    return logged
 
 
 def run(work: Coroutine[Any, Any, int | None] | Callable[[], int | None]) -> int:

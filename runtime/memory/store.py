@@ -5,7 +5,7 @@ nothing that is stored.  That holds for every store that writes its values down,
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from copy import deepcopy
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -61,6 +61,15 @@ class MemoryStore(ABC, Generic[T]):
         """
         await self.set(key, change(await self.get(key)))
 
+    def values(self) -> AsyncGenerator[T, None]:
+        """Yield all values, in no order; a store that can list what it keeps overrides this.
+
+        Raises:
+            FrameworkError: this one cannot.
+
+        """
+        raise FrameworkError(f"{type(self).__name__} cannot list its values: write `values` for it")
+
 
 class InMemoryStore(MemoryStore[T]):
     """Keeps values in this process.
@@ -95,6 +104,13 @@ class InMemoryStore(MemoryStore[T]):
         """Remove the value; nothing happens if there is none."""
         self._data.pop(key, None)
 
+    async def values(self) -> AsyncGenerator[T, None]:
+        """Yield copies of all values that are there now."""
+        for key in tuple(self._data):
+            value = await self.get(key)
+            if value is not None:
+                yield value
+
     def clear(self) -> None:
         """Remove everything."""
         self._data.clear()
@@ -125,6 +141,11 @@ class BackedStore(MemoryStore[T]):
     async def modify(self, key: str, change: Callable[[T | None], T]) -> None:
         """Store in the backend what `change` makes of the value that is there."""
         await self.backend.modify(key, change)
+
+    async def values(self) -> AsyncGenerator[T, None]:
+        """Yield the backend's values."""
+        async for value in self.backend.values():
+            yield value
 
 
 def not_written(key: str, stored: object, store: str) -> FrameworkError:

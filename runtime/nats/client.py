@@ -224,6 +224,18 @@ class Connection(Client):
             self._warned.add(kind)
             logger.warning(_forbids(verb, subject))
 
+    # anybody may publish under any bytes; what is not UTF-8 would end the reading of this connection, and for ever
+
+    def _build_message(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
+    ) -> Msg:
+        message: Msg = super()._build_message(sid, _utf8(subject), _utf8(reply), data, headers)
+        return message
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        found: dict[str, str] | None = await super()._process_headers(headers and _utf8(headers))
+        return found
+
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         # the last moment before nats-py shows our credentials
         if initial_connection and self._tls_wanted and not info.get("tls_required"):
@@ -239,6 +251,15 @@ class Connection(Client):
         elif s.uri.scheme in {"nats", "tls"}:
             self._transport = Transport()  # type: ignore[no-untyped-call]  # nats-py's
         await super()._connect_to_server(s)
+
+
+def _utf8(data: bytes) -> bytes:
+    """Return the bytes with what is not UTF-8 in them written out."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="backslashreplace").encode()
+    return data
 
 
 async def _logged(callback: Awaitable[None]) -> None:

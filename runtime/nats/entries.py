@@ -10,8 +10,8 @@ from ...events import Unavailable
 from .connection import request_many, status
 from .topology import bucket_stream
 
-BATCH = 1_000
-"""So many entries come in one answer."""
+BATCH, BATCH_BYTES = 1_000, 8 * 1024 * 1024
+"""So many entries, and bytes of them, come in one answer."""
 
 
 async def entries(client: Client, bucket: str, keys: str) -> AsyncIterator[tuple[list[str], Msg]]:
@@ -24,7 +24,7 @@ async def entries(client: Client, bucket: str, keys: str) -> AsyncIterator[tuple
 
     """
     subject, prefix = f"$JS.API.DIRECT.GET.{bucket_stream(bucket)}", f"$KV.{bucket}."
-    query: dict[str, object] = {"next_by_subj": f"{prefix}{keys}", "batch": BATCH}
+    query: dict[str, object] = {"next_by_subj": f"{prefix}{keys}", "batch": BATCH, "max_bytes": BATCH_BYTES}
     after, more = 0, True
     while more:
         payload = msgspec.json.encode({**query, "seq": after + 1})

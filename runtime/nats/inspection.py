@@ -11,11 +11,15 @@ from msgspec import Struct
 from ...events import AgentKey, FrameworkError, WriterId
 from ..bus import PARTITIONS
 from ..clock import Clock
+from ..deadletters import DeadLetters
 from ..findings import Finding, filled, size
+from ..owners import free, owners, ranges
 from .client import Connection, Forbidden
 from .connection import ApiError, api
 from .leases import NatsLeases
+from .members import NatsMembers
 from .names import Names
+from .store import JetStreamStore
 from .topology import command_stream, event_stream, find, lease_bucket
 
 OLDEST = (2, 11)
@@ -28,7 +32,8 @@ APART = 1.0
 """Seconds that the clocks may differ."""
 
 _NOT_FOUND = 10059
-_UNLIMITED = ("max_age", "max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size")
+_UNLIMITED = ("max_age", "max_msgs", "max_msgs_per_subject", "max_msg_size")
+"""Limits that our streams never have.  With one on bytes, a full stream refuses what comes, as a full disk does."""
 
 
 class _Limits(Struct, frozen=True):
@@ -46,6 +51,7 @@ class _Account(_Tier, frozen=True):
 
 class _State(Struct, frozen=True):
     messages: int = 0
+    bytes: int = 0
     subjects: dict[str, int] = {}
 
 
@@ -131,8 +137,10 @@ class Inspection:
         return [
             Finding("namespace", self._namespace),
             _compared(names, streams),
+            *_limited(streams),
             self._replicated(streams),
             *await self._guarded("workers", self._work(names, streams.get(names.command_stream))),
+            *await self._guarded("dead letters", self._dead(names)),
             *await self._guarded("clock", self._time(names)),
         ]
 
@@ -195,12 +203,22 @@ class Inspection:
                 if len(tokens) == 5 and tokens[3].isdecimal():
                     waiting[AgentKey(tokens[2]), int(tokens[3])] += count
         unanswered = sum(count for key, count in waiting.items() if key not in holders)
-        alive = len(set(holders.values()))
+        alive = len(owners(await NatsMembers(self._connection, names).members(), holders))
         start = "start one: arf worker MODULE:ATTR"
         found = [_commands(0 if commands is None else commands.state.messages, unanswered)]
         found.append(Finding("workers", str(alive)) if alive else Finding("workers", "none", "warning", start))
         agents = sorted({agent for agent, _ in (*holders, *waiting)})
         return [*found, *(_agent(agent, holders, waiting) for agent in agents)]
+
+    async def _dead(self, names: Names) -> list[Finding]:
+        letters = DeadLetters(lambda store: JetStreamStore(self._connection, names.memory_bucket(store)))
+        count = 0
+        async for _ in letters.all():
+            count += 1
+        if count:
+            advice = "see `arf deadletters`, then retry or drop them: nobody answers these messages"
+            return [Finding("dead letters", str(count), "warning", advice)]
+        return [Finding("dead letters", "none")]
 
     async def _time(self, names: Names) -> list[Finding]:
         before, since = self._clock.now(), self._clock.monotonic()
@@ -283,6 +301,16 @@ def _differences(wanted: Mapping[str, Any], found: Mapping[str, Any], *, limited
     return different
 
 
+def _limited(streams: Mapping[str, _Stream]) -> list[Finding]:
+    """Return how full each stream is that has a limit of its own."""
+    advice = "raise its max_bytes with `nats stream edit`: once it is full, what comes is refused until there is room"
+    return [
+        filled(f"stream {name}", stream.state.bytes, limit, advice)
+        for name, stream in streams.items()
+        if (limit := stream.config.get("max_bytes", -1)) > 0
+    ]
+
+
 def _commands(count: int, unanswered: int) -> Finding:
     if unanswered:
         value = f"{count} unacknowledged, {unanswered} of them for partitions that no worker owns"
@@ -294,14 +322,14 @@ def _agent(
     agent: AgentKey, holders: Mapping[tuple[AgentKey, int], WriterId], waiting: Mapping[tuple[AgentKey, int], int]
 ) -> Finding:
     owned = {partition: worker for (key, partition), worker in holders.items() if key == agent}
+    left = free(holders, [agent]).get(agent, [])
     count = sum(messages for (key, _), messages in waiting.items() if key == agent)
     value = f"{len(owned)} of {PARTITIONS} partitions owned, workers: {len(set(owned.values()))}, commands: {count}"
     if not owned:
         return Finding(f"agent {agent}", value, "warning", "start a worker for it: nobody answers")
-    if len(owned) < PARTITIONS:
-        free = [str(partition) for partition in range(PARTITIONS) if partition not in owned]
+    if left:
         advice = "look again in some seconds; if that stays, start the worker anew"
-        return Finding(f"agent {agent}", f"{value}; nobody owns {', '.join(free)}", "warning", advice)
+        return Finding(f"agent {agent}", f"{value}; nobody owns {ranges(left)}", "warning", advice)
     return Finding(f"agent {agent}", value)
 
 

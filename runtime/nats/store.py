@@ -4,7 +4,8 @@ Every write is one publish at the revision that was read before it.  Where anoth
 again, so no change is lost; and a write that reaches the server late, after its connection was lost, overwrites
 nothing.
 
-Reads ask the stream's leader, not whichever replica is nearest, so a value that was set is what is got.
+Reads ask the stream's leader, not whichever replica is nearest, so a value that was set is what is got; only a listing
+of all values asks the nearest, and may miss what was set a moment ago.
 
 A key is the entry's name in the bucket, with what NATS does not take written as `=` and two hexadecimal digits for each
 byte; a very long one is the SHA-256 of it after `==`.
@@ -13,7 +14,7 @@ byte; a very long one is the SHA-256 of it after `==`.
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -25,6 +26,7 @@ from ...actors.journey import StateSerializer
 from ...events import Conflict, FrameworkError, TooLarge, Unavailable, check_token
 from ..memory import MemoryStore
 from .connection import ApiError, api, publish
+from .entries import entries
 from .leases import WRONG_REVISION
 from .topology import bucket_stream, ensure_memory
 
@@ -123,6 +125,29 @@ class JetStreamStore(MemoryStore[Any]):
         """
         await self._write(key, lambda data: self._encoded(key, change(self._decoded(key, data))))
 
+    async def values(self) -> AsyncGenerator[Any, None]:
+        """Yield all values, in no order; one that is changed meanwhile may come as it was before and as it is.
+
+        Raises:
+            FrameworkError: what is stored is not JSON.
+            Unavailable: the server did not answer.
+
+        """
+        if not await self._exists():
+            return
+        async for (key, *_), entry in entries(self._client, self._bucket, "*"):
+            if entry.data:  # what was removed leaves an entry without data
+                yield self._decoded(key, entry.data)
+
+    async def _exists(self) -> bool:
+        try:
+            await api(self._client, f"STREAM.INFO.{bucket_stream(self._bucket)}")
+        except ApiError as error:
+            if error.code in _MISSING:
+                return False
+            raise
+        return True
+
     async def _write(self, key: str, following: Callable[[bytes], bytes]) -> None:
         """Store what follows the data that are there; no data mean no value, before and after."""
         # whoever writes through this store waits for each other, so that only others can come first
@@ -189,7 +214,10 @@ class JetStreamStore(MemoryStore[Any]):
             ) from error
 
     def _subject(self, key: str) -> str:
-        return f"$KV.{self._bucket}.{encoded_key(key)}"
+        return self._subject_of(encoded_key(key))
+
+    def _subject_of(self, entry: str) -> str:
+        return f"$KV.{self._bucket}.{entry}"
 
 
 def encoded_key(key: str) -> str:

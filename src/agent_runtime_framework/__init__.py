@@ -75,7 +75,6 @@ if TYPE_CHECKING:
     from .runtime.client import (
         Client,
         Reply,
-        Summary,
     )
     from .runtime.config import (
         FrameworkConfig,
@@ -87,6 +86,9 @@ if TYPE_CHECKING:
     )
     from .runtime.credentials import (
         Credentials,
+    )
+    from .runtime.deadletters import (
+        DeadLetter,
     )
     from .runtime.memory import (
         ConversationStore,
@@ -112,6 +114,9 @@ if TYPE_CHECKING:
     )
     from .runtime.runtime import (
         Runtime,
+    )
+    from .runtime.summary import (
+        Summary,
     )
     from .runtime.wire import (
         Delta,
@@ -184,7 +189,6 @@ _HOMES = {
     ".runtime.client": (
         "Client",
         "Reply",
-        "Summary",
     ),
     ".runtime.config": (
         "FrameworkConfig",
@@ -195,6 +199,7 @@ _HOMES = {
         "should_swallow_exceptions",
     ),
     ".runtime.credentials": ("Credentials",),
+    ".runtime.deadletters": ("DeadLetter",),
     ".runtime.memory": (
         "ConversationStore",
         "InMemoryStore",
@@ -214,6 +219,7 @@ _HOMES = {
     ".runtime.nats.store": ("JetStreamStore",),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
+    ".runtime.summary": ("Summary",),
     ".runtime.wire": ("Delta", "Queued"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -234,6 +240,7 @@ __all__ = [
     "ConversationStore",
     "CorruptLog",
     "Credentials",
+    "DeadLetter",
     "Delta",
     "DjangoRuntimeAdapter",
     "DjangoStateStore",

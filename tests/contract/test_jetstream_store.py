@@ -16,7 +16,7 @@ from agent_runtime_framework import Client as ArfClient
 from agent_runtime_framework import ConversationStore, JetStreamStore, MemoryManager, StateStore, StoredMessage
 from agent_runtime_framework.events import Conflict, FrameworkError, InvalidId, InvalidInput, TooLarge, Unavailable
 from agent_runtime_framework.runtime.clock import new_id
-from agent_runtime_framework.runtime.nats import connection, store
+from agent_runtime_framework.runtime.nats import connection, entries, store
 from agent_runtime_framework.runtime.nats.connection import ApiError, api, connect
 from agent_runtime_framework.runtime.nats.store import KEY_LIMIT, encoded_key
 from agent_runtime_framework.testing import NatsServer
@@ -167,6 +167,18 @@ async def test_deleting_what_is_not_there_writes_nothing(client: Client, memory:
     await memory.delete("never")
 
     assert (await info(client, bucket))["state"]["last_seq"] == before
+
+
+async def test_a_listing_comes_in_parts_and_holds_each_value_once(
+    client: Client, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries, "BATCH", 7)
+    memory = JetStreamStore(client, bucket)
+    for number in range(20):
+        await memory.set(f"k-{number}", number)
+    await memory.delete("k-13")
+
+    assert sorted([value async for value in memory.values()]) == [*range(13), *range(14, 20)]
 
 
 async def test_a_change_that_was_overtaken_is_made_again_of_the_newer_value(client: Client, bucket: str) -> None:

@@ -126,6 +126,25 @@ class StoreContract:
         await backend.delete("a.b")
         assert [key for key in KEYS if not await backend.exists(key)] == ["a.b"]
 
+    async def test_all_values_are_listed_whatever_their_keys_and_what_was_deleted_is_not(
+        self, backends: list[MemoryStore[Any]]
+    ) -> None:
+        assert [value async for value in backends[0].values()] == []
+        for number, key in enumerate(KEYS):
+            await backends[0].set(key, number)
+        await backends[0].set("plain", "changed")
+        await backends[0].delete("a.b")
+
+        kept = [number for number, key in enumerate(KEYS) if key not in ("plain", "a.b")]
+        assert sorted([value async for value in backends[1].values()], key=str) == sorted([*kept, "changed"], key=str)
+
+    async def test_a_listed_value_shares_nothing_with_what_is_stored(self, backend: MemoryStore[Any]) -> None:
+        await backend.set("k", {"items": ["tea"]})
+        async for value in backend.values():
+            value["items"].append("never bought")
+
+        assert await backend.get("k") == {"items": ["tea"]}
+
     async def test_what_is_stored_shares_nothing_with_what_was_set_or_got(self, backend: MemoryStore[Any]) -> None:
         value = {"items": ["tea"]}
         await backend.set("k", value)
@@ -213,6 +232,7 @@ class StoreContract:
             assert await store.exists("k")
             await store.modify("k", lambda value: {"was": value})
             assert await backend.get("k") == {"was": {"a": 1}}
+            assert [value async for value in store.values()] == [{"was": {"a": 1}}]
             await store.delete("k")
             assert not await backend.exists("k")
 

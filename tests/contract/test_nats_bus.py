@@ -9,8 +9,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from agent_runtime_framework.events import TooLarge, Unavailable
-from agent_runtime_framework.runtime.bus import Bus, partition_of
+from agent_runtime_framework.runtime.bus import Bus, Delivery, partition_of
 from agent_runtime_framework.runtime.clock import new_id
+from agent_runtime_framework.runtime.leases import Lease
 from agent_runtime_framework.runtime.nats import bus as nats_bus
 from agent_runtime_framework.runtime.nats.bus import NatsBus
 from agent_runtime_framework.runtime.nats.connection import api, connect
@@ -40,6 +41,26 @@ class TestNatsBus:
         client = await connect(nats_url)
         yield NatsBus(client, names)
         await client.close()
+
+    @pytest.mark.parametrize("header", [b"", b"NATS/1.0 \xff\xfe\r\n\r\n", b"NATS/1.0\r\n\xff: \xfe\r\n\r\n"])
+    async def test_a_command_under_a_subject_that_is_no_text_comes_and_so_does_what_is_sent_after_it(
+        self, nats_server: NatsServer, names: Names, bus: Bus, header: bytes
+    ) -> None:
+        came: asyncio.Queue[Delivery] = asyncio.Queue()
+        await bus.consume(Lease(AGENT, partition_of(CHAT), epoch=1), came.put_nowait)
+        where = names.partition_filter(AGENT, partition_of(CHAT)).removesuffix("*").encode() + b"\xff\xfe"
+        line = b"HPUB %b %d %d" % (where, len(header), len(header) + 1) if header else b"PUB %b 1" % where
+        reader, writer = await asyncio.open_connection("127.0.0.1", nats_server.port)
+        writer.write(b'CONNECT {"verbose":false,"headers":true}\r\n%b\r\n%bx\r\nPING\r\n' % (line, header))
+        async with asyncio.timeout(PATIENCE):
+            await reader.readuntil(b"PONG")
+            writer.close()
+            odd = await came.get()
+            await say(bus, "after")
+            after = await came.get()
+
+        assert (odd.conversation, odd.data) == (r"\xff\xfe", b"x")
+        assert after.data == b"after"
 
     async def test_more_commands_than_one_request_takes_come_in_order(self, bus: Bus) -> None:
         owner = await Owner.of(bus)

@@ -229,13 +229,13 @@ async def test_one_message_id_may_be_used_in_each_conversation() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"garbage", b'{"type":"say","id":"' + b"x" * 950_000 + b'"}'])
-async def test_a_command_that_nobody_can_take_is_dropped_and_harms_no_other(data: bytes, caplog: Any) -> None:
+async def test_a_command_that_nobody_can_decode_is_set_aside_and_harms_no_other(data: bytes, caplog: Any) -> None:
     with ScriptedLLM("Hello.") as llm:
         async with working(order_agent(llm)) as rt:
             await rt.substrate.bus.publish(AgentKey("order"), ConversationId("c-1"), data, id="x")
             assert (await rt.send("order", "c-1", "hi", timeout=10)).text == "Hello."
 
-    assert "that nobody can take" in caplog.text
+    assert "kept dead letter c-1/x-" in caplog.text
 
 
 async def test_a_command_with_an_endless_id_is_dropped() -> None:

@@ -85,7 +85,8 @@ class Bot(JourneyAgent[Greeting, Tools, Step]):
 
     def get_tool_schemas(self, state: Greeting) -> list[ToolSchema]:
         save = ToolSchemaBuilder("save_name").description("Save").param("name", "string", required=True)
-        return [tool.build() for tool in (save, ToolSchemaBuilder("hold"), ToolSchemaBuilder("burst"))]
+        tools = (save, ToolSchemaBuilder("hold"), ToolSchemaBuilder("burst"))
+        return [tool.effect("once").build() for tool in tools]
 
     def create_tools(self, state: Greeting, ctx: AgentContext) -> Tools:
         return Tools(state=state)

@@ -110,7 +110,8 @@ class OrderAgent(JourneyAgent[Order, OrderTools, Step]):
 
     def get_tool_schemas(self, state: Order) -> list[ToolSchema]:
         if state.step == Step.NAME:
-            return [ToolSchemaBuilder("save_name").param("name", "string", "The name", required=True).build()]
+            name = ToolSchemaBuilder("save_name").param("name", "string", "The name", required=True)
+            return [name.effect("once").build()]
         if state.step == Step.ORDER:
             return [ToolSchemaBuilder(name).effect("read" if name == "look" else "once").build() for name in SHOP]
         return []

@@ -63,7 +63,7 @@ def test_every_method_is_async_but_that_which_clears_a_store_in_memory(kind: typ
     plain = {
         name
         for name, method in inspect.getmembers(kind, inspect.isfunction)
-        if not name.startswith("_") and not inspect.iscoroutinefunction(method)
+        if not name.startswith("_") and not (inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method))
     }
 
     assert plain == ({"clear"} if kind is InMemoryStore else set())

@@ -33,6 +33,7 @@ PUBLIC = [
     "ConversationStore",
     "CorruptLog",
     "Credentials",
+    "DeadLetter",
     "Delta",
     "DjangoRuntimeAdapter",
     "DjangoStateStore",

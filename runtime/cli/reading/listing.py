@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ...client import Summary
 from ...opening import NoNamespace
+from ...summary import Summary
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading

@@ -6,7 +6,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ....events import ConversationId, InvalidInput, Unavailable, check_token
-from ...client import Client, Reply, checked
+from ...checking import checked
+from ...client import Client, Reply
 from ...leases import unanswered
 from ..console import output
 from ..console.options import Options

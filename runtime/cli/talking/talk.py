@@ -19,7 +19,8 @@ from ....events import (
 )
 from ....projections import Conversation, Recorded, evolve, initial
 from ...agents.run import no_reply
-from ...client import Client, checked
+from ...checking import checked
+from ...client import Client
 from ...wire import Delta, Queued
 from ..console.place import check_agent
 from .terminal import Terminal
