@@ -11,6 +11,7 @@ from .runtime.demo import OnboardingAgent
 from .runtime.testing.scripted import ScriptedLLM, calls
 from .runtime.testing.server import NatsServer
 from .runtime.testing.simulation import (
+    Block,
     Cancel,
     Crash,
     Join,
@@ -30,6 +31,7 @@ from .runtime.testing.working import AgentsAtWork
 
 __all__ = [
     "AgentsAtWork",
+    "Block",
     "Cancel",
     "Crash",
     "Join",

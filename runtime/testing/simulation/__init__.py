@@ -1,12 +1,13 @@
 """The simulator of the test kit: an agent, its workers and its people under virtual time, while things go wrong."""
 
-from .faults import KINDS, Crash, Injected, Join, Leave, Pause, Planned
+from .faults import KINDS, Block, Crash, Injected, Join, Leave, Pause, Planned
 from .journeys import random_journey, random_journeys
 from .script import Cancel, Line, Publish, Read, Say, Spoil, random_script
 from .simulator import RuleBroken, Simulation, Simulator, simulate
 
 __all__ = [
     "KINDS",
+    "Block",
     "Cancel",
     "Crash",
     "Injected",

@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-PROCESS_KINDS: Final = ("crash", "pause", "leave", "join")
-"""What happens to workers: kill -9, SIGSTOP and SIGCONT, SIGTERM, one more."""
+PROCESS_KINDS: Final = ("crash", "pause", "block", "leave", "join")
+"""What happens to workers: kill -9, SIGSTOP and SIGCONT, author code that blocks the loop, SIGTERM, one more."""
 
 NETWORK_KINDS: Final = (
     "request_lost",
@@ -87,6 +87,22 @@ class Pause(Struct, frozen=True, kw_only=True):
     seconds: float = 3.0
 
 
+class Block(Struct, frozen=True, kw_only=True):
+    """Blocks a worker's event loop for some seconds, as author code does that waits; its heart goes on beating.
+
+    >>> from agent_runtime_framework.testing import Block, OnboardingAgent, Say, simulate
+    >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=[Block(worker=1, at=0.2, seconds=5)])
+    >>> run.turns, run.counted
+    (1, {'block': 1})
+    """
+
+    worker: int = 0
+    step: int | None = None
+    at: float | None = None
+    after: int | None = None
+    seconds: float = 3.0
+
+
 class Leave(Struct, frozen=True, kw_only=True):
     """Lets a worker leave in good order, and come again after `down` seconds.
 
@@ -115,7 +131,7 @@ class Join(Struct, frozen=True, kw_only=True):
     at: float = 1.0
 
 
-Planned: TypeAlias = Crash | Pause | Leave | Join
+Planned: TypeAlias = Crash | Pause | Block | Leave | Join
 
 
 class Injected(Struct, frozen=True):
@@ -174,8 +190,8 @@ def _rate(kind: str, random: Random) -> float:
     return random.choice(RATES[1:] if kind in OUTSIDE_KINDS else RATES)
 
 
-def plan(random: Random, kinds: Iterable[str], workers: int, seconds: float) -> list[Planned]:
-    """Return what happens to the workers under a seed, within so many seconds."""
+def plan(random: Random, kinds: Iterable[str], workers: int, horizon: float) -> list[Planned]:
+    """Return what happens to the workers under a seed, within so many virtual seconds."""
     planned: list[Planned] = []
     most = 12 if random.random() < STORMS else 4
     for kind in kinds:
@@ -185,7 +201,7 @@ def plan(random: Random, kinds: Iterable[str], workers: int, seconds: float) -> 
                 case "step":
                     step = random.randint(1, 400)
                 case "at":
-                    at = random.uniform(0, seconds)
+                    at = random.uniform(0, horizon)
                 case _:
                     after = random.randint(1, LAST)
             match kind:
@@ -193,8 +209,11 @@ def plan(random: Random, kinds: Iterable[str], workers: int, seconds: float) -> 
                     planned.append(Crash(worker=worker, step=step, at=at, after=after, down=random.uniform(0.1, 4)))
                 case "pause":
                     planned.append(Pause(worker=worker, step=step, at=at, after=after, seconds=random.uniform(0.2, 6)))
+                case "block":
+                    seconds = random.uniform(0.2, 12)
+                    planned.append(Block(worker=worker, step=step, at=at, after=after, seconds=seconds))
                 case "leave":
                     planned.append(Leave(worker=worker, step=step, at=at, after=after, down=random.uniform(0.1, 4)))
                 case _:
-                    planned.append(Join(at=random.uniform(0, seconds)))
+                    planned.append(Join(at=random.uniform(0, horizon)))
     return planned

@@ -34,6 +34,8 @@ class Process:
         steps: how many callbacks it has run.
         before_step: asked before each of them, with the number of the step; it may kill or stop the process.
         alive: whether it was not killed.
+        moved: the virtual time of its last step.
+        threads: what is killed and stopped with it, but not blocked.
 
     """
 
@@ -42,6 +44,8 @@ class Process:
         self.steps = 0
         self.before_step = before_step
         self.alive = True
+        self.moved = 0.0
+        self.threads: list[Process] = []
         self._runs = True
         self._kept: set[asyncio.Task[Any]] = set()
         self.context = contextvars.copy_context()
@@ -52,9 +56,17 @@ class Process:
         """Let it take no further step; what it was in the middle of is kept, because nothing of it may ever end."""
         self.alive = self._runs = False
         self._kept = asyncio.all_tasks()
+        for thread in self.threads:
+            thread.kill()
 
     def stop(self) -> None:
-        """Let it take no step until it goes on."""
+        """Let it take no step until it goes on, and none of its threads."""
+        self.block()
+        for thread in self.threads:
+            thread.stop()
+
+    def block(self) -> None:
+        """Let it take no step until it goes on; its threads do."""
         self._runs = False
 
     def go_on(self) -> None:
@@ -65,16 +77,21 @@ class Process:
         left, self._left = self._left, []
         for step in left:
             step.again()
+        for thread in self.threads:
+            thread.go_on()
 
     def wake(self) -> None:
         """Live again, to be ended in good order: only to tidy up after a run."""
         self.alive, self.before_step = True, None
+        for thread in self.threads:
+            thread.wake()
         self.go_on()
 
     def take(self, step: "_Step") -> None:
         """Take a step, or keep it for later, perhaps for ever."""
         if self._runs:
             self.steps += 1
+            self.moved = step.loop.time()
             if self.before_step is not None:
                 self.before_step(self)
             if self._runs:

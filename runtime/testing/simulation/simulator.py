@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from ....events import ConversationId, Stored
 from ...agents import JourneyAgent
 from ...client import Client
+from ...heartbeat import Heart
 from ...members import Member
 from ...models import LLMClient
 from ...retry import RetryPolicy
@@ -23,6 +24,7 @@ from ...worker import Worker
 from ..rules import Broken, Checker, Effect
 from .connection import Connection
 from .faults import KINDS, Faults, Injected, Planned, plan
+from .heart import SimulatedHeart
 from .loop import Deadlock, Halted, Process, VirtualLoop
 from .model import Answers, SimulatedModel, seeded_answer
 from .people import People
@@ -142,6 +144,7 @@ class Simulator:
         self.seed = seed
         self.random = Random(f"{seed} world")
         self.concurrency = self.random.choice((1, 2, 200))
+        self.threads = self.random.random() < 0.5
         self.checker = Checker()
         self.loop = VirtualLoop()
         self.faults = Faults(Random(f"{seed} faults"), kinds, now=self.loop.time)
@@ -164,6 +167,15 @@ class Simulator:
         """Return a worker's connection."""
         return Connection(self.world, process, writer_of(process.name))
 
+    def heart(self, process: Process) -> Heart | None:
+        """Return what holds a worker's leases in a thread of its own, or None for its loop."""
+        if not self.threads:
+            return None
+        thread = Process(f"{process.name} heart")
+        process.threads.append(thread)
+        substrate = Connection(self.world, thread, writer_of(process.name)).substrate
+        return SimulatedHeart(self.world, process, thread, substrate)
+
     def client(self, connection: Connection) -> Client:
         """Return somebody's client."""
         return Client(connection.substrate)
@@ -172,7 +184,7 @@ class Simulator:
         """Return the worker of one life."""
         return self.worker_type(
             [self.agent(agent) for agent in self.agents],
-            self.connection(process).substrate,
+            structs.replace(self.connection(process).substrate, heart=self.heart(process)),
             clock=VirtualClock(self.loop, skew=self.random.randint(-50, 50)),
             writer=writer_of(process.name),
             concurrency=self.concurrency,

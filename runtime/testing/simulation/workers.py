@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import structs
 
-from .faults import Crash, Join, Leave, Pause, Planned
+from .faults import Block, Crash, Join, Leave, Pause, Planned
 from .loop import Process
 from .world import World
 
@@ -135,6 +135,10 @@ class Workers:
             case Pause():
                 self._world.faults.happened("pause", name)
                 life.process.stop()
+                self._later(one.seconds, life.process.go_on)
+            case Block():
+                self._world.faults.happened("block", name)
+                life.process.block()
                 self._later(one.seconds, life.process.go_on)
             case Leave():
                 self._world.faults.happened("leave", name)
