@@ -17,7 +17,6 @@ from ....events import ConversationId, Stored
 from ...agents import JourneyAgent
 from ...client import Client
 from ...heartbeat import Heart
-from ...members import Member
 from ...models import LLMClient
 from ...retry import RetryPolicy
 from ...worker import Worker
@@ -156,6 +155,7 @@ class Simulator:
         self.model: LLMClient = SimulatedModel(self.world, answers, seed, timeout=config.model_timeout)
         self.workers = Workers(self.world, workers, planned, self.worker)
         self.world.did = self.workers.did
+        self._still: float | None = None
 
     # --- parts
 
@@ -206,7 +206,6 @@ class Simulator:
             try:
                 with contextlib.suppress(Halted):
                     self.loop.run_until_complete(self._live())
-                    self.checker.settled()
             except Deadlock as error:
                 self.checker.ended(f"the run is stuck: {error}")
             finally:
@@ -223,25 +222,21 @@ class Simulator:
         self.faults.active = False
         self.workers.heal()
         deadline = self.loop.time() + ENOUGH
-        # it costs nothing to look
-        while self.loop.time() < deadline and not (  # noqa: ASYNC110
-            self.world.over() and all(line.done() for line in lines)
-        ):
+        # whoever looks learns it at once, and what is not acknowledged may still begin
+        while not await self._calm(lines) and self.loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LOOK)
-        if self.world.over():
-            await self._quiet()
+        self.checker.settled()
 
-    async def _quiet(self) -> None:
-        """Hear of every worker, which says it again and again, that no turn is in progress there."""
-        busy: list[Member] = []
-        for _ in range(round(STILL / LOOK)):
-            await asyncio.sleep(LOOK)
-            busy = [member for member in await self.world.members.members() if member.turns or member.waiting]
-            if not busy:
-                return
-        for member in busy:
-            counted = f"{member.turns} turns in progress and {member.waiting} waiting"
-            self.checker.ended(f"worker {member.worker} counts {counted}, and there are none")
+    async def _calm(self, lines: list[asyncio.Task[None]]) -> bool:
+        """Say whether everybody has an answer, and every worker says that no turn is in progress there."""
+        if not self.world.over() or not all(line.done() for line in lines):
+            self._still = None
+            return False
+        busy = [member for member in await self.world.members.members() if member.turns or member.waiting]
+        since = self._still = self.loop.time() if self._still is None else self._still
+        if busy and self.loop.time() - since > STILL:
+            self.checker.ended(f"worker {busy[0].worker} counts turns, and there are none: {busy[0]!r:.300}")
+        return not busy
 
     def _halt(self) -> None:
         if self.checker.broken:
