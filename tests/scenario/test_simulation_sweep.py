@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, tool
-from agent_runtime_framework.events import ModelAnswered, ModelRequested, ToolFailed, ToolReturned, TurnCompleted
+from agent_runtime_framework.events import (
+    ModelAnswered,
+    ModelRequested,
+    ToolFailed,
+    ToolReturned,
+    TurnCompleted,
+    TurnFailed,
+)
 from agent_runtime_framework.testing import Crash, Pause, Say, Simulation, calls, simulate
 
 
@@ -97,6 +104,23 @@ def test_wherever_a_worker_is_killed_the_turn_comes_to_its_end(part: int) -> Non
 def test_wherever_a_worker_is_held_up_past_its_lease_the_turn_comes_to_its_end(part: int) -> None:
     for step in range(1 + part, STEPS + 1, PARTS):
         sound(turn(Pause(worker=OWNER, step=step, seconds=4)), step)
+
+
+def test_after_every_append_effect_and_acknowledgement_another_goes_on() -> None:
+    undisturbed = turn()
+    (log,) = undisturbed.logs.values()
+    happened = len(log) + len(undisturbed.effects) + 1
+    for after in range(1, happened + 1):
+        run = turn(Crash(after=after, down=None))
+        sound(run, after)
+        assert run.counted == {"crash": 1}, after
+
+
+def test_a_turn_that_ends_every_life_is_given_up_and_says_so() -> None:
+    run = turn(*(Crash(after=after, down=0.1) for after in (1, 2, 3, 4)))
+    (log,) = run.logs.values()
+
+    assert [event.reason for event in log[-1].frame.events if isinstance(event, TurnFailed)] == ["poison"]
 
 
 def test_wherever_a_worker_is_killed_for_good_another_goes_on() -> None:

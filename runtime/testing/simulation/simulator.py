@@ -235,7 +235,8 @@ class Simulator:
         busy = [member for member in await self.world.members.members() if member.turns or member.waiting]
         since = self._still = self.loop.time() if self._still is None else self._still
         if busy and self.loop.time() - since > STILL:
-            self.checker.ended(f"worker {busy[0].worker} counts turns, and there are none: {busy[0]!r:.300}")
+            counted = f"{busy[0].turns} turns in progress and {busy[0].waiting} waiting"
+            self.checker.ended(f"worker {busy[0].worker} counts {counted}, and there are none")
         return not busy
 
     def _halt(self) -> None:
