@@ -148,12 +148,12 @@ class Simulator:
         self.loop = VirtualLoop()
         self.faults = Faults(Random(f"{seed} faults"), kinds, now=self.loop.time)
         self.world = self.made_world()
-        planned = [one for one in given if not isinstance(one, str)]
+        asked = [one for one in given if not isinstance(one, str)]
         self.horizon = self.random.uniform(*HORIZON)
-        planned += plan(Random(f"{seed} plan"), self.faults.kinds, workers, self.horizon)
+        planned = [*asked, *plan(Random(f"{seed} plan"), self.faults.kinds, workers, self.horizon)]
         config = agents[0].config
         self.model: LLMClient = SimulatedModel(self.world, answers, seed, timeout=config.model_timeout)
-        self.workers = Workers(self.world, workers, planned, self.worker)
+        self.workers = Workers(self.world, workers, planned, asked, self.worker)
         self.world.did = self.workers.did
         self._still: float | None = None
 
@@ -219,6 +219,9 @@ class Simulator:
         lines = people.begin(self.script)
         if self.faults.kinds or self.workers.eventful:
             await asyncio.sleep(self.horizon)
+        # what was asked for may need longer than what the seed has
+        while self.workers.expectant and self.loop.time() < ENOUGH and not self._answered(lines):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK)
         self.faults.active = False
         self.workers.heal()
         deadline = self.loop.time() + ENOUGH
@@ -227,9 +230,12 @@ class Simulator:
             await asyncio.sleep(LOOK)
         self.checker.settled()
 
+    def _answered(self, lines: list[asyncio.Task[None]]) -> bool:
+        return self.world.over() and all(line.done() for line in lines)
+
     async def _calm(self, lines: list[asyncio.Task[None]]) -> bool:
         """Say whether everybody has an answer, and every worker says that no turn is in progress there."""
-        if not self.world.over() or not all(line.done() for line in lines):
+        if not self._answered(lines):
             self._still = None
             return False
         busy = [member for member in await self.world.members.members() if member.turns or member.waiting]

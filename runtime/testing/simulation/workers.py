@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import structs
@@ -37,10 +37,13 @@ class Workers:
 
     """
 
-    def __init__(self, world: World, count: int, planned: list[Planned], start: Start) -> None:
+    def __init__(
+        self, world: World, count: int, planned: list[Planned], asked: Iterable[Planned], start: Start
+    ) -> None:
         self._world = world
         self._start = start
         self._planned = [one for one in planned if not isinstance(one, Join)]
+        self._asked = set(asked)
         self._joins = [one for one in planned if isinstance(one, Join)]
         self._now: dict[int, Life | None] = dict.fromkeys(range(count))
         self.steps = dict.fromkeys(range(count), 0)
@@ -51,6 +54,11 @@ class Workers:
         """Whether anything is planned."""
         return bool(self._planned or self._joins)
 
+    @property
+    def expectant(self) -> bool:
+        """Whether something that was asked for has not happened yet."""
+        return bool(self._asked)
+
     def begin(self) -> None:
         """Start all of them, and plan what happens at a time."""
         for number in tuple(self._now):
@@ -59,7 +67,7 @@ class Workers:
             if one.step is None and one.after is None:
                 self._later(one.at or 0.0, self._happen, one)
         for join in self._joins:
-            self._later(join.at, self._join)
+            self._later(join.at, self._join, join)
 
     def heal(self) -> None:
         """Let nothing more happen, go on whoever was stopped, and see to it that there is a worker."""
@@ -75,11 +83,12 @@ class Workers:
     def _later(self, delay: float, what: Callable[..., None], *args: Any) -> None:
         self._world.loop.call_later(delay, what, *args)
 
-    def _join(self) -> None:
+    def _join(self, join: Join) -> None:
         if self._world.faults.active:
             number = len(self._now)
             self.steps[number] = 0
             self._world.faults.happened("join", f"worker {number}")
+            self._asked.discard(join)
             self._begin(number)
 
     def _begin(self, number: int) -> None:
@@ -119,12 +128,14 @@ class Workers:
             if one.after == count:
                 number = next((number for number, life in self._now.items() if life and life.process is process), None)
                 if number is not None:
-                    self._happen(structs.replace(one, worker=number))
+                    self._happen(one, number)
 
-    def _happen(self, one: Planned) -> None:
+    def _happen(self, planned: Planned, worker: int | None = None) -> None:
+        one = planned if worker is None or isinstance(planned, Join) else structs.replace(planned, worker=worker)
         life = None if isinstance(one, Join) else self._now.get(one.worker)
         if isinstance(one, Join) or life is None or not self._world.faults.active:
             return
+        self._asked.discard(planned)
         name, number = life.process.name, one.worker
         match one:
             case Crash():
