@@ -327,8 +327,8 @@ def simulate(
 
     >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
     >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi"), Say("c-1", "I am Ada", at=1)], seed=7)
-    >>> run.turns, run.broken
-    (2, ())
+    >>> run.broken
+    ()
 
     """
     agents = [agent] if isinstance(agent, JourneyAgent) else list(agent)
