@@ -18,7 +18,7 @@ test: check
 	$(BIN)/python -m pytest -n 2 $(PYTEST)
 
 simulate: environment
-	@$(BIN)/python ops/simulate.py $(or $(SEEDS),1000)
+	@$(BIN)/python ops/simulate.py $(or $(SEEDS),1000) --first $(or $(FIRST),0)
 
 check: environment
 	$(BIN)/ruff format --check .

@@ -186,8 +186,8 @@ def _likely(kind: str) -> float:
 
 
 def _rate(kind: str, random: Random) -> float:
-    # a turn asks and runs little, so that what is seldom there hardly ever happens
-    return random.choice(RATES[1:] if kind in OUTSIDE_KINDS else RATES)
+    # a turn asks and runs little, so that what is seldom there hardly ever happens; who is always away does nothing
+    return random.choice(RATES[1:] if kind in OUTSIDE_KINDS else RATES[:-1] if kind == "away" else RATES)
 
 
 def plan(random: Random, kinds: Iterable[str], workers: int, horizon: float) -> list[Planned]:

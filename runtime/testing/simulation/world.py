@@ -82,7 +82,7 @@ class World:
         self.members = MemoryMembers(self.clock)
         self.live = MemoryLive()
         self.logs: dict[ConversationId, list[Stored]] = {}
-        self.commands: list[Command] = []
+        self.commands: dict[Command, None] = {}
         self.effects: list[Effect] = []
         self.spoiled: set[ConversationId] = set()
         self._counted = 0
@@ -136,7 +136,7 @@ class World:
         """Hear that a command is stored, and that its sender knows."""
         command = command_in(conversation, data)
         if command is not None:
-            self.commands.append(command)
+            self.commands[command] = None
             self._open[command] = None
             self.checker.command(command)
 
