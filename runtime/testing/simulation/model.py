@@ -12,7 +12,6 @@ from ....projections import fingerprint
 from ...models import ModelReply
 from ..rules import Effect
 from ..scripted import Calls, calls, usage_of
-from .loop import PROCESS
 from .world import CONVERSATION, World
 
 NAME = "simulated"
@@ -171,9 +170,3 @@ def _value(schema: dict[str, Any], random: Random) -> Any:
             return _arguments(schema, random)
         case _:
             return random.choice(WORDS)
-
-
-def caller() -> str:
-    """Return the name of the process that calls."""
-    process = PROCESS.get()
-    return "nobody" if process is None else process.name
