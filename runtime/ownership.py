@@ -284,7 +284,8 @@ class Shares:
             await self._all("go on with a partition", [self._go_on(holding)])
 
     async def _go_on(self, holding: _Holding) -> None:
-        holding.leaving = False
+        # where nobody can consume now, the next beat sees to it
+        holding.leaving, holding.missed = False, True
         await self._consume(holding)
 
     async def _part(self, holding: _Holding) -> None:

@@ -4,10 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from agent_runtime_framework import Runtime
-from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, TurnResumed, WriterId
-from agent_runtime_framework.runtime.bus import MemoryBus, partition_of
+from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, TurnResumed, Unavailable, WriterId
+from agent_runtime_framework.runtime.bus import Consumption, Deliver, MemoryBus, partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.leases import Lease, MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
@@ -178,6 +179,49 @@ async def test_a_turn_longer_than_the_grace_keeps_its_partition_and_those_who_wa
             await owned_by(first, stays, second.writer)
             old.stop()
             new.stop()
+            await asyncio.gather(*running)
+
+
+class AwayOnce(MemoryBus):
+    """A bus that is away when somebody consumes a partition for the second time."""
+
+    def __init__(self, conversation: str) -> None:
+        super().__init__()
+        self.away = asyncio.Event()
+        self._of = _part(conversation)
+        self._times = 0
+
+    async def consume(self, lease: Lease, deliver: Deliver) -> Consumption:
+        self._times += lease.partition == self._of
+        if self._times == 2 and not self.away.is_set():
+            self.away.set()
+            raise Unavailable("the bus is away")
+        return await super().consume(lease, deliver)
+
+
+async def test_a_partition_that_is_kept_after_all_is_consumed_also_if_the_bus_was_away() -> None:
+    stays = moving_to(WriterId("w-second"), WriterId("w-first"), moves=True)
+    bus = AwayOnce(stays)
+    one, other = (structs.replace(each, bus=bus) for each in shared())
+    busy = Busy()
+    with ScriptedLLM(busy, "Second.") as llm:
+        agent = order_agent(llm)
+        first, second = Runtime([agent], substrate=one, grace=0.5), Runtime([agent], substrate=other)
+        named(first, "w-first"), named(second, "w-second")
+        async with first, second:
+            old, new = first.worker(), second.worker()
+            running = [asyncio.ensure_future(old.run())]
+            assert await old.owned(*running)
+            sending = asyncio.ensure_future(first.send("order", stays, "one", timeout=PATIENCE))
+            await busy.asked.wait()
+            joined = asyncio.ensure_future(new.run())
+            await bus.away.wait()
+            new.stop()
+            await joined
+            busy.may.set()
+            await sending
+            assert (await first.send("order", stays, "two", timeout=PATIENCE)).text == "Second."
+            old.stop()
             await asyncio.gather(*running)
 
 
