@@ -1,11 +1,13 @@
 # make demo    make the environment, install, run the demo
 # make test    make the environment, install, check style, types and import contracts, run all tests
 # make check   style, types and import contracts only
+# make chaos   kill workers and servers for SECONDS=60 under SEED=1, on CLUSTER=1 or 3 servers, and see what holds
+# make failover  how long a conversation waits when its worker is killed or leaves
 # make format  format the code
 
 BIN = .venv/bin
 
-.PHONY: environment demo test check format clean
+.PHONY: environment demo test check chaos failover format clean
 
 environment:
 	@sh ops/environment
@@ -22,6 +24,17 @@ check: environment
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/mypy tests
+	$(BIN)/mypy ops
+
+SECONDS = 60
+SEED = 1
+CLUSTER = 1
+
+chaos: environment
+	@$(BIN)/python -m ops.chaos run --seconds $(SECONDS) --seed $(SEED) --cluster $(CLUSTER) $(CHAOS)
+
+failover: environment
+	@$(BIN)/python -m ops.chaos failover $(CHAOS)
 
 format: environment
 	$(BIN)/ruff format .
