@@ -231,6 +231,8 @@ class Shares:
             self._drop(holding)
             await self._give_back(holding.lease)
             raise
+        if self._held.get(holding.key) is not holding:
+            await holding.stop()
 
     async def _give_back(self, lease: Lease) -> None:
         await self._substrate.leases.release(lease)
