@@ -10,7 +10,7 @@ from typing import Any
 from agent_runtime_framework.runtime.testing.rules import Broken
 
 from .book import Book
-from .processes import Worker
+from .processes import POLL, READY, Worker
 from .town import Town
 
 DEEDS = {
@@ -69,8 +69,11 @@ class Monkey:
         for node in self._town.nodes:
             await node.start()
         await asyncio.gather(*(node.healthy() for node in self._town.nodes))
-        self._tend()
-        await asyncio.gather(*(worker.until_ready() for worker in self._town.alive if worker.pid not in self._asked))
+        async with asyncio.timeout(READY):
+            self._tend()
+            while not all(worker.ready for worker in self._staying()):
+                await asyncio.sleep(POLL)
+                self._tend()  # one that found no server at its start has left
 
     def _next(self) -> str:
         if not self._bag:
