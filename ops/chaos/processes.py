@@ -90,7 +90,7 @@ class Worker:
     async def ended(self, patience: float) -> bool:
         """Wait for its end; return False if it has not come after so many seconds."""
         until = time.monotonic() + patience
-        while self.alive and time.monotonic() < until:
+        while self.alive and time.monotonic() < until:  # noqa: ASYNC110  a process that ends tells nobody
             await asyncio.sleep(POLL)
         return not self.alive
 
@@ -105,7 +105,7 @@ class Worker:
 
 @asynccontextmanager
 async def outside(module: str, *arguments: str) -> AsyncIterator[int]:
-    """Run a module of this package as a process that prints its port and ends with its standard input; give the port."""
+    """Give the port of a module of this package that runs as a process, which ends with its standard input."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

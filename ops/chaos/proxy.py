@@ -13,7 +13,7 @@ READ = 65_536
 
 
 class Proxy:
-    """Passes bytes on to `target`, a port; a stall and a delay hit every connection, other faults those that are open."""
+    """Passes bytes on to the port `target`; a stall and a delay hit every connection, other faults the open ones."""
 
     def __init__(self, chance: random.Random) -> None:
         self.port = 0

@@ -103,7 +103,7 @@ async def _settled(here: Town, talking: Sequence["asyncio.Future[None]"]) -> Non
     """Wait until all that was said has its reply and no command waits; or for as long as anybody could."""
     until = time.monotonic() + SETTLED
     await asyncio.wait(talking, timeout=SETTLED)
-    while await waiting(here) and time.monotonic() < until:
+    while await waiting(here) and time.monotonic() < until:  # noqa: ASYNC110  a stream tells nobody when it is empty
         await asyncio.sleep(0.5)
 
 

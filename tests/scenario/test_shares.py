@@ -72,11 +72,11 @@ async def test_a_partition_that_is_lost_while_its_commands_are_asked_for_is_anot
     await bus.asked.wait()
     partition = partition_of(CHAT, bus.partitions)
     async with asyncio.timeout(10):
-        while await theirs.acquire(AGENT, partition) is None:
+        while await theirs.acquire(AGENT, partition) is None:  # noqa: ASYNC110  a lease lapses and tells nobody
             await asyncio.sleep(TTL / 4)
     keeping = asyncio.ensure_future(shares.keep())
     async with asyncio.timeout(10):
-        while shares.owns(AGENT, CHAT):
+        while shares.owns(AGENT, CHAT):  # noqa: ASYNC110  likewise
             await asyncio.sleep(TTL / 4)
     bus.go_on.set()
     await sharing
