@@ -47,7 +47,7 @@ def judged(evidence: Evidence) -> list[Broken]:
     ]
     found = list(check(History(logs=evidence.logs, commands=commands, effects=effects), settled=True))
     found += [Broken(6, ask.message, ask.invalid) for ask in evidence.asked if ask.invalid]
-    found += [*_questions(evidence), *_unstarted(evidence)]
+    found += [*asked_again(evidence), *_unstarted(evidence)]
     found += [Broken(3, start.conversation, f"doubled: {why}") for start, why in _doubled_starts(evidence.starts)]
     return found
 
@@ -86,7 +86,7 @@ def _unstarted(evidence: Evidence) -> Iterator[Broken]:
                     yield Broken(3, name, f"call {event.call} returned and never started")
 
 
-def _questions(evidence: Evidence) -> Iterator[Broken]:
+def asked_again(evidence: Evidence) -> Iterator[Broken]:
     """Look for questions to the model that no request in the log stands for: recorded answers that were asked again."""
     counts = Counter((ask.message, ask.round) for ask in evidence.asked)
     owed: defaultdict[tuple[str, int], int] = defaultdict(int)

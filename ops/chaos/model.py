@@ -79,7 +79,7 @@ class ModelServer:
         request = Asked(message=script.id, round=done, time=_now(), fault=fault, invalid=problem_of(messages) or "")
         self._file.write(msgspec.json.encode(request) + b"\n")
         self._file.flush()
-        await asyncio.sleep(script.thinks)
+        await asyncio.sleep(script.thinks if nth == 1 else 0)
         match fault:
             case "429":
                 await _send(writer, 429, {"error": {"message": "slow down"}}, "Retry-After: 1")

@@ -33,7 +33,7 @@ class Worker:
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.process = process
         self.log = log
-        self.stopped = False
+        self.leaving = False
 
     @classmethod
     def start(
@@ -83,7 +83,7 @@ class Worker:
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; nothing happens if it is gone."""
-        self.stopped = number == signal.SIGSTOP or (self.stopped and number != signal.SIGCONT)
+        self.leaving = self.leaving or number == signal.SIGTERM
         if self.alive:
             self.process.send_signal(number)
 

@@ -13,7 +13,10 @@ class Call(Struct, frozen=True, array_like=True):
 
 
 class Script(Struct, frozen=True):
-    """Is what the user says, as JSON: the message's id, the calls of each round, the seconds that each answer takes."""
+    """Is what the user says, as JSON: the message's id, the calls of each round, the seconds that each answer takes.
+
+    An answer that is asked for again takes no time.
+    """
 
     id: str
     rounds: list[list[Call]] = []
