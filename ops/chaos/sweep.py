@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from agent_runtime_framework import Client
-from agent_runtime_framework.events import ConversationId, Stored, WriterId
+from agent_runtime_framework.events import ConversationId, Stored
 from agent_runtime_framework.runtime.follower import Follower
 from agent_runtime_framework.runtime.testing.rules import Broken
 
@@ -95,6 +95,7 @@ async def sweep() -> Sweep:
 async def _killed(here: Town, client: Client, name: str, at: int, calls: list[list[Call]]) -> Killed:
     """Let a turn begin, kill its worker at the commit number `at`, and wait for the reply."""
     conversation = ConversationId(name)
+    await asyncio.gather(*(worker.until_ready() for worker in here.alive[:2]))
     await client.send(AGENT, conversation, Script(f"{name}-hello").text(), message_id=f"{name}-hello")
     script = Script(f"{name}-m-1", calls, STEP)
     sent = Sent(script.id, conversation, "say", time.monotonic())
@@ -102,12 +103,11 @@ async def _killed(here: Town, client: Client, name: str, at: int, calls: list[li
     await client.publish(AGENT, conversation, script.text(), message_id=script.id)
     sent.acknowledged = True
     writer, when = await heard
+    if writer:
+        here.start_worker(*AGENTS)
     reply = await client.send(AGENT, conversation, script.text(), message_id=script.id, timeout=PATIENCE)
     if reply.text == script.reply:
         sent.replied = time.monotonic()
-    replacement = here.start_worker(*AGENTS) if writer else None
-    if replacement is not None:
-        await replacement.until_ready()
     return Killed(sent, at, writer, time.monotonic() - when if writer else 0.0)
 
 
@@ -115,14 +115,15 @@ async def _kill_at(
     here: Town, client: Client, conversation: ConversationId, at: int, script: Script
 ) -> tuple[str, float]:
     """Kill the writer of the turn's frame number `at` when it is heard; return who that was, or nobody, and when."""
-    pids = {member.worker: member.pid for member in await client.substrate.members.members()}
     begun = 0
     async for heard in Follower(client.substrate.log, client.substrate.live).follow(conversation):
         if not isinstance(heard, Stored):
             continue
         begun += bool(begun) or heard.frame.command == script.id
         if begun == at:
-            worker = next(one for one in here.alive if one.pid == pids[WriterId(heard.frame.writer)])
+            members = await client.substrate.members.members()
+            pid = next(member.pid for member in members if member.worker == heard.frame.writer)
+            worker = next(one for one in here.alive if one.pid == pid)
             worker.signal(signal.SIGKILL)
             return heard.frame.writer, time.monotonic()
         if begun and heard.frame.status == "idle":
