@@ -3,7 +3,8 @@
 Three figures, each over some rounds, by two real workers on one server which writes every message through:
 
 - `kill`: kill -9 in mid-turn, a tool working or the model being asked; to the reply by the other worker.
-- `leave`: SIGTERM, and a message to a conversation of the leaving worker at the same moment; to its reply by the other.
+- `leave`: SIGTERM, and a message to a conversation of the leaving worker as soon as it knows that it is to leave; from
+  the signal to the reply by the other.
 - `leave_busy`: the same, while a tool works for seconds in another of its partitions; the message does not wait for it.
 """
 
@@ -19,13 +20,16 @@ from agent_runtime_framework.events import AgentKey, ConversationId
 from agent_runtime_framework.runtime.bus import partition_of
 
 from .figures import Spread
-from .processes import POLL, Worker
+from .processes import Worker
 from .script import Call, Script
 from .town import NAMESPACE, Town, town
 
 AGENT = "chaos"
 AGENTS = ("ops.chaos.agent:agent",)
 ROUNDS = 30
+
+IN_ALL = 3
+"""So many times as many rounds there are at most, where some say nothing."""
 
 WORKS = 3.0
 """Seconds that the tool of the turn works that nobody is to wait for."""
@@ -35,6 +39,9 @@ LONG = 60.0
 
 KILL_WITHIN, LEAVE_WITHIN = 4.0, 0.5
 """What p95 is to reach, in seconds."""
+
+LOOK = 0.002
+"""Seconds between two looks at what another process wrote down."""
 
 SHARED = 30.0
 """Seconds until both workers must have their shares."""
@@ -70,11 +77,15 @@ async def failover(rounds: int = ROUNDS) -> Failover:
     return Failover(Spread.of(kills), Spread.of(leaves), Spread.of(busy))
 
 
-async def _measured(pair: "Pair", rounds: int, one: Callable[[int], Awaitable[float]]) -> list[float]:
-    found = []
-    for number in range(rounds):
+async def _measured(pair: "Pair", rounds: int, one: Callable[[int], Awaitable[float | None]]) -> list[float]:
+    found: list[float] = []
+    for number in range(IN_ALL * rounds):
         await pair.complete()
-        found.append(await one(number))
+        seconds = await one(number)
+        if seconds is not None:
+            found.append(seconds)
+        if len(found) == rounds:
+            break
     return found
 
 
@@ -119,10 +130,14 @@ class Pair:
         await sending
         return time.monotonic() - began
 
-    async def leave(self, *, busy: bool) -> float:
-        """Let the owner of a conversation leave, and say something there at once; return the seconds to the reply."""
+    async def leave(self, *, busy: bool) -> float | None:
+        """Let the owner of a conversation leave, and say something there as soon as it knows.
+
+        Return the seconds from the signal to the reply; None if it still was the leaving worker's.
+        """
         conversation = await self._greeted()
         worker = await self._owner(conversation)
+        owner = await self._last_writer(conversation)
         other = None
         if busy:
             elsewhere = await self._greeted(besides=conversation, worker=worker)
@@ -131,11 +146,12 @@ class Pair:
             await self._until(lambda: self._started(script))
         began = time.monotonic()
         worker.signal(signal.SIGTERM)
+        await self._until(lambda: b"leaving:" in worker.log.read_bytes())
         await self._send(conversation, Script(self._id()))
         waited = time.monotonic() - began
         if other is not None:
             await other
-        return waited
+        return waited if await self._last_writer(conversation) != owner else None
 
     async def _greeted(self, besides: str = "", worker: Worker | None = None) -> ConversationId:
         """Return a new conversation that has had a turn: of that worker, in another partition than `besides`."""
@@ -149,6 +165,10 @@ class Pair:
                 continue
             await self._send(name, Script(self._id()))
             return name
+
+    async def _last_writer(self, conversation: ConversationId) -> str:
+        last = await self._client.substrate.log.last(conversation)
+        return "" if last is None else last.frame.writer
 
     async def _owner(self, conversation: ConversationId) -> Worker:
         owner = await self._client.owner(AGENT, conversation)
@@ -173,4 +193,4 @@ class Pair:
     async def _until(true: Callable[[], bool]) -> None:
         async with asyncio.timeout(LONG):
             while not true():  # noqa: ASYNC110  another process writes that down
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(LOOK)

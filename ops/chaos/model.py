@@ -63,8 +63,8 @@ class ModelServer:
                 if not await self._answer(msgspec.json.decode(body), writer):
                     writer.transport.abort()
                     return
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # a killed worker
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # a killed worker, or the end
         finally:
             writer.close()
 
