@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cluster", type=int, choices=(1, 3), default=1, help="so many servers")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--talkers", type=int, default=24, help="so many conversations at a time")
+    parser.add_argument("--keep", action="store_true", help="the directory with the logs, though nothing is broken")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each figure of failover")
     return parser
 
@@ -56,6 +57,7 @@ def _run(options: argparse.Namespace) -> int:
         servers=options.cluster,
         workers=options.workers,
         talkers=options.talkers,
+        keep=options.keep,
     )
     verdict = _until_signalled(run(chaos))
     _say(verdict, verdict.figures.line(), as_json=options.json)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, JourneyConfig, OpenAIClient, tool
@@ -79,6 +79,12 @@ class ChaosAgent(JourneyAgent[State, Tools, Step]):
     prompts = {Step.EVEN: "Do what you are told, evenly.", Step.ODD: "Do what you are told, oddly."}  # noqa: RUF012
 
 
+class HastyAgent(ChaosAgent):
+    """Lets a message end the turn in progress."""
+
+    key = "hasty"
+
+
 class StrayAgent(ChaosAgent):
     """Gets what is meant for nobody: messages under another agent's key."""
 
@@ -88,4 +94,5 @@ class StrayAgent(ChaosAgent):
 client = OpenAIClient("gpt-chaos")
 config = JourneyConfig(history_turns=4, model_timeout=20.0, tool_timeout=60.0)
 agent = ChaosAgent(client, config)
+hasty = HastyAgent(client, replace(config, mailbox="interrupt"))
 stray = StrayAgent(client, config)

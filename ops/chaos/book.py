@@ -12,6 +12,7 @@ class Sent(Struct):
     """Is one command that a client sent, under one id however often.
 
     Attributes:
+        agent: whose key it bears.
         kind: `say`, `cancel`, or `stray` for a message under another agent's key.
         acknowledged: whether a publish of it returned; only then it may not be lost.
         began, replied: seconds of a clock that never runs backwards; `replied` is None unless the reply was heard.
@@ -21,6 +22,7 @@ class Sent(Struct):
 
     id: str
     conversation: ConversationId
+    agent: str
     kind: str
     began: float
     acknowledged: bool = False
@@ -44,9 +46,9 @@ class Book:
         self.deeds: list[Deed] = []
         self.broken: list[Broken] = []
 
-    def send(self, id_: str, conversation: ConversationId, kind: str) -> Sent:
+    def send(self, id_: str, conversation: ConversationId, agent: str, kind: str = "say") -> Sent:
         """Write down a command that is about to be sent."""
-        sent = Sent(id_, conversation, kind, time.monotonic())
+        sent = Sent(id_, conversation, agent, kind, time.monotonic())
         self.sent[conversation, id_] = sent
         return sent
 

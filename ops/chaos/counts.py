@@ -28,11 +28,7 @@ class Evidence(Struct, frozen=True):
 
 def judged(evidence: Evidence) -> list[Broken]:
     """Return everything that does not hold."""
-    commands = [
-        Command("stray" if sent.kind == "stray" else "chaos", sent.conversation, sent.id)
-        for sent in evidence.sent
-        if sent.acknowledged
-    ]
+    commands = [Command(sent.agent, sent.conversation, sent.id) for sent in evidence.sent if sent.acknowledged]
     effects = [
         Effect(
             conversation=start.conversation,

@@ -47,6 +47,11 @@ class Monkey:
         self._asked: set[int] = set()
         self._bag: list[str] = []
 
+    async def begin(self) -> None:
+        """Start the workers, and wait until they are ready."""
+        self._tend()
+        await asyncio.gather(*(worker.until_ready() for worker in self._town.workers))
+
     async def run(self, seconds: float) -> None:
         """Do harm for so many seconds."""
         with contextlib.suppress(TimeoutError):
@@ -93,7 +98,12 @@ class Monkey:
                         )
                     )
         while len(self._staying()) < self._workers:
-            self._town.start_worker()
+            self._start()
+
+    def _start(self) -> Worker:
+        """Start a worker; every other one runs few turns at once, so that some have to wait."""
+        few = ("--concurrency", "5") if len(self._town.workers) % 2 else ()
+        return self._town.start_worker(options=("--grace", str(GRACE), *few))
 
     def _staying(self) -> list[Worker]:
         return [worker for worker in self._town.alive if worker.pid not in self._asked]
@@ -148,7 +158,7 @@ class Monkey:
 
     def _join(self) -> None:
         if len(self._staying()) < self._workers + 2:
-            self._book.do("join", self._town.start_worker().pid)
+            self._book.do("join", self._start().pid)
         else:
             self._leave()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ARF = Path(sys.executable).with_name("arf")
-AGENTS = ("ops.chaos.agent:agent", "ops.chaos.agent:stray")
+AGENTS = ("ops.chaos.agent:agent", "ops.chaos.agent:hasty", "ops.chaos.agent:stray")
 
 READY = 60.0
 """Seconds until a worker must be ready while nothing is broken."""

@@ -34,6 +34,7 @@ class Chaos(Struct, frozen=True, kw_only=True):
         talkers: so many conversations at a time.
         doors: so many connections the talkers share.
         faults: the share of requests to the model that go wrong on purpose.
+        keep: leave the directory with the logs, also where nothing is broken.
 
     """
 
@@ -44,10 +45,11 @@ class Chaos(Struct, frozen=True, kw_only=True):
     talkers: int = 24
     doors: int = 4
     faults: float = 0.05
+    keep: bool = False
 
 
 class Verdict(Struct, frozen=True):
-    """Is what a run came to; `path` is what it left where something is broken, else empty."""
+    """Is what a run came to; `path` is what it left, or empty."""
 
     figures: Figures
     broken: list[Broken]
@@ -58,10 +60,9 @@ async def run(chaos: Chaos) -> Verdict:
     """Run, and judge."""
     book = Book()
     async with town(nodes=chaos.servers, proxies=2, faults=chaos.faults, seed=chaos.seed) as here:
-        for _ in range(chaos.workers):
-            here.start_worker()
-        await asyncio.gather(*(worker.until_ready() for worker in here.workers))
-        await _harm(chaos, here, book)
+        monkey = Monkey(here, book, random.Random(f"{chaos.seed}-monkey"), workers=chaos.workers)
+        await monkey.begin()
+        await _harm(chaos, here, book, monkey)
         evidence = await _evidence(here, book)
         await here.end_workers()
         broken = [*book.broken, *judged(evidence)]
@@ -74,18 +75,18 @@ async def run(chaos: Chaos) -> Verdict:
             workers=chaos.workers,
             broken=len(broken),
         )
-        if broken:
+        kept = bool(broken) or chaos.keep
+        if kept:
             _keep(here, evidence, book)
-        return Verdict(told, broken, str(here.path) if broken else "")
+        return Verdict(told, broken, str(here.path) if kept else "")
 
 
-async def _harm(chaos: Chaos, here: Town, book: Book) -> None:
+async def _harm(chaos: Chaos, here: Town, book: Book, monkey: Monkey) -> None:
     async with clients(here, chaos.doors) as doors:
         talkers = [
             Talker(str(number), doors[number % chaos.doors], book, random.Random(f"{chaos.seed}-talker-{number}"))
             for number in range(chaos.talkers)
         ]
-        monkey = Monkey(here, book, random.Random(f"{chaos.seed}-monkey"), workers=chaos.workers)
         talking = [asyncio.ensure_future(talker.run()) for talker in talkers]
         try:
             await monkey.run(chaos.seconds)

@@ -98,7 +98,7 @@ async def _killed(here: Town, client: Client, name: str, at: int, calls: list[li
     await asyncio.gather(*(worker.until_ready() for worker in here.alive[:2]))
     await client.send(AGENT, conversation, Script(f"{name}-hello").text(), message_id=f"{name}-hello")
     script = Script(f"{name}-m-1", calls, STEP)
-    sent = Sent(script.id, conversation, "say", time.monotonic())
+    sent = Sent(script.id, conversation, AGENT, "say", time.monotonic())
     heard = asyncio.ensure_future(_kill_at(here, client, conversation, at, script))
     await client.publish(AGENT, conversation, script.text(), message_id=script.id)
     sent.acknowledged = True

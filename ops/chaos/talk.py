@@ -14,7 +14,7 @@ from .book import Book, Sent
 from .script import Call, Script
 from .town import NAMESPACE, Town
 
-AGENT, STRAY = "chaos", "stray"
+AGENT, HASTY, STRAY = "chaos", "hasty", "stray"
 TOOLS = ("look", "reserve", "charge")
 MESSAGES = 12
 """So many messages one conversation has, more or less."""
@@ -47,6 +47,7 @@ class Talker:
         self._talks = 0
         self._said = 0
         self._conversation = ConversationId("")
+        self._agent = AGENT
         self._replied: list[tuple[Sent, Script]] = []
 
     def stop(self) -> None:
@@ -58,6 +59,7 @@ class Talker:
         while not self._stopping.is_set():
             self._talks += 1
             self._conversation = ConversationId(f"c-{self._name}-{self._talks}")
+            self._agent = HASTY if self._chance.random() < 0.25 else AGENT
             self._said, self._replied = 0, []
             try:
                 await self._talk()
@@ -98,7 +100,7 @@ class Talker:
         except (Unavailable, NotFound):
             pass  # whether it was stored is not known, and another one would be another command
         else:
-            self._book.send(id_, self._conversation, "cancel").acknowledged = True
+            self._book.send(id_, self._conversation, self._agent, "cancel").acknowledged = True
         await self._hear(sent, script)
 
     async def _again(self) -> None:
@@ -110,13 +112,13 @@ class Talker:
         """Say something under another agent's key; it is refused."""
         self._said += 1
         script = Script(f"{self._conversation}-s-{self._said}")
-        await self._publish(self._book.send(script.id, self._conversation, "stray"), script, STRAY)
+        await self._publish(self._book.send(script.id, self._conversation, STRAY, "stray"), script, STRAY)
 
     async def _junk(self) -> None:
         """Put onto the bus what is no command; it is dropped."""
         bus, id_ = self._client.substrate.bus, f"junk-{self._chance.random()}"
         with suppress(Unavailable):  # junk may be lost
-            await bus.publish(AgentKey(AGENT), self._conversation, b"{junk", id=id_)
+            await bus.publish(AgentKey(self._agent), self._conversation, b"{junk", id=id_)
 
     def _new(self) -> tuple[Sent, Script]:
         self._said += 1
@@ -126,18 +128,18 @@ class Talker:
             for _ in range(chance.choice((0, 1, 1, 1, 2)))
         ]
         script = Script(f"{self._conversation}-m-{self._said}", rounds, chance.uniform(0, 0.3))
-        return self._book.send(script.id, self._conversation, "say"), script
+        return self._book.send(script.id, self._conversation, self._agent), script
 
     def _work(self) -> float:
         """Return how long a tool works: some longer than a lease."""
         return 3.0 if self._chance.random() < 0.03 else self._chance.uniform(0, 0.3)
 
-    async def _publish(self, sent: Sent, script: Script, agent: str = AGENT) -> None:
+    async def _publish(self, sent: Sent, script: Script, agent: str = "") -> None:
         """Publish until it is acknowledged."""
         while not sent.acknowledged:
             sent.tries += 1
             try:
-                await self._client.publish(agent, sent.conversation, script.text(), message_id=sent.id)
+                await self._client.publish(agent or self._agent, sent.conversation, script.text(), message_id=sent.id)
             except Unavailable:
                 await asyncio.sleep(PAUSE)
             else:
@@ -150,7 +152,7 @@ class Talker:
             sent.tries += 1
             try:
                 reply = await self._client.send(
-                    AGENT, sent.conversation, script.text(), message_id=sent.id, timeout=PATIENCE
+                    self._agent, sent.conversation, script.text(), message_id=sent.id, timeout=PATIENCE
                 )
             except Unavailable:
                 await asyncio.sleep(PAUSE)

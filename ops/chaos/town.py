@@ -5,7 +5,7 @@ import logging
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -54,11 +54,11 @@ class Town:
             return self.proxies[number % len(self.proxies)].url
         return self.proxies[number // 2 % len(self.proxies)].url if number % 2 and self.proxies else self.direct
 
-    def start_worker(self, *agents: str, grace: float = 10.0) -> Worker:
+    def start_worker(self, *agents: str, options: Sequence[str] = ()) -> Worker:
         """Start one more worker."""
         number = len(self.workers)
         env = {**self._env, "ARF_NATS_URL": self.url(number)}
-        worker = Worker.start(self.path, number, env, *agents, options=("--grace", str(grace)))
+        worker = Worker.start(self.path, number, env, *agents, options=options)
         self.workers.append(worker)
         return worker
 
