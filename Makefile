@@ -3,11 +3,12 @@
 # make check   style, types and import contracts only
 # make chaos   kill workers and servers for SECONDS=60 under SEED=1, on CLUSTER=1 or 3 servers, and see what holds
 # make failover  how long a conversation waits when its worker is killed or leaves
+# make sweep   kill a worker at every commit of a turn in turn
 # make format  format the code
 
 BIN = .venv/bin
 
-.PHONY: environment demo test check chaos failover format clean
+.PHONY: environment demo test check chaos failover sweep format clean
 
 environment:
 	@sh ops/environment
@@ -35,6 +36,9 @@ chaos: environment
 
 failover: environment
 	@$(BIN)/python -m ops.chaos failover $(CHAOS)
+
+sweep: environment
+	@$(BIN)/python -m ops.chaos sweep $(CHAOS)
 
 format: environment
 	$(BIN)/ruff format .
