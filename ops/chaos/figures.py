@@ -56,6 +56,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     worker_leaves: int
     worker_joins: int
     server_kills: int
+    server_freezes: int
     proxy_faults: int
     model_faults: int
     lost: int
@@ -98,6 +99,7 @@ def figures(
         worker_leaves=book.count("leave"),
         worker_joins=book.count("join"),
         server_kills=book.count("server"),
+        server_freezes=book.count("freeze"),
         proxy_faults=book.count(*FAULTS),
         model_faults=sum(bool(ask.fault) for ask in evidence.asked),
         lost=len(lost(evidence)),

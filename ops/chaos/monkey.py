@@ -14,11 +14,12 @@ from .processes import POLL, READY, Worker
 from .town import Town
 
 DEEDS = {
-    "kill": 6,
+    "kill": 8,
     "pause": 2,
     "leave": 2,
     "join": 1,
-    "server": 2,
+    "server": 3,
+    "freeze": 1,
     "stall": 2,
     "cut": 2,
     "half_close": 1,
@@ -120,6 +121,8 @@ class Monkey:
                 self._join()
             case "server":
                 self._begin(self._kill_server())
+            case "freeze":
+                self._begin(self._freeze_server())
             case _:
                 self._begin(self._fault(what))
 
@@ -170,6 +173,18 @@ class Monkey:
             await node.kill()
             await asyncio.sleep(self._chance.choice((0.0, 1.0, 2.5)))
             await node.start()
+            await node.healthy()
+
+    async def _freeze_server(self) -> None:
+        """Let one server stand still, and then go on with what it last knew."""
+        async with self._server:
+            node = self._chance.choice(self._town.nodes)
+            self._book.do("freeze")
+            node.server.signal(signal.SIGSTOP)
+            try:
+                await asyncio.sleep(self._chance.uniform(0.5, 5))
+            finally:
+                node.server.signal(signal.SIGCONT)
             await node.healthy()
 
     async def _fault(self, what: str) -> None:
