@@ -49,6 +49,11 @@ class Account:
         self._lines: dict[str, list[Line] | None] = {}
         self._last = ""
 
+    @property
+    def running(self) -> bool:
+        """Whether a turn is in progress."""
+        return self._told.turn is not None
+
     # --- entries
 
     def frame(self, stored: Stored) -> Problems:
@@ -75,7 +80,7 @@ class Account:
         self._looked[1] += 1
         return [] if self.has_outcome(id_) else [(1, f"command {id_!r} was acknowledged before it had an outcome")]
 
-    def tool(self, name: str, effect: str, key: str, call: str, state: dict[str, Any] | None) -> Problems:
+    def tool(self, name: str, effect: str | None, key: str, call: str, state: dict[str, Any] | None) -> Problems:
         """Enter the start of a tool."""
         self._looked[3] += 1
         where, _, at = key.rpartition("@")
@@ -114,7 +119,11 @@ class Account:
         asked = self._asked[request] = self._asked.get(request, 0) + 1
         recorded = self._requests.get(request, 0)
         if recorded == 0:
-            problems.append((6, f"the model was sent a request that is not recorded: {request[:12]}"))
+            owed = self._told.owed
+            if owed is None or owed[0] != "model":
+                problems.append((3, f"the model was asked before that is recorded: {request[:12]}"))
+            else:
+                problems.append((6, f"the model was sent something else than the log requests: {request[:12]}"))
         elif asked > recorded:
             problems.append(
                 (3, f"the model was asked {asked} times what is {recorded} times requested: {request[:12]}")
@@ -137,6 +146,9 @@ class Account:
             self._looked[1] += 1
             if not self.has_outcome(id_):
                 problems.append((1, f"command {id_!r} was acknowledged and has no outcome: it is lost"))
+        self._looked[8] += 1
+        if self._told.turn is not None:
+            problems.append((8, f"turn {self._told.turns} is in progress for ever: it is stuck"))
         for at in {0, len(self._frames) // 3, len(self._frames) // 2}:
             self._looked[4] += 1
             parts = fold(fold(initial(self._id), self._frames[:at]), self._frames[at:])

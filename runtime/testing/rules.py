@@ -39,7 +39,7 @@ class Effect(Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: the tool's, or the model's.
-        effect: the class that the tool has, whatever the log says.
+        effect: the class that the tool has, whatever the log says; None where that is not known.
         key: the idempotency key that the tool was given.
         call: what names the call apart from its key, such as an argument that the model made up; empty for nothing.
         state: the journey's state as the tool saw it, as plain JSON, or None if nobody looked.
@@ -51,7 +51,7 @@ class Effect(Struct, frozen=True, kw_only=True):
     conversation: ConversationId
     kind: Literal["tool", "model"]
     name: str = ""
-    effect: EffectClass = "once"
+    effect: EffectClass | None = None
     key: str = ""
     call: str = ""
     state: Mapping[str, Any] | None = None
@@ -179,6 +179,10 @@ class Checker:
         """Say whether a command has its outcome; one that nobody looks after has."""
         account = self._accounts.get(conversation)
         return conversation in self._spoiled or (account is not None and account.has_outcome(id_))
+
+    def running(self) -> bool:
+        """Say whether a turn is in progress anywhere that is looked after."""
+        return any(account.running for id_, account in self._accounts.items() if id_ not in self._spoiled)
 
     def settled(self) -> None:
         """Hear that everything is over."""

@@ -59,7 +59,7 @@ SECOND: list[dict[str, Any]] = [
     {"role": "assistant", "content": None, "tool_calls": [CALL]},
     {"role": "tool", "tool_call_id": "x", "content": "Added."},
 ]
-ADDED = Effect(conversation=CHAT, kind="tool", name="add", key="c-1@5.0", state={"n": 1})
+ADDED = Effect(conversation=CHAT, kind="tool", name="add", effect="once", key="c-1@5.0", state={"n": 1})
 ASKED = Effect(conversation=CHAT, kind="model", request="r-1", messages=FIRST)
 AGAIN = Effect(conversation=CHAT, kind="model", request="r-2", messages=SECOND)
 SAID = Command("a", CHAT, "m-1")
@@ -89,7 +89,7 @@ def test_a_sound_history_breaks_none() -> None:
 
 
 def test_a_command_without_an_outcome_is_lost() -> None:
-    assert broken(frames=log(*TURN[:3])) == [1]
+    assert broken(frames=log(*TURN[:3])) == [1, 8]
     assert broken(finished=[Command("a", CHAT, "m-2")]) == [1]
 
 
@@ -159,7 +159,8 @@ def test_a_transcript_that_is_not_valid_or_not_the_requested_one_is_seen(message
 
 
 def test_a_request_that_nobody_recorded_is_seen() -> None:
-    assert broken(structs.replace(ASKED, request="r-3")) == [6]
+    assert broken(structs.replace(ASKED, request="r-3")) == [3]
+    assert broken(structs.replace(ASKED, request="r-3"), frames=log(*TURN[:3])) == [6, 1, 8]
 
 
 def test_a_reader_that_writes_and_a_worker_that_ends_are_seen() -> None:
