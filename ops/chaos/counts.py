@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from agent_runtime_framework.events import ConversationId, ToolReturned
+from agent_runtime_framework.events import ConversationId, ToolReturned, UserSpoke
 from agent_runtime_framework.runtime.testing.rules import Broken, Command, Effect, History, check
 
 from .book import Sent
@@ -49,9 +49,21 @@ def judged(evidence: Evidence) -> list[Broken]:
 
 
 def lost(evidence: Evidence) -> list[Sent]:
-    """Return the acknowledged commands that have no outcome."""
+    """Return the commands that were acknowledged, or stand in a log, and have no outcome."""
     became = {name: outcomes(log) for name, log in evidence.logs.items()}
-    return [sent for sent in evidence.sent if sent.acknowledged and not became.get(sent.conversation, {}).get(sent.id)]
+    taken = {
+        (name, event.message_id)
+        for name, log in evidence.logs.items()
+        for stored in log
+        for event in stored.frame.events
+        if isinstance(event, UserSpoke)
+    }
+    return [
+        sent
+        for sent in evidence.sent
+        if (sent.acknowledged or (sent.conversation, sent.id) in taken)
+        and not became.get(sent.conversation, {}).get(sent.id)
+    ]
 
 
 def doubled(evidence: Evidence) -> int:

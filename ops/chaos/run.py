@@ -19,7 +19,7 @@ from .monkey import Monkey
 from .talk import Talker, clients
 from .town import Town, town
 
-SETTLED = 150.0
+SETTLED = 100.0
 """Seconds after the harm until every acknowledged command must have its outcome."""
 
 

@@ -22,6 +22,13 @@ MESSAGES = 12
 PATIENCE = 6.0
 """Seconds after which a client sends again."""
 
+GIVE_UP = 60.0
+"""Seconds after which an acknowledged message is not sent again.
+
+A message that is sent again may wake a turn that nobody would have gone on with.  So whoever waits that long leaves it
+to the runtime, and so does the last message of each conversation, which nobody waits for.
+"""
+
 PAUSE = 0.2
 
 
@@ -33,6 +40,10 @@ async def clients(town: Town, count: int) -> AsyncIterator[list[Client]]:
             await stack.enter_async_context(Client.connect(nats=town.url(number), namespace=NAMESPACE, create=False))
             for number in range(count)
         ]
+
+
+class Silence(Exception):
+    """Raised where no reply came for a long time."""
 
 
 class Talker:
@@ -63,6 +74,8 @@ class Talker:
             self._said, self._replied = 0, []
             try:
                 await self._talk()
+            except Silence:
+                continue  # whether the message has an outcome is seen in the end
             except Exception as error:  # noqa: BLE001  whatever else a client raises is what is looked for here
                 self._book.broken.append(Broken(8, self._conversation, f"the client raised {error!r}"))
 
@@ -75,6 +88,7 @@ class Talker:
             (step,) = self._chance.choices(steps, weights=(55, 15, 12, 8, 5, 5))
             await step()
             await asyncio.sleep(self._chance.uniform(0, 0.4))
+        await self._publish(*self._new())
 
     async def _send(self) -> None:
         """Say something and wait for the reply."""
@@ -147,8 +161,8 @@ class Talker:
 
     async def _hear(self, sent: Sent, script: Script) -> None:
         """Send until there is an outcome."""
-        known = sent.replied is not None
-        while True:
+        known, until = sent.replied is not None, time.monotonic() + GIVE_UP
+        while time.monotonic() < until:
             sent.tries += 1
             try:
                 reply = await self._client.send(
@@ -169,3 +183,5 @@ class Talker:
                 sent.replied = time.monotonic()
                 self._replied.append((sent, script))
             return
+        await self._publish(sent, script)
+        raise Silence

@@ -96,6 +96,13 @@ def test_an_acknowledged_command_without_an_outcome_is_lost() -> None:
     assert [one.id for one in lost(evidence(*TURN[:3]))] == ["m-1"]
 
 
+def test_a_message_that_was_taken_may_not_be_lost_though_its_sender_never_heard_so() -> None:
+    unheard = [replace(SENT, acknowledged=False)]
+
+    assert lost(replace(evidence(*TURN), sent=unheard)) == []
+    assert lost(replace(evidence(*TURN[:3]), sent=unheard)) == unheard
+
+
 def test_a_second_outcome_is_doubled() -> None:
     assert doubled(evidence(*TURN, (CommandRefused(command_id="m-1", reason="late"),))) == 1
 
