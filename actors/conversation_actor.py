@@ -161,9 +161,13 @@ class ConversationActor(AsyncioActor):
         if turn is None or theirs:
             self._life.leave(self)
 
+    def _is_answered_in(self, turn: Turn | None) -> bool:
+        """Say whether this agent's turn is in progress; of the end of another agent's turn nobody hears here."""
+        return turn is not None and self._conversation.agent == self.agent
+
     def _is_theirs(self, turn: Turn | None) -> bool:
         """Say whether a turn is in progress that another life began and this one has not taken over."""
-        return turn is not None and self._running != turn.number and self._conversation.agent == self.agent
+        return turn is not None and self._running != turn.number and self._is_answered_in(turn)
 
     def _may_speak(self, turn: Turn | None) -> bool:
         return bool(self._waiting) and (turn is None or self._journey.mailbox == "interrupt")
@@ -196,7 +200,7 @@ class ConversationActor(AsyncioActor):
                 stored = await self._patiently(lambda: self._log.append(self.id, frame, self._head))  # 2. append  # noqa: B023
             except Conflict:
                 await self._catch_up()
-                if isinstance(command, SayToAgent) and self._conversation.turn is not None:
+                if isinstance(command, SayToAgent) and self._is_answered_in(self._conversation.turn):
                     self._waiting.appendleft(command)
                     return
                 continue
