@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import shutil
 import time
 from collections.abc import Sequence
 
@@ -132,5 +131,3 @@ def _keep(here: Town, evidence: Evidence, book: Book) -> None:
     (here.path / "deeds.jsonl").write_bytes(b"".join(msgspec.json.encode(deed) + b"\n" for deed in book.deeds))
     (here.path / "sent.jsonl").write_bytes(b"".join(msgspec.json.encode(sent) + b"\n" for sent in book.sent.values()))
     (here.path / "keep").touch()
-    for store in here.path.glob("nats*/jetstream"):
-        shutil.rmtree(store, ignore_errors=True)
