@@ -2,11 +2,14 @@
 # make test    make the environment, install, check style, types and import contracts, run all tests
 # make simulate SEEDS=100000   run so many random simulations on all cores
 # make check   style, types and import contracts only
+# make chaos   kill workers and servers for SECONDS=60 under SEED=1, on CLUSTER=1 or 3 servers, and see what holds
+# make failover  how long a conversation waits when its worker is killed or leaves
+# make sweep   kill a worker at every commit of a turn in turn
 # make format  format the code
 
 BIN = .venv/bin
 
-.PHONY: environment demo test simulate check format clean
+.PHONY: environment demo test simulate check chaos failover sweep format clean
 
 environment:
 	@sh ops/environment
@@ -26,6 +29,20 @@ check: environment
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/mypy tests
+	$(BIN)/mypy ops
+
+SECONDS = 60
+SEED = 1
+CLUSTER = 1
+
+chaos: environment
+	@$(BIN)/python -m ops.chaos run --seconds $(SECONDS) --seed $(SEED) --cluster $(CLUSTER) $(CHAOS)
+
+failover: environment
+	@$(BIN)/python -m ops.chaos failover $(CHAOS)
+
+sweep: environment
+	@$(BIN)/python -m ops.chaos sweep $(CHAOS)
 
 format: environment
 	$(BIN)/ruff format .

@@ -168,7 +168,7 @@ class ConversationActor(AsyncioActor):
 
     def _is_theirs(self, turn: Turn | None) -> bool:
         """Say whether a turn is in progress that another life began and this one has not taken over."""
-        return turn is not None and self._running != turn.number and self._conversation.agent == self.agent
+        return turn is not None and self._running != turn.number and not self._is_anothers
 
     def _may_speak(self, turn: Turn | None) -> bool:
         if self._is_anothers:  # it is refused, whatever goes on there

@@ -233,6 +233,8 @@ class Shares:
                 await self._conversations.let_go(self._of(holding.key))
             await self._give_back(holding.lease)
             raise
+        if self._held.get(holding.key) is not holding:
+            await holding.stop()
 
     async def _give_back(self, lease: Lease) -> None:
         await self._substrate.leases.release(lease)

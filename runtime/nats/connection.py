@@ -34,6 +34,10 @@ class ApiError(FrameworkError):
         self.description = description
 
 
+class NobodyListens(Unavailable):
+    """Raised when nobody listens where a request went, so that it did nothing."""
+
+
 class _Error(Struct):
     err_code: int = 0
     description: str = ""
@@ -158,7 +162,9 @@ def _unanswered(client: Client, subject: str, error: Exception) -> Unavailable:
     if isinstance(client, Connection) and client.refused is not None:
         return AccessRefused(str(client.refused))
     if isinstance(error, nats.errors.NoRespondersError):
-        return Unavailable(f"nobody answers {subject}: the stream is missing, or JetStream is off on this NATS server")
+        return NobodyListens(
+            f"nobody answers {subject}: the stream is missing, or JetStream is off on this NATS server"
+        )
     return Unavailable(f"the NATS server did not answer {subject} ({str(error) or 'the connection was lost'})")
 
 

@@ -5,6 +5,7 @@ Direct Get inline: on the connection of the appends they would wait behind it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -15,7 +16,7 @@ from nats.aio.msg import Msg
 from ...events import AckLost, ConversationId, PositionMoved, TooLarge, Unavailable
 from ..clock import new_id
 from .client import Forbidden
-from .connection import ApiError, api, publish, request, request_many, status
+from .connection import ApiError, NobodyListens, api, publish, request, request_many, status
 from .names import Names
 
 BATCH = 1_000
@@ -24,6 +25,8 @@ BATCH_BYTES = 8 * 1024 * 1024
 
 _ANOTHER_IN_FLIGHT = 10164
 _IN_FLIGHT = 0.05  # seconds
+_LOOKS, _LOOK = 40, 0.05
+"""So often, and after so many seconds each, it is looked whether a consumer that was just made can be asked."""
 _POSITION_MOVED = frozenset({10071, _ANOTHER_IN_FLIGHT})
 _HEADER_BYTES = 1_024  # headers count against the server's limit of a message; ours are shorter
 _ABANDONED = 300 * 1_000_000_000
@@ -115,14 +118,22 @@ class JetStreamRecords:
         next_message = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         while pending > 0:
             batch = min(pending, BATCH)
-            payload = msgspec.json.encode({"batch": batch, "max_bytes": BATCH_BYTES, "no_wait": True})
-            answers = await request_many(self._reads, next_message, payload, ends=_Counter(batch).ends)
+            answers = await self._pull(next_message, batch)
             found = [answer for answer in answers if not status(answer)]
             for message in found:
                 yield message
             # none where some were promised: their subjects were purged meanwhile
             pending = pending - len(found) if found else 0
         await api(self._reads, f"CONSUMER.DELETE.{stream}.{consumer}")
+
+    async def _pull(self, subject: str, batch: int) -> list[Msg]:
+        """Return what a consumer gives; in a cluster it takes a moment until every server knows of a new one."""
+        payload = msgspec.json.encode({"batch": batch, "max_bytes": BATCH_BYTES, "no_wait": True})
+        for _ in range(_LOOKS):
+            with contextlib.suppress(NobodyListens):
+                return await request_many(self._reads, subject, payload, ends=_Counter(batch).ends)
+            await asyncio.sleep(_LOOK)
+        return await request_many(self._reads, subject, payload, ends=_Counter(batch).ends)
 
 
 class _Created(Struct):
