@@ -39,7 +39,6 @@ from .commands import (
     BusCommand,
     Command,
     FailTurn,
-    HaltTurn,
     InterruptTurn,
     Open,
     Outcome,
@@ -48,8 +47,8 @@ from .commands import (
     SayToAgent,
 )
 from .decide import overflow
+from .effect_task import EffectTask, performed
 from .life import Admitted, Delivered, Effects, Life, Message
-from .outcomes import broken
 from .settle import Journey, Settled, settle
 from .sizes import described
 
@@ -57,16 +56,6 @@ logger = logging.getLogger("agent_runtime_framework.actors")
 
 SAID_EVERY = 40
 """Of so many tries to reach the log one is logged: a conversation may wait for long, and many at once."""
-
-
-class _EffectTask(asyncio.Task[None]):
-    """Runs an effect, and knows whether that was ended from outside or by author code that cancelled its own task."""
-
-    ended_itself = False
-
-    def cancel(self, msg: object = None) -> bool:
-        self.ended_itself = self.ended_itself or asyncio.current_task(self.get_loop()) is self
-        return super().cancel(msg)
 
 
 class ConversationActor(AsyncioActor):
@@ -239,6 +228,11 @@ class ConversationActor(AsyncioActor):
         if not self._life.ownership.owns(self.agent, self.id):
             raise error
         logger.log(logging.DEBUG if tries % SAID_EVERY else logging.WARNING, "%s: %s; trying again", self.id, error)
+        if not tries % SAID_EVERY:
+            turn = self._conversation.turn
+            waits = [turn.message_id] if turn is not None else [one.command.id for one in self._unacknowledged[-1:]]
+            for id_ in waits:
+                await self._effects.queued(self.id, id_, 0, str(error))
         await self._life.pause()
 
     def _preceded(self, command: Command) -> tuple[Command, ...]:
@@ -327,7 +321,7 @@ class ConversationActor(AsyncioActor):
             self._effect[1].cancel()
             self._effect = None
         if owed is not None and self._effect is None and self._may_perform():
-            task = _EffectTask(self._effects_outcome(self._conversation, owed), loop=asyncio.get_running_loop())
+            task = EffectTask(self._effects_outcome(self._conversation, owed), loop=asyncio.get_running_loop())
             self._effect = (owed.id, task)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -340,17 +334,7 @@ class ConversationActor(AsyncioActor):
         self._life.busy(self, busy=self._effect is not None or not self.actor_inbox.empty())
 
     async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:
-        try:
-            outcome: Outcome | HaltTurn = await self._effects.perform(conversation, owed)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if not isinstance(task, _EffectTask) or not task.ended_itself:
-                raise
-            task.uncancel()
-            outcome = broken(owed, f"{described(error)}: it cancelled its own task")
-        except Exception as error:
-            logger.exception("the effect %s of %s broke", owed.id, self.id)
-            outcome = broken(owed, described(error))
+        outcome = await performed(self._effects, conversation, owed)
         if not self.actor_stopped.is_set():
             self.actor_ref.tell(outcome)
 

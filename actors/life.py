@@ -45,8 +45,8 @@ class Effects(Protocol):
     async def stored(self, stored: Stored, conversation: Conversation) -> None:
         """Hear of a frame that was stored, and of the conversation after it."""
 
-    async def queued(self, conversation: ConversationId, message_id: str, ahead: int) -> None:
-        """Hear that a message waits, and how many are answered before it, as far as that is known now."""
+    async def queued(self, conversation: ConversationId, message_id: str, ahead: int, reason: str = "") -> None:
+        """Hear that a message waits: so many are answered before it, as far as is known, or there is a reason."""
 
     def raised(self, conversation: ConversationId, turn: int, error: Exception) -> None:
         """Hear of what author code raised while a frame was settled; the turn failed with it."""

@@ -5,7 +5,7 @@ and finds the reply that is already recorded.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from .opening import Place, opened
 from .raised import raised_in
 from .substrate import Substrate
 from .summary import Summary, summary_of
-from .wire import Delta, Queued, encode
+from .wire import Delta, Queued, encode, waiting_for
 
 LOOK = 2.0
 """Seconds to find out why there is no reply."""
@@ -177,21 +177,25 @@ class Client:
         last = await self._log.last(conversation)
         if last is not None and last.frame.agent not in ("", say.agent):
             raise Refused(f"conversation {conversation!r} belongs to agent {last.frame.agent!r}, not to {say.agent!r}")
+        waits: list[Queued] = []
         try:
             async with asyncio.timeout(timeout):
-                return await self._say(conversation, say)
+                return await self._say(conversation, say, waits.append)
         except TimeoutError:
             nobody = await self._nobody(say.agent)
+            why = f", and {nobody}" if nobody else waiting_for(waits[-1]) if waits else ""
             raise Unavailable(
-                f"no reply from {say.agent!r} within {timeout:g} s{nobody and f', and {nobody}'}; message {say.id} is "
-                f"kept {'until one does' if nobody else 'and will be answered'}: send the same id again, or read the "
+                f"no reply from {say.agent!r} within {timeout:g} s{why}; message {say.id} is kept "
+                f"{'until one does' if nobody else 'and will be answered'}: send the same id again, or read the "
                 f"log of {conversation!r}"
             ) from None
 
-    async def _say(self, conversation: ConversationId, say: SayToAgent) -> Reply:
+    async def _say(self, conversation: ConversationId, say: SayToAgent, waits: Callable[[Queued], None]) -> Reply:
         await self._publish(conversation, say)
         now = initial(conversation)
         async for heard in self._follower.follow(conversation):
+            if isinstance(heard, Queued) and heard.message_id == say.id:
+                waits(heard)
             if not isinstance(heard, Stored):
                 continue
             for event in heard.frame.events:

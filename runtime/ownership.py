@@ -276,6 +276,11 @@ class Shares:
 
     async def _hand_on(self, holding: _Holding) -> None:
         """Give a partition back once its turns are over; where one is not within the grace, keep it for now."""
+        mending = self._mending.get(holding.key)
+        if mending is not None:
+            await asyncio.wait([mending])  # what it takes now is to be stopped, too
+        if self._held.get(holding.key) is not holding:
+            return
         holding.leaving = True
         await holding.stop()
         left = await self._conversations.finish(self._of(holding.key), self._grace)
@@ -303,13 +308,16 @@ class Shares:
         self._leaving = True
         by = self._clock.monotonic() + self._grace
         await self._all("leave the other workers", [self._substrate.members.leave(self._member().worker)])
-        left = await asyncio.gather(*(self._leave(holding, by) for holding in tuple(self._held.values())))
+        left = await asyncio.gather(*(self._leave(key, by) for key in tuple(self._held)))
         return sum(left)
 
-    async def _leave(self, holding: _Holding, by: float) -> int:
-        for under_way in (self._mending.get(holding.key), self._handing.get(holding.key)):
+    async def _leave(self, key: Key, by: float) -> int:
+        for under_way in (self._mending.get(key), self._handing.get(key)):
             if under_way is not None:
                 await asyncio.wait([under_way])
+        holding = self._held.get(key)
+        if holding is None:
+            return 0
         holding.leaving = True
         await holding.stop()
         left = await self._conversations.finish(self._of(holding.key), max(by - self._clock.monotonic(), 0))

@@ -43,20 +43,22 @@ class Delta(Struct, frozen=True, tag="delta"):
 
 
 class Queued(Struct, frozen=True, tag="queued"):
-    """Is a message that waits for its turn to begin; it is not in the log until then.
+    """Is a message that waits: for its turn to begin, which is in the log only then, or for a reason that is given.
 
     Attributes:
         message_id: of the message.
         ahead: how many turns are to begin or end before it, as far as that is known now.
+        reason: why its turn does not go on, such as a stream that is full; empty where it only waits its turn.
 
     >>> from agent_runtime_framework import Queued
     >>> Queued(message_id="m-2", ahead=1)
-    Queued(message_id='m-2', ahead=1)
+    Queued(message_id='m-2', ahead=1, reason='')
 
     """
 
     message_id: str
     ahead: int
+    reason: str = ""
 
 
 LiveMessage: TypeAlias = LiveFrame | Delta | Queued
@@ -103,3 +105,10 @@ def decode_live(data: bytes) -> LiveMessage:
         return _live.decode(data)
     except MALFORMED as error:
         raise InvalidInput(f"this is nothing a follower knows: {error}") from error
+
+
+def waiting_for(queued: Queued) -> str:
+    """Return in words what a message waits for, to be said after something else."""
+    if queued.reason:
+        return f", because it cannot be recorded now ({queued.reason})"
+    return f", because it waits its turn, {queued.ahead} ahead of it"

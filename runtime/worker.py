@@ -290,8 +290,8 @@ class Worker:
             await self._clock.sleep(REMIND_EVERY)
             await self._directory.remind(REMINDED)
 
-    async def _queued(self, conversation: ConversationId, message_id: str, ahead: int) -> None:
-        await _reported(self._substrate.live.publish(conversation, encode(Queued(message_id, ahead))))
+    async def _queued(self, conversation: ConversationId, message_id: str, ahead: int, reason: str) -> None:
+        await _reported(self._substrate.live.publish(conversation, encode(Queued(message_id, ahead, reason))))
 
     async def _announce(self, stored: Stored, conversation: Conversation) -> None:  # noqa: ARG002  a follower folds it
         message = encode(LiveFrame(stored.head.position, Raw(stored.data)))

@@ -50,15 +50,15 @@ Halted: TypeAlias = Callable[[], Awaitable[bool]]
 """Says, before each model call and tool, whether the turn is to end instead."""
 
 
-TellQueued: TypeAlias = Callable[[ConversationId, str, int], Awaitable[None]]
-"""Hears that a message waits, and how many are answered before it."""
+TellQueued: TypeAlias = Callable[[ConversationId, str, int, str], Awaitable[None]]
+"""Hears that a message waits, how many are answered before it, and the reason if it is another."""
 
 
 async def nobody(stored: Stored, conversation: Conversation) -> None:
     """Tell nobody."""
 
 
-async def unheard(conversation: ConversationId, message_id: str, ahead: int) -> None:
+async def unheard(conversation: ConversationId, message_id: str, ahead: int, reason: str) -> None:
     """Tell nobody."""
 
 
@@ -121,9 +121,9 @@ class TurnEffects:
             self._tellers.add(task)
             task.add_done_callback(self._tellers.discard)
 
-    async def queued(self, conversation: ConversationId, message_id: str, ahead: int) -> None:
+    async def queued(self, conversation: ConversationId, message_id: str, ahead: int, reason: str = "") -> None:
         """Tell followers that a message waits."""
-        await self._queued(conversation, message_id, ahead)
+        await self._queued(conversation, message_id, ahead, reason)
 
     def raised(self, conversation: ConversationId, turn: int, error: Exception) -> None:
         """Keep what ends a turn until that is recorded, and say where it was raised."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import NoReply, Queued, Runtime
+from agent_runtime_framework import NoReply, Queued, Runtime, Unavailable
 from agent_runtime_framework.runtime import worker as worker_module
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.testing import ScriptedLLM
@@ -133,3 +133,17 @@ async def test_a_message_that_waits_when_the_worker_leaves_is_the_next_ones(subs
         async with working(agent, substrate=substrate) as rt:
             assert (await waiting).text == "Later."
             assert (await types(rt, "c-2")).count("turn.started") == 1
+
+
+async def test_who_gives_up_waiting_is_told_how_many_are_ahead() -> None:
+    gate = Gate()
+    with ScriptedLLM(gate, gate) as llm:
+        async with working(order_agent(llm), concurrency=1) as rt:
+            await rt.publish("order", "c-1", "one", message_id="m-1")
+            await gate.are_asked(1)
+            with pytest.raises(
+                Unavailable, match=r"within 0\.5 s, because it waits its turn, 1 ahead of it; message m-2"
+            ):
+                await rt.send("order", "c-1", "two", message_id="m-2", timeout=0.5)
+            gate.may.set()
+            assert (await rt.send("order", "c-1", "two", message_id="m-2", timeout=20)).text == "Done."

@@ -50,7 +50,8 @@ class _Events:
         output.flush()
 
     def queued(self, queued: Queued) -> None:
-        output.write_json({"type": "queued", "message_id": queued.message_id, "ahead": queued.ahead}, "jsonl")
+        said = {"message_id": queued.message_id, "ahead": queued.ahead, "reason": queued.reason}
+        output.write_json({"type": "queued", **said}, "jsonl")
         output.flush()
 
 

@@ -81,7 +81,8 @@ def print_line(console: Console, recorded: Recorded, summary: str) -> None:
 
 def print_queued(console: Console, queued: Queued) -> None:
     """Print on one line that a message waits."""
-    _print_cut(console, Text(f"     queued: message {queued.message_id} waits, {queued.ahead} ahead of it", "dim"))
+    why = queued.reason or f"{queued.ahead} ahead of it"
+    _print_cut(console, Text(f"     queued: message {queued.message_id} waits: {why}", "dim"))
 
 
 def _print_cut(console: Console, line: Text) -> None:

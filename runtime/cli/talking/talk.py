@@ -106,7 +106,7 @@ class Talk:
         if self._awaited is None or self._awaited.id != queued.message_id:
             return
         if not self._queued:
-            self._teller.notice(f"queued: {queued.ahead} ahead")
+            self._teller.notice(f"queued: {queued.reason or f'{queued.ahead} ahead'}")
         self._queued = True
 
     def _hear(self, recorded: Recorded) -> None:
