@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import AgentContext, InvalidInput, JourneyConfig, NoReply, Refused
+from agent_runtime_framework import AgentContext, InvalidInput, JourneyConfig, NoReply, Refused, Runtime
 from agent_runtime_framework.actors import SayToAgent
 from agent_runtime_framework.events import AgentKey, ConversationId, ToolFailed, TurnCancelled
 from agent_runtime_framework.runtime.substrate import Substrate
@@ -159,3 +159,34 @@ async def test_another_word_for_it_is_refused_before_anything_runs() -> None:
     with pytest.raises(InvalidInput, match=says):
         async with working(agent):
             raise AssertionError("it works")
+
+
+@pytest.mark.parametrize("how", ["stop", "cancel"])
+async def test_a_worker_that_ends_in_mid_turn_cancels_nobodys_turn(substrate: Substrate, how: str) -> None:
+    class Slow(OrderTools):
+        async def look(self) -> str:
+            begun.set()
+            return await asyncio.sleep(0 if go_on.is_set() else 60, "seen")
+
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    with ScriptedLLM(calls(("look", {})), "Looked.") as llm:
+        agent = Beginning(llm, Step.ORDER)
+        agent.tools_type = Slow
+        async with Runtime([agent], substrate=substrate, grace=0) as ending:
+            worker = ending.worker()
+            running = asyncio.ensure_future(worker.run())
+            assert await worker.owned(running)
+            sending = asyncio.ensure_future(ending.send("order", "c-1", "look", timeout=20))
+            await begun.wait()
+            if how == "stop":
+                worker.stop()
+            else:
+                running.cancel()
+            await asyncio.wait([running])
+        go_on.set()
+        async with working(agent, substrate=substrate) as rt:
+            assert (await sending).text == "Looked."
+            every = await types(rt, "c-1")
+
+    assert every.count("turn.resumed") == every.count("turn.completed") == 1
+    assert not {"turn.cancelled", "turn.failed", "tool.failed"} & set(every)
