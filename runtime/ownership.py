@@ -30,6 +30,10 @@ SETTLING = 0.25
 """Part of a lease's life in which workers that are there hand on what became ours, if nothing runs there."""
 
 
+AT_ONCE = 50
+"""So many partitions are taken at once: there may be hundreds, and each request is to be answered in time."""
+
+
 class Conversations(Protocol):
     """Is what runs here in the conversations that are owned."""
 
@@ -104,6 +108,7 @@ class Shares:
         self._mending: dict[Key, asyncio.Task[None]] = {}
         self._handing: dict[Key, asyncio.Task[None]] = {}
         self._later: dict[Key, float] = {}
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._since = clock.monotonic()
         self._declined: tuple[str, ...] = ()
         self._leaving = False
@@ -158,8 +163,7 @@ class Shares:
         heart = substrate.heart or LoopHeart(substrate.leases, substrate.members, self._clock)
         async with heart.beats(self._beating) as beats:
             async for beat in beats:
-                if beat.errors:
-                    logger.warning("cannot hold all partitions now: %s", "; ".join(beat.errors))
+                _warn("hold all partitions now", beat.errors)
                 for lease in beat.kept:
                     holding = self._held.get((lease.agent, lease.partition))
                     if holding is not None and holding.lease == lease:
@@ -269,10 +273,11 @@ class Shares:
             self.settled.set()
 
     async def _acquire(self, key: Key) -> None:
-        asked = self._clock.monotonic()
-        lease = await self._substrate.leases.acquire(*key)
-        if lease is not None:
-            await self._begin(_Holding(lease, asked + self._substrate.leases.ttl))
+        async with self._room:
+            asked = self._clock.monotonic()
+            lease = await self._substrate.leases.acquire(*key)
+            if lease is not None:
+                await self._begin(_Holding(lease, asked + self._substrate.leases.ttl))
 
     async def _hand_on(self, holding: _Holding) -> None:
         """Give a partition back once its turns are over; where one is not within the grace, keep it for now."""
@@ -327,8 +332,13 @@ class Shares:
     async def _all(self, what: str, works: Iterable[Awaitable[None]]) -> None:
         """Do all of it, and warn of what cannot be done now."""
         results = await asyncio.gather(*works, return_exceptions=True)
-        for error in sorted({str(result) for result in results if isinstance(result, FrameworkError)}):
-            logger.warning("cannot %s: %s", what, error)
+        _warn(what, sorted({str(result) for result in results if isinstance(result, FrameworkError)}))
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, FrameworkError):
                 raise result
+
+
+def _warn(what: str, errors: Sequence[str]) -> None:
+    if errors:
+        more = f" (and {len(errors) - 1} more such errors)" if len(errors) > 1 else ""
+        logger.warning("cannot %s: %s%s", what, errors[0], more)

@@ -299,13 +299,9 @@ def _consumer(lease: Lease) -> str:
 
 
 async def _take_over(client: Client, names: Names, lease: Lease) -> bool:
-    """Make the lease's consumer the only one of its partition; return False if a newer one is there."""
+    """Make the lease's consumer, anew, the only one of its partition; return False if a newer one is there."""
     for _ in range(ATTEMPTS):
-        epochs = await _epochs(client, names, lease)
-        if any(epoch > lease.epoch for epoch in epochs):
-            return False
-        for epoch in epochs:
-            await _delete(client, names, f"{_prefix(lease)}-{epoch}")
+        await _delete(client, names, _consumer(lease))
         try:
             await _create(client, names, lease)
         except ApiError as error:
@@ -313,6 +309,12 @@ async def _take_over(client: Client, names: Names, lease: Lease) -> bool:
                 raise
         else:
             return True
+        # all consumers are listed only where one is in the way: there may be thousands
+        epochs = await _epochs(client, names, lease)
+        if any(epoch > lease.epoch for epoch in epochs):
+            return False
+        for epoch in epochs:
+            await _delete(client, names, f"{_prefix(lease)}-{epoch}")
     raise Unavailable(
         f"a consumer of {names.command_stream} that is not of this framework takes from "
         f"{names.partition_filter(lease.agent, lease.partition)}: delete it"

@@ -24,6 +24,9 @@ WRONG_REVISION = frozenset({10071, 10164})
 
 EPOCH = "Arf-Epoch"
 
+AT_ONCE = 50
+"""So many leases are asked about at once: a worker may have hundreds, and each is to be answered in time."""
+
 
 class _Entry(Struct, frozen=True):
     """Is the last entry of a key: revision 0 if there is none, epoch 0 if nobody holds it."""
@@ -42,6 +45,7 @@ class NatsLeases:
         self._client = client
         self._names = names
         self._holder = holder.encode()
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._revisions: dict[tuple[AgentKey, int], tuple[Lease, int]] = {}
 
     async def acquire(self, agent: AgentKey, partition: int) -> Lease | None:
@@ -92,7 +96,7 @@ class NatsLeases:
         """Put an entry if the key's last revision is the expected one; return its revision, or None."""
         guarded = {**headers, "Nats-Expected-Last-Subject-Sequence": str(expected)}
         try:
-            async with asyncio.timeout(self._patience):
+            async with self._room, asyncio.timeout(self._patience):
                 return (await publish(self._client, self._subject(key), value, guarded)).seq
         except TimeoutError as error:
             raise self._unanswered(key) from error
@@ -104,7 +108,7 @@ class NatsLeases:
     async def _last(self, key: str) -> _Entry:
         subject = f"$JS.API.DIRECT.GET.{self._names.lease_stream}.{self._subject(key)}"
         try:
-            async with asyncio.timeout(self._patience):
+            async with self._room, asyncio.timeout(self._patience):
                 answer = await request(self._client, subject, b"")
         except TimeoutError as error:
             raise self._unanswered(key) from error
