@@ -43,9 +43,10 @@ class Admission(Generic[T]):
 
     def ahead(self, one: T) -> int:
         """Return how many are let in before `one`, as far as can be said now."""
-        queue = self._suspects if self._asking.get(one) else self._others
-        place = queue.index(one) if one in self._asking else 0
-        return place + (0 if queue is self._suspects else len(self._suspects))
+        if one not in self._asking:
+            return len(self._asking)  # it asks again only when its own turn is over
+        queue = self._suspects if self._asking[one] else self._others
+        return queue.index(one) + (0 if self._asking[one] else len(self._suspects))
 
     def queue(self) -> tuple[T, ...]:
         """Return who waits, in order."""

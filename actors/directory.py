@@ -5,7 +5,8 @@ their conversation is no longer owned, or when an error stopped them; the next m
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Hashable
 
 from ..events import ConversationId, WriterId
 from .admission import Admission
@@ -13,11 +14,21 @@ from .conversation_actor import ConversationActor
 from .life import Admitted, Delivered, Everything, Life, Ownership
 
 Create = Callable[[str, ConversationId, Life], ConversationActor]
-Some = Callable[[str, ConversationId], bool]
+Key = tuple[str, ConversationId]
 Sleep = Callable[[float], Awaitable[None]]
 
 PAUSE = 0.25
 """Seconds between two tries to reach the log."""
+
+
+class _Part:
+    """Keeps the actors of one part of the conversations, and knows when nothing is in progress in any of them."""
+
+    def __init__(self) -> None:
+        self.actors: dict[Key, ConversationActor] = {}
+        self.busy: set[ConversationActor] = set()
+        self.quiet = asyncio.Event()
+        self.quiet.set()
 
 
 class Directory:
@@ -39,13 +50,11 @@ class Directory:
         self._ownership = Everything() if ownership is None else ownership
         self._create = create
         self._admission = Admission[ConversationActor](limit)
-        self._actors: dict[tuple[str, ConversationId], ConversationActor] = {}
-        self._used: dict[tuple[str, ConversationId], int] = {}
-        self._busy: set[ConversationActor] = set()
-        self._quieter = asyncio.Event()
+        self._parts: defaultdict[Hashable, _Part] = defaultdict(_Part)
+        self._used: dict[Key, int] = {}
 
     def __len__(self) -> int:
-        return len(self._actors)
+        return sum(len(part.actors) for part in self._parts.values())
 
     @property
     def writer(self) -> WriterId:
@@ -93,9 +102,10 @@ class Directory:
     def deliver(self, agent: str, conversation: ConversationId, delivered: Delivered) -> None:
         """Hand a command to its actor."""
         key = (agent, conversation)
-        actor = self._actors.get(key)
+        actors = self._part_of(*key).actors
+        actor = actors.get(key)
         if actor is None:
-            actor = self._actors[key] = self._create(agent, conversation, self)
+            actor = actors[key] = self._create(agent, conversation, self)
             actor.begin()
         self._used.pop(key, None)
         self._used[key] = self._now()
@@ -104,64 +114,74 @@ class Directory:
 
     def busy(self, actor: ConversationActor, *, busy: bool) -> None:
         """Hear whether anything is in progress in an actor."""
+        part = self._part_of(actor.agent, actor.id)
         if busy:
-            self._busy.add(actor)
+            part.busy.add(actor)
+            part.quiet.clear()
         else:
-            self._busy.discard(actor)
-            self._quieter.set()
+            part.busy.discard(actor)
+            if not part.busy:
+                part.quiet.set()
 
     def gone(self, actor: ConversationActor) -> None:
         """Hear that an actor stopped by an error."""
         key = (actor.agent, actor.id)
-        if self._actors.get(key) is actor:
-            del self._actors[key]
+        actors = self._part_of(*key).actors
+        if actors.get(key) is actor:
+            del actors[key]
             self._used.pop(key, None)
 
-    def abandon(self, lost: Some) -> int:
-        """Let go at once of the conversations for which `lost` is true; return how many these were."""
-        keys = [key for key in self._actors if lost(*key)]
+    def abandon(self, part: Hashable = None) -> int:
+        """Let go at once of the conversations of a part, or of all; return how many these were."""
+        keys = [key for each in self._chosen(part) for key in each.actors]
         for key in keys:
-            self._actors.pop(key).abandon()
+            self._part_of(*key).actors.pop(key).abandon()
             self._used.pop(key, None)
         return len(keys)
 
-    async def end(self, timeout: float, some: Some = lambda _agent, _conversation: True) -> int:
-        """Let go of conversations at once, all or some, and return how many, when nothing of theirs runs any more.
+    async def end(self, timeout: float, part: Hashable = None) -> int:
+        """Let go of the conversations of a part, or of all, and return how many, when nothing of theirs runs any more.
 
         What does not let itself be cancelled is waited for so many seconds.
         """
-        running = [task for key, actor in self._actors.items() if some(*key) for task in actor.running]
-        ended = self.abandon(some)
+        running = [task for each in self._chosen(part) for actor in each.actors.values() for task in actor.running]
+        ended = self.abandon(part)
         for task in running:
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=timeout)
         return ended
 
-    def in_progress(self, some: Some) -> int:
-        """Return in how many of some conversations anything is in progress."""
-        return sum(some(actor.agent, actor.id) for actor in self._busy)
+    def in_progress(self, part: Hashable = None) -> int:
+        """Return in how many conversations of a part, or of all, anything is in progress."""
+        return sum(len(each.busy) for each in self._chosen(part))
 
-    async def quiet(self, some: Some = lambda _agent, _conversation: True) -> None:
-        """Wait until nothing is in progress in any conversation, or in any of some."""
-        while self.in_progress(some):
-            self._quieter.clear()
-            await self._quieter.wait()
+    async def quiet(self, part: Hashable = None) -> None:
+        """Wait until nothing is in progress in any conversation of a part, or of all."""
+        while busy := next((each for each in self._chosen(part) if each.busy), None):
+            await busy.quiet.wait()
 
     async def remind(self, most: int) -> None:
         """Tell again of messages that wait: behind the turns in progress, and for `most` turns to be admitted."""
-        for actor in (*self._busy, *self._admission.queue()[:most]):
+        busy = [actor for part in self._parts.values() for actor in part.busy]
+        for actor in (*busy, *self._admission.queue()[:most]):
             await actor.remind()
+
+    def _part_of(self, agent: str, conversation: ConversationId) -> _Part:
+        return self._parts[self._ownership.part(agent, conversation)]
+
+    def _chosen(self, part: Hashable) -> list[_Part]:
+        return list(self._parts.values()) if part is None else [self._parts[part]]
 
     def passivate(self, idle_ms: int) -> int:
         """Drop the actors that nobody has spoken to for `idle_ms` and that owe nothing; return how many these were."""
         before = self._now() - idle_ms
-        old: list[tuple[str, ConversationId]] = []
+        old: list[Key] = []
         for key, used in self._used.items():
             if used > before:
                 break
-            if self._actors[key].idle:
+            if self._part_of(*key).actors[key].idle:
                 old.append(key)
         for key in old:
-            del self._actors[key], self._used[key]
+            del self._part_of(*key).actors[key], self._used[key]
         return len(old)

@@ -1,6 +1,6 @@
 """What an actor needs: the process that it lives in, what is its own there, and the world outside."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -55,6 +55,9 @@ class Effects(Protocol):
 class Ownership(Protocol):
     """Says what is a process's own."""
 
+    def part(self, agent: str, conversation: ConversationId) -> Hashable:
+        """Return which part of the conversations this one belongs to: what is owned or handed on is a whole part."""
+
     def owns(self, agent: str, conversation: ConversationId) -> bool:
         """Say whether the conversation is ours, as far as is known."""
 
@@ -67,6 +70,10 @@ class Ownership(Protocol):
 
 class Everything:
     """Is the ownership of a process that shares nothing."""
+
+    def part(self, agent: str, conversation: ConversationId) -> Hashable:  # noqa: ARG002  all alike
+        """Return the one part that there is."""
+        return ""
 
     def owns(self, _agent: str, _conversation: ConversationId) -> bool:
         """Say that it is ours."""

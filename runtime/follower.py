@@ -71,19 +71,24 @@ class Follower:
     async def _heard(self, messages: AsyncIterator[bytes]) -> AsyncIterator[LiveFrame | Delta | Queued | None]:
         """Yield what is heard; None for silence, and for a message that nobody can read."""
         waiting: asyncio.Task[bytes] | None = None
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._silence
         try:
             while True:
                 if waiting is None:
                     waiting = asyncio.ensure_future(anext(messages))
-                done, _ = await asyncio.wait({waiting}, timeout=self._silence)
+                done, _ = await asyncio.wait({waiting}, timeout=max(until - clock(), 0))
                 if not done:
                     yield None
+                    until = clock() + self._silence
                     continue
                 data, waiting = waiting.result(), None
                 try:
                     heard: LiveFrame | Delta | Queued | None = decode_live(data)
                 except InvalidInput:
                     heard = None
+                if not isinstance(heard, Delta | Queued):  # which go on also where a frame was lost
+                    until = clock() + self._silence
                 yield heard
         except StopAsyncIteration:
             return

@@ -8,6 +8,7 @@ where a worker that comes or goes moves no partition but those that it gains or 
 import asyncio
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Protocol
 
 from msgspec import Struct
@@ -53,7 +54,10 @@ class Members(Protocol):
         """Be a member for another `LEASE_TTL` seconds, as told here."""
 
     async def leave(self, worker: WriterId) -> None:
-        """Be none any more, at once; nothing happens if it is none."""
+        """Be none any more, at once; nothing happens if it is none.
+
+        A `join` that is under way then may make it one again, until the end of its life there.
+        """
 
     async def members(self) -> tuple[Member, ...]:
         """Return all that are there now, by name."""
@@ -122,15 +126,16 @@ def preferred(agent: AgentKey, partition: int, members: Iterable[Member]) -> Wri
     True
     """
     having = [member for member in members if agent in member.agents]
-    willing = [member for member in having if part(agent, partition) not in member.declines]
+    willing = [member for member in having if partition_name(agent, partition) not in member.declines]
     workers = (member.worker for member in willing or having)
     return max(workers, key=lambda worker: _weight(agent, partition, worker), default=None)
 
 
-def part(agent: AgentKey, partition: int) -> str:
+def partition_name(agent: AgentKey, partition: int) -> str:
     """Return what a partition is called where it is declined."""
     return f"{agent}.{partition}"
 
 
+@lru_cache(maxsize=100_000)  # every worker reckons all of them, again and again
 def _weight(agent: AgentKey, partition: int, worker: WriterId) -> bytes:
     return hashlib.blake2b(f"{agent}.{partition}.{worker}".encode(), digest_size=8).digest()

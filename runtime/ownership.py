@@ -1,8 +1,9 @@
 """Which conversations are a worker's own: it joins, takes the partitions that are its share, and hands others on.
 
 Every worker reckons from the members alone which partitions are its share.  It takes those of them that are free, and
-hands on what became another's when that one joined: takes no more of its commands, lets the turns in progress there
-finish, since an effect cannot be handed on, and gives the lease back.  Leaving is handing on everything.
+hands on what became another's when that one joined: begins no new turn there, lets those in progress finish, since an
+effect cannot be handed on, and gives the lease back.  Meanwhile commands still come, so a cancel is heard, and messages
+wait for the next owner.  Leaving is handing on everything.
 
 A lease is certain only by a clock that this process reads itself: for as long as it lives, reckoned from before it was
 asked for.  What comes later may be another's by now.  It is not taken, and comes again, to that one or to us.
@@ -18,13 +19,12 @@ from .bus import Consumption, Deliver, partition_of
 from .clock import Clock
 from .heartbeat import Held, LoopHeart
 from .leases import Lease
-from .members import Member, part, preferred
+from .members import Member, partition_name, preferred
 from .substrate import Substrate
 
 logger = logging.getLogger("agent_runtime_framework.worker")
 
 Key = tuple[AgentKey, int]
-Some = Callable[[str, ConversationId], bool]
 
 SETTLING = 0.25
 """Part of a lease's life in which workers that are there hand on what became ours, if nothing runs there."""
@@ -37,11 +37,11 @@ AT_ONCE = 50
 class Conversations(Protocol):
     """Is what runs here in the conversations that are owned."""
 
-    async def finish(self, some: Some, seconds: float) -> int:
-        """Wait until no turn is in progress in some conversations; return how many still are after so many seconds."""
+    async def finish(self, key: Key, seconds: float) -> int:
+        """Wait until no turn is in progress in a partition; return how many still are after so many seconds."""
 
-    async def let_go(self, some: Some) -> int:
-        """End at once all that runs in some conversations; return how many these were, once it has ended."""
+    async def let_go(self, key: Key) -> int:
+        """End at once all that runs in a partition; return how many conversations these were, once it has ended."""
 
 
 class _Holding:
@@ -52,6 +52,7 @@ class _Holding:
         self.until = until
         self.missed = False
         self.leaving = False
+        self.asking = asyncio.Lock()
         self._consumption: Consumption | None = None
         self._end: asyncio.Task[bool] | None = None
 
@@ -70,11 +71,12 @@ class _Holding:
         self._end = asyncio.ensure_future(consumption.lost())
 
     async def stop(self) -> None:
-        """Take no more."""
-        if self._consumption is not None:
-            await self._consumption.stop()
-        if self._end is not None:
-            await self._end
+        """Take no more; where commands are asked for now, once that is answered."""
+        async with self.asking:
+            if self._consumption is not None:
+                await self._consumption.stop()
+            if self._end is not None:
+                await self._end
 
 
 class Shares:
@@ -121,13 +123,17 @@ class Shares:
         """How many partitions are held, over all agents."""
         return len(self._held)
 
+    def part(self, agent: str, conversation: ConversationId) -> Key:
+        """Return the partition of a conversation."""
+        return AgentKey(agent), partition_of(conversation, self._substrate.bus.partitions)
+
     def owns(self, agent: str, conversation: ConversationId) -> bool:
         """Say whether the conversation is ours, as far as is known."""
-        return self._key(agent, conversation) in self._held
+        return self.part(agent, conversation) in self._held
 
     def holds(self, agent: str, conversation: ConversationId) -> bool:
         """Say whether it certainly is ours now; what is not taken because it is not comes again."""
-        holding = self._held.get(self._key(agent, conversation))
+        holding = self._held.get(self.part(agent, conversation))
         if holding is None:
             return False
         if self._clock.monotonic() < holding.until:
@@ -137,7 +143,7 @@ class Shares:
 
     def leaving(self, agent: str, conversation: ConversationId) -> bool:
         """Say whether it is to be handed on, so that no new turn is to begin here."""
-        holding = self._held.get(self._key(agent, conversation))
+        holding = self._held.get(self.part(agent, conversation))
         return holding is None or holding.leaving
 
     @property
@@ -146,14 +152,8 @@ class Shares:
         return self._declined
 
     def decline(self, agent: str, conversation: ConversationId) -> None:
-        """Leave the partition of a conversation that needs a newer release to a worker that may be of that one."""
-        self._declined = tuple(sorted({*self._declined, part(*self._key(agent, conversation))}))
-
-    def _key(self, agent: str, conversation: ConversationId) -> Key:
-        return AgentKey(agent), partition_of(conversation, self._substrate.bus.partitions)
-
-    def _of(self, key: Key) -> Some:
-        return lambda agent, conversation: self._key(agent, conversation) == key
+        """Leave the partition of a conversation that needs a newer release to others, for as long as we live."""
+        self._declined = tuple(sorted({*self._declined, partition_name(*self.part(agent, conversation))}))
 
     # --- holding
 
@@ -192,13 +192,20 @@ class Shares:
         missed = holding.missed and not holding.leaving and self._clock.monotonic() < holding.until
         if (lost or missed) and holding.key not in self._mending:
             mending = self._take_again(holding) if lost else self._consume(holding)
-            task = self._mending[holding.key] = asyncio.ensure_future(self._all("hold all partitions now", [mending]))
+            task = self._mending[holding.key] = asyncio.ensure_future(
+                self._as_far_as_possible("hold all partitions now", [mending])
+            )
             task.add_done_callback(lambda _, key=holding.key: self._mending.pop(key, None))  # type: ignore[misc]
 
     async def _consume(self, holding: _Holding) -> None:
-        """Let all that was not taken come again."""
-        holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
-        holding.missed = False
+        """Let all come that is not acknowledged, also what came before and was not taken."""
+        async with holding.asking:
+            holding.missed = False  # from here on: commands come before the answer
+            try:
+                holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
+            except FrameworkError:
+                holding.missed = True  # the next beat sees to it
+                raise
 
     async def _take_again(self, holding: _Holding) -> None:
         """Take a lease again that lapsed, perhaps because this process was held up.
@@ -207,9 +214,10 @@ class Shares:
         """
         asked = self._clock.monotonic()
         lease = None if holding.taken else await self._substrate.leases.acquire(*holding.key)
-        if self._held.get(holding.key) is not holding:
-            return  # it was given back meanwhile
-        if lease is None:
+        if self._held.get(holding.key) is not holding:  # it was given back meanwhile
+            if lease is not None:
+                await self._give_back(lease)
+        elif lease is None:
             await self._lose(holding)
         elif holding.leaving:
             holding.lease, holding.until = lease, asked + self._substrate.leases.ttl
@@ -221,21 +229,24 @@ class Shares:
 
     async def _lose(self, holding: _Holding) -> None:
         self._drop(holding)
-        dropped = await self._conversations.let_go(self._of(holding.key))
+        dropped = await self._conversations.let_go(holding.key)
         number, agent = holding.lease.partition, holding.lease.agent
         logger.warning("lost partition %d of %s to another worker; let go of %d conversations", number, agent, dropped)
         await holding.stop()
 
     async def _begin(self, holding: _Holding) -> None:
         """Take the commands of a lease; it counts as held from before the first one comes."""
+        holding.leaving = self._leaving
         self._hold(holding)
         try:
-            holding.take(await self._substrate.bus.consume(holding.lease, self._deliver))
+            await self._consume(holding)
         except FrameworkError:
             # the server may have heard it, so that something has begun already
             if self._drop(holding):
-                await self._conversations.let_go(self._of(holding.key))
-            await self._give_back(holding.lease)
+                await self._conversations.let_go(holding.key)
+            # nobody is told, because whoever took it now would fail alike
+            self._later[holding.key] = self._clock.monotonic() + self._substrate.leases.ttl
+            await self._substrate.leases.release(holding.lease)
             raise
         if self._held.get(holding.key) is not holding:
             await holding.stop()
@@ -248,12 +259,13 @@ class Shares:
 
     async def join(self) -> None:
         """Be there, and let the other workers know."""
-        await self._all("join the other workers", [self._substrate.members.join(self._member())])
+        self._since = self._clock.monotonic()
+        await self._as_far_as_possible("join the other workers", [self._substrate.members.join(self._member())])
         await self._substrate.members.notify()
 
     async def share(self) -> None:
         """Take what is free of this worker's share, and begin to hand on what is another's."""
-        await self._all("take all partitions now", [self._share()])
+        await self._as_far_as_possible("see which partitions are free", [self._share()])
 
     async def _share(self) -> None:
         me = self._member()
@@ -262,15 +274,19 @@ class Shares:
         every = [(agent, partition) for agent in self._agents for partition in range(self._substrate.bus.partitions)]
         ours = {key for key in every if preferred(*key, members.values()) == me.worker}
         for key in self._held:
-            if key not in ours and key not in self._handing and self._later.get(key, 0) <= self._clock.monotonic():
+            if key not in ours and key not in self._handing and self._is_due(key):
                 task = self._handing[key] = asyncio.ensure_future(self._hand_on(self._held[key]))
                 task.add_done_callback(lambda _, key=key: self._handing.pop(key, None))  # type: ignore[misc]
-        free = [key for key in every if key in ours and key not in self._held and key not in holders]
-        await self._all("take all partitions now", map(self._acquire, free))
+        free = [key for key in every if key in ours - self._held.keys() - holders.keys() and self._is_due(key)]
+        await self._as_far_as_possible("take all partitions now", map(self._acquire, free))
         # what an idle worker holds is handed on soon; what a busy or a dead one does is ours later
         awaited = any(key not in self._held and holders.get(key) in members for key in ours)
         if not awaited or self._clock.monotonic() - self._since > SETTLING * self._substrate.leases.ttl:
             self.settled.set()
+
+    def _is_due(self, key: Key) -> bool:
+        """Say whether nothing was tried in vain with a partition a short while ago."""
+        return self._later.get(key, 0) <= self._clock.monotonic()
 
     async def _acquire(self, key: Key) -> None:
         async with self._room:
@@ -281,55 +297,47 @@ class Shares:
 
     async def _hand_on(self, holding: _Holding) -> None:
         """Give a partition back once its turns are over; where one is not within the grace, keep it for now."""
-        mending = self._mending.get(holding.key)
-        if mending is not None:
-            await asyncio.wait([mending])  # what it takes now is to be stopped, too
-        if self._held.get(holding.key) is not holding:
-            return
         holding.leaving = True
-        await holding.stop()
-        left = await self._conversations.finish(self._of(holding.key), self._grace)
+        left = await self._conversations.finish(holding.key, self._grace)
         if not left:
-            await self._part(holding)
+            await self._as_far_as_possible("give all partitions back", [self._let_go_of(holding)])
         elif not self._leaving and self._held.get(holding.key) is holding:
             self._later[holding.key] = self._clock.monotonic() + self._grace
-            await self._all("go on with a partition", [self._go_on(holding)])
+            holding.leaving = False
+            await self._as_far_as_possible("go on with a partition", [self._consume(holding)])
 
-    async def _go_on(self, holding: _Holding) -> None:
-        # where nobody can consume now, the next beat sees to it
-        holding.leaving, holding.missed = False, True
-        await self._consume(holding)
-
-    async def _part(self, holding: _Holding) -> None:
+    async def _let_go_of(self, holding: _Holding) -> None:
         """Let go of a partition's conversations, then of its lease: nothing runs here once it is another's."""
-        await self._conversations.let_go(self._of(holding.key))
+        await holding.stop()
+        await self._conversations.let_go(holding.key)
         if self._drop(holding):
-            await self._all("give all partitions back", [self._give_back(holding.lease)])
+            await self._give_back(holding.lease)
 
     # --- leaving
 
     async def leave(self) -> int:
         """Hand everything on, each partition as soon as its turns are over; return how many were not in time."""
         self._leaving = True
-        by = self._clock.monotonic() + self._grace
-        await self._all("leave the other workers", [self._substrate.members.leave(self._member().worker)])
-        left = await asyncio.gather(*(self._leave(key, by) for key in tuple(self._held)))
+        by, worker = self._clock.monotonic() + self._grace, self._member().worker
+        await self._as_far_as_possible("leave the other workers", [self._substrate.members.leave(worker)])
+        left = [0]
+        leaving = (self._leave(key, by, left) for key in tuple(self._held))
+        await self._as_far_as_possible("give all partitions back", leaving)
+        # once more, because a beat may have been under way
+        await self._as_far_as_possible("leave the other workers", [self._substrate.members.leave(worker)])
         return sum(left)
 
-    async def _leave(self, key: Key, by: float) -> int:
+    async def _leave(self, key: Key, by: float, left: list[int]) -> None:
         for under_way in (self._mending.get(key), self._handing.get(key)):
             if under_way is not None:
                 await asyncio.wait([under_way])
         holding = self._held.get(key)
-        if holding is None:
-            return 0
-        holding.leaving = True
-        await holding.stop()
-        left = await self._conversations.finish(self._of(holding.key), max(by - self._clock.monotonic(), 0))
-        await self._part(holding)
-        return left
+        if holding is not None:
+            holding.leaving = True
+            left.append(await self._conversations.finish(key, max(by - self._clock.monotonic(), 0)))
+            await self._let_go_of(holding)
 
-    async def _all(self, what: str, works: Iterable[Awaitable[None]]) -> None:
+    async def _as_far_as_possible(self, what: str, works: Iterable[Awaitable[None]]) -> None:
         """Do all of it, and warn of what cannot be done now."""
         results = await asyncio.gather(*works, return_exceptions=True)
         _warn(what, sorted({str(result) for result in results if isinstance(result, FrameworkError)}))

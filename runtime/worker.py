@@ -1,8 +1,8 @@
 """The worker: owns partitions of its agents, takes their commands, and lets the actors answer them.
 
-Order of leaving, and why: first no more commands are taken, so that nothing new begins; then the turns in progress
-finish, because their effects cannot be handed on; then the leases are released, so that the next owner starts at once,
-and gets every command that was not acknowledged.
+Order of leaving, and why: first no new turn begins; then, partition by partition, the turns in progress finish, because
+their effects cannot be handed on, and meanwhile a cancel is still heard; then no more commands are taken, and the lease
+is released, so that the next owner starts at once, and gets every command that was not acknowledged.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from .bus import Delivery
 from .clock import Clock
 from .deadletters import DeadLetter, DeadLetters, poisoned, undecodable
 from .members import Member
-from .ownership import Shares, Some
+from .ownership import Key, Shares
 from .retry import RetryPolicy
 from .substrate import Substrate
 from .wire import Delta, LiveFrame, Queued, decode_command, encode
@@ -131,9 +131,11 @@ class Worker:
         beside = [asyncio.ensure_future(work) for work in (self._shares.keep(), self._remind())]
         try:
             while not self._stopping.is_set():
+                # what others say while this worker looks is heard, too
+                changed = asyncio.ensure_future(self._changed(self._substrate.leases.ttl / 4))
                 await self._shares.share()
                 self._directory.passivate(IDLE_MS)
-                await self._pause(self._substrate.leases.ttl / 4)
+                await self._first(changed)
                 for work in beside:
                     if work.done():
                         work.result()  # it never ends by itself: raise what ended it
@@ -165,9 +167,9 @@ class Worker:
                 except InvalidInput as error:
                     logger.warning("agent %s cannot ask a model: %s", journey.name, error)
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until this worker is to stop, or others say that something changed."""
-        ends = [asyncio.ensure_future(end) for end in (self._stopping.wait(), self._changed(seconds))]
+    async def _first(self, changed: "asyncio.Future[None]") -> None:
+        """Wait until others say that something changed, or this worker is to stop."""
+        ends: list[asyncio.Future[Any]] = [changed, asyncio.ensure_future(self._stopping.wait())]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -175,6 +177,7 @@ class Worker:
                 end.cancel()
 
     async def _changed(self, seconds: float) -> None:
+        """Wait until others say that something changed, or for so many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 await self._substrate.members.changed()
@@ -198,32 +201,35 @@ class Worker:
 
     # --- what runs here; implements `ownership.Conversations`
 
-    async def finish(self, some: Some, seconds: float) -> int:
-        """Wait until no turn is in progress in some conversations; return how many still are after so many seconds."""
+    async def finish(self, key: Key, seconds: float) -> int:
+        """Wait until no turn is in progress in a partition; return how many still are after so many seconds."""
         try:
             async with asyncio.timeout(seconds):
-                await self._directory.quiet(some)
-                after = [task for key, each in self._effects.items() for task in each.telling(key, some)]
+                await self._directory.quiet(key)
+                agent = key[0]
+                after = self._effects[agent].telling(lambda conversation: self._shares.part(agent, conversation) == key)
                 if self._tasks or after:
                     await asyncio.wait({*self._tasks, *after})
         except TimeoutError:
-            return self._directory.in_progress(some)
+            return self._directory.in_progress(key)
         return 0
 
-    async def let_go(self, some: Some) -> int:
-        """End at once all that runs in some conversations; return how many these were, once it has ended."""
-        return await self._directory.end(CLEANING_UP, some)
+    async def let_go(self, key: Key) -> int:
+        """End at once all that runs in a partition; return how many conversations these were, once it has ended."""
+        return await self._directory.end(CLEANING_UP, key)
 
     async def _leave(self) -> None:
         leave = self._clock.monotonic() + self._grace  # the same grace for all that is waited for
-        left = await self._shares.leave()
-        if left:
-            logger.warning("%d turns did not finish within %g s; the next owner goes on", left, self._grace)
-        rest = max(leave - self._clock.monotonic(), 0)
-        await asyncio.gather(*(effects.told(rest) for effects in self._effects.values()))
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=max(leave - self._clock.monotonic(), CLEANING_UP))
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        try:
+            left = await self._shares.leave()
+            if left:
+                logger.warning("%d turns did not finish within %g s; the next owner goes on", left, self._grace)
+            rest = max(leave - self._clock.monotonic(), 0)
+            await asyncio.gather(*(effects.told(rest) for effects in self._effects.values()))
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=max(leave - self._clock.monotonic(), CLEANING_UP))
+        finally:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     # --- taking commands
 

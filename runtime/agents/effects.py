@@ -132,9 +132,9 @@ class TurnEffects:
             del self._errors[next(iter(self._errors))]
         logger.error("%s: the turn failed by what was raised", conversation, exc_info=error)
 
-    def telling(self, agent: str, some: Callable[[str, ConversationId], bool]) -> list[asyncio.Task[None]]:
-        """Return what still tells the author of turns that are over in some of the agent's conversations."""
-        return [task for conversation, task in self._telling.items() if some(agent, conversation)]
+    def telling(self, some: Callable[[ConversationId], bool]) -> list[asyncio.Task[None]]:
+        """Return what still tells the author of turns that are over in some conversations."""
+        return [task for conversation, task in self._telling.items() if some(conversation)]
 
     async def told(self, timeout: float) -> None:
         """Wait until the author was told of every turn that is over, for so many seconds at most."""

@@ -6,6 +6,7 @@ that has not moved for `DEAD` seconds is taken for one that never will, and what
 
 import asyncio
 import logging
+import os
 import sys
 import sysconfig
 import threading
@@ -40,8 +41,11 @@ DEAD = 10.0
 ENDING = 5.0
 """Seconds in which the thread ends once it is to."""
 
-ELSEWHERE = (*(sysconfig.get_paths()[of] for of in ("stdlib", "purelib", "platlib")), str(Path(__file__).parents[2]))
-"""Where code is that is not an author's: Python's, other packages', the framework's."""
+_PATHS = sysconfig.get_paths()
+OURS = (f"{Path(__file__).parents[2]}{os.sep}", "<")
+INSTALLED = tuple(f"{_PATHS[of]}{os.sep}" for of in ("purelib", "platlib"))
+STANDARD = (f"{_PATHS['stdlib']}{os.sep}",)
+"""Where code is that is the framework's own, that is installed, and that comes with Python."""
 
 Connect = Callable[[], Awaitable[Client]]
 
@@ -131,31 +135,39 @@ class _Watch:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._thread = threading.get_ident()
-        self._moved = time.monotonic()
+        self._asked: float | None = None
         self._where = ""
 
     def look(self) -> float:
         """Return for how many seconds the loop has not moved."""
-        still = time.monotonic() - self._moved
+        still = 0.0 if self._asked is None else time.monotonic() - self._asked
         if still > HELD_UP and not self._where:
             self._where = place_in(sys._current_frames().get(self._thread))  # noqa: SLF001  documented, despite its name
-        if not self._loop.is_closed():
+        if self._asked is None and not self._loop.is_closed():
+            self._asked = time.monotonic()
             self._loop.call_soon_threadsafe(self._move)
         return still
 
     def _move(self) -> None:
-        now, where = time.monotonic(), self._where
-        if where:
-            took = now - self._moved
-            logger.warning("%s held the event loop up for %.1f s: make it a plain def, or await there", where, took)
-        self._moved, self._where = now, ""
+        took = time.monotonic() - (self._asked or 0.0)
+        if self._where:
+            logger.warning(
+                "%s held the event loop up for %.1f s: make it a plain def, or await there", self._where, took
+            )
+        self._asked, self._where = None, ""
 
 
 def place_in(frame: FrameType | None) -> str:
-    """Return in words where author code is that runs on the loop of this frame; empty if none does."""
+    """Return in words which code runs on the loop of this frame: an author's, else what is installed.
+
+    Empty where it is only the framework's, or Python's.
+    """
+    found = ""
     while frame is not None and frame.f_code.co_name != "_run_once":
-        code = frame.f_code
-        if not code.co_filename.startswith(ELSEWHERE) and not code.co_filename.startswith("<"):
-            return f"{code.co_qualname} ({Path(code.co_filename).name}, line {frame.f_lineno})"
+        code, installed = frame.f_code, frame.f_code.co_filename.startswith(INSTALLED)
+        if not code.co_filename.startswith(OURS) and (installed or not code.co_filename.startswith(STANDARD)):
+            found = found or f"{code.co_qualname} ({Path(code.co_filename).name}, line {frame.f_lineno})"
+            if not installed:
+                return f"{code.co_qualname} ({Path(code.co_filename).name}, line {frame.f_lineno})"
         frame = frame.f_back
-    return ""
+    return found

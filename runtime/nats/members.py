@@ -21,6 +21,9 @@ from .names import Names
 
 logger = logging.getLogger("agent_runtime_framework.nats")
 
+MARKER = "60s"
+"""How long it stays written that a worker left."""
+
 _member = msgspec.json.Decoder(Member)
 
 
@@ -40,7 +43,8 @@ class NatsMembers:
 
     async def leave(self, worker: WriterId) -> None:
         """Be none any more, at once."""
-        await self._put(worker, b"", {"KV-Operation": "DEL"})
+        # the marker ends by itself: no name is ever used again
+        await self._put(worker, b"", {"KV-Operation": "DEL", "Nats-TTL": MARKER})
 
     async def members(self) -> tuple[Member, ...]:
         """Return all that are there now, by name."""
@@ -69,11 +73,12 @@ class NatsMembers:
         await change.wait()
 
     async def _listen(self) -> None:
+        self._listening = True  # from here on: one that is cancelled has subscribed all the same
         try:
             await self._client.subscribe(self._names.change_subject, cb=self._hear)
         except (nats.errors.Error, OSError) as error:
+            self._listening = False
             raise Unavailable(f"cannot listen to {self._names.change_subject}: {error}") from error
-        self._listening = True
 
     async def _hear(self, _message: Msg) -> None:
         self._change.set()

@@ -11,7 +11,7 @@ from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.leases import Lease, MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.members import Member, MemoryMembers
-from agent_runtime_framework.runtime.ownership import Shares, Some
+from agent_runtime_framework.runtime.ownership import Key, Shares
 from agent_runtime_framework.runtime.substrate import Substrate, stores_in_memory
 
 AGENT = AgentKey("order")
@@ -41,10 +41,10 @@ class HeldUp(MemoryBus):
 class Nothing:
     """Is what runs in conversations: nothing."""
 
-    async def finish(self, some: Some, seconds: float) -> int:
+    async def finish(self, key: Key, seconds: float) -> int:
         return 0
 
-    async def let_go(self, some: Some) -> int:
+    async def let_go(self, key: Key) -> int:
         return 0
 
 

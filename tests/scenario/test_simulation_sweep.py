@@ -93,11 +93,15 @@ def sound(run: Simulation, at: int) -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_wherever_a_worker_is_killed_the_turn_comes_to_its_end(part: int) -> None:
-    assert STEPS > 50
+    killed = 0
     for step in range(1 + part, STEPS + 1, PARTS):
         run = turn(Crash(worker=OWNER, step=step))
         sound(run, step)
+        if not run.counted:
+            break  # all was over before that step
         assert run.counted == {"crash": 1}, step
+        killed += 1
+    assert killed * PARTS > 50
 
 
 @pytest.mark.parametrize("part", range(PARTS))
