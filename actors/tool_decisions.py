@@ -4,6 +4,7 @@ from msgspec import Raw
 
 from ..events import (
     STATE_LIMIT,
+    Effect,
     JourneyEntered,
     KnownEvent,
     StateChanged,
@@ -22,6 +23,10 @@ _UNKNOWN_OUTCOME = (
     "nothing was changed in the state. Do not assume either."
 )
 _NOT_RUN = "Error: this tool was not run, because the turn had ended"
+_NOT_FINISHED = (
+    "Error: '{name}' was started and did not finish, because the turn had ended. It may have taken effect; "
+    "nothing was changed in the state."
+)
 
 
 def verdict(conversation: Conversation, turn: Turn, command: RunTool | RefuseTool) -> tuple[KnownEvent, ...]:
@@ -123,13 +128,19 @@ def closed(turn: Turn, *, begun: bool = True) -> tuple[KnownEvent, ...]:
     answer = turn.answer
     if answer is None:
         return ()
-    running = answer.running
+    running = answer.running if begun else None
     return tuple(
-        in_doubt(answer.version, call.index, call.name)
-        if begun and running is not None and running.index == call.index and running.effect == "once"
+        _unfinished(answer.version, call.index, call.name, running.effect)
+        if running is not None and running.index == call.index
         else ToolFailed(cause=answer.version, index=call.index, kind="cancelled", content=_NOT_RUN)
         for call in answer.open_calls
     )
+
+
+def _unfinished(answer: int, index: int, name: str, effect: Effect) -> ToolFailed:
+    if effect == "once":
+        return in_doubt(answer, index, name)
+    return ToolFailed(cause=answer, index=index, kind="cancelled", content=_NOT_FINISHED.format(name=name))
 
 
 def raw(fields: dict[str, bytes]) -> dict[str, Raw]:

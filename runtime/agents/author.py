@@ -45,8 +45,16 @@ def author_code() -> Iterator[None]:
         raise _ended(error) from error
 
 
+_threads: contextvars.ContextVar[Executor | None] = contextvars.ContextVar("threads", default=None)
+
+
 async def call_author(author: Callable[..., Any], *args: Any, threads: Executor | None = None) -> Any:
-    """Return what author code gives: `async def` runs on the loop, `def` in a thread, so that it blocks nobody."""
+    """Return what author code gives: `async def` runs on the loop, `def` in a thread, so that it blocks nobody.
+
+    Author code that calls more of itself this way, as a tool executor does, uses the same threads.
+    """
+    threads = _threads.get() if threads is None else threads
+    _threads.set(threads)
     with author_code():
         if inspect.iscoroutinefunction(author):
             return await author(*args)
