@@ -7,7 +7,7 @@ conversation cannot harm it is the log's doing.
 import copy
 import itertools
 from collections.abc import Collection, Mapping
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -31,6 +31,10 @@ def unanswered(agent_key: str, workers: Mapping[AgentKey, Collection[WriterId]])
     others = sorted(workers)
     named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
     return f"no worker answers for agent {agent_key!r} now{named and f', only for {named}'}"
+
+
+Key: TypeAlias = tuple[AgentKey, int]
+"""Names a partition: of which agent, and which."""
 
 
 class Lease(Struct, frozen=True):

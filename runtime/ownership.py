@@ -10,7 +10,6 @@ asked for.  What comes later may be another's by now.  It is not taken, and come
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -18,13 +17,10 @@ from ..events import AgentKey, ConversationId, FrameworkError
 from .bus import Consumption, Deliver, partition_of
 from .clock import Clock
 from .heartbeat import Held, LoopHeart
-from .leases import Lease
+from .leases import Key, Lease
 from .members import Member, partition_name, preferred
+from .reports import Reports
 from .substrate import Substrate
-
-logger = logging.getLogger("agent_runtime_framework.worker")
-
-Key = tuple[AgentKey, int]
 
 SETTLING = 0.25
 """Part of a lease's life in which workers that are there hand on what became ours, if nothing runs there."""
@@ -112,6 +108,7 @@ class Shares:
         self._later: dict[Key, float] = {}
         self._room = asyncio.Semaphore(AT_ONCE)
         self._since = clock.monotonic()
+        self._reports = Reports(clock)
         self._declined: tuple[str, ...] = ()
         self._leaving = False
         self.settled = asyncio.Event()
@@ -163,7 +160,7 @@ class Shares:
         heart = substrate.heart or LoopHeart(substrate.leases, substrate.members, self._clock)
         async with heart.beats(self._beating) as beats:
             async for beat in beats:
-                _warn("hold all partitions now", beat.errors)
+                self._reports.cannot("hold all partitions now", beat.errors)
                 for lease in beat.kept:
                     holding = self._held.get((lease.agent, lease.partition))
                     if holding is not None and holding.lease == lease:
@@ -223,15 +220,13 @@ class Shares:
             holding.lease, holding.until = lease, asked + self._substrate.leases.ttl
             self._hold(holding)
         else:
-            logger.warning("the lease of partition %d of %s had lapsed; it was taken again", *reversed(holding.key))
+            self._reports.taken_again(holding.key)
             await holding.stop()
             await self._begin(_Holding(lease, asked + self._substrate.leases.ttl))
 
     async def _lose(self, holding: _Holding) -> None:
         self._drop(holding)
-        dropped = await self._conversations.let_go(holding.key)
-        number, agent = holding.lease.partition, holding.lease.agent
-        logger.warning("lost partition %d of %s to another worker; let go of %d conversations", number, agent, dropped)
+        self._reports.lost(holding.key, await self._conversations.let_go(holding.key))
         await holding.stop()
 
     async def _begin(self, holding: _Holding) -> None:
@@ -325,6 +320,7 @@ class Shares:
         await self._as_far_as_possible("give all partitions back", leaving)
         # once more, because a beat may have been under way
         await self._as_far_as_possible("leave the other workers", [self._substrate.members.leave(worker)])
+        self._reports.flush()
         return sum(left)
 
     async def _leave(self, key: Key, by: float, left: list[int]) -> None:
@@ -340,13 +336,7 @@ class Shares:
     async def _as_far_as_possible(self, what: str, works: Iterable[Awaitable[None]]) -> None:
         """Do all of it, and warn of what cannot be done now."""
         results = await asyncio.gather(*works, return_exceptions=True)
-        _warn(what, sorted({str(result) for result in results if isinstance(result, FrameworkError)}))
+        self._reports.cannot(what, sorted({str(result) for result in results if isinstance(result, FrameworkError)}))
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, FrameworkError):
                 raise result
-
-
-def _warn(what: str, errors: Sequence[str]) -> None:
-    if errors:
-        more = f" (and {len(errors) - 1} more such errors)" if len(errors) > 1 else ""
-        logger.warning("cannot %s: %s%s", what, errors[0], more)

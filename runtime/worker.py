@@ -34,8 +34,9 @@ from .agents.effects import CLEANING_UP
 from .bus import Delivery
 from .clock import Clock
 from .deadletters import DeadLetter, DeadLetters, poisoned, undecodable
+from .leases import Key
 from .members import Member
-from .ownership import Key, Shares
+from .ownership import Shares
 from .retry import RetryPolicy
 from .substrate import Substrate
 from .wire import Delta, LiveFrame, Queued, decode_command, encode

@@ -8,10 +8,10 @@ import pytest
 from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, Unavailable, WriterId
 from agent_runtime_framework.runtime.bus import Consumption, Deliver, Delivery, MemoryBus, partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
-from agent_runtime_framework.runtime.leases import Lease, MemoryLeases
+from agent_runtime_framework.runtime.leases import Key, Lease, MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.members import Member, MemoryMembers
-from agent_runtime_framework.runtime.ownership import Key, Shares
+from agent_runtime_framework.runtime.ownership import Shares
 from agent_runtime_framework.runtime.substrate import Substrate, stores_in_memory
 
 AGENT = AgentKey("order")
