@@ -11,6 +11,7 @@ from agent_runtime_framework.events import AgentKey, Unavailable, WriterId
 from agent_runtime_framework.runtime.clock import SystemClock, new_id
 from agent_runtime_framework.runtime.members import Member, Members, MemoryMembers, preferred
 from agent_runtime_framework.runtime.nats.connection import connect, publish
+from agent_runtime_framework.runtime.nats.entries import entries
 from agent_runtime_framework.runtime.nats.leases import NatsLeases
 from agent_runtime_framework.runtime.nats.members import NatsMembers
 from agent_runtime_framework.runtime.nats.names import Names
@@ -117,6 +118,16 @@ class TestNatsMembers(MembersContract):
 
         assert await members.members() == (member(1),)
         assert await leases.holders() == {(AGENT, 3): WriterId("w-1")}
+
+    async def test_nothing_stays_written_of_who_came_and_went(
+        self, client: Client, names: Names, members: Members
+    ) -> None:
+        for number in range(3):
+            await members.join(member(number))
+            await members.leave(WriterId(f"w-{number}"))
+        left = [entry async for _, entry in entries(client, names.lease_bucket, "*")]
+
+        assert [(entry.data, (entry.headers or {}).get("Nats-TTL")) for entry in left] == [(b"", "60s")] * 3
 
     async def test_what_is_no_member_is_left_out(self, client: Client, names: Names, members: Members) -> None:
         for key, value in (("w-1", b"\xff"), ("w-2", b"[]"), ("w-3", b'{"worker":"w-3"}')):

@@ -87,3 +87,32 @@ async def test_a_partition_that_is_lost_while_its_commands_are_asked_for_is_anot
 
     assert not shares.owns(AGENT, CHAT)
     assert came.empty()
+
+
+class Refusing(MemoryBus):
+    """Gives nobody commands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    async def consume(self, lease: Lease, deliver: Deliver) -> Consumption:
+        self.asked += 1
+        raise Unavailable("somebody else's consumer is in the way")
+
+
+async def test_what_nobody_can_consume_is_tried_again_only_after_a_while() -> None:
+    bus, clock, came = Refusing(), SystemClock(), asyncio.Queue[Delivery]()
+    leases, members = MemoryLeases(clock, ttl=TTL).of(ME), MemoryMembers(clock, ttl=TTL)
+    shares = shares_of(Substrate(MemoryLog(), bus, leases, members, MemoryLive(), stores_in_memory()), came.put_nowait)
+    told = asyncio.ensure_future(members.changed())
+    for _ in range(5):
+        await shares.share()
+    assert bus.asked == bus.partitions
+    assert not told.done()
+    assert await leases.holders() == {}
+    await asyncio.sleep(TTL)
+    await shares.share()
+    told.cancel()
+
+    assert bus.asked == 2 * bus.partitions

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from agent_runtime_framework import Runtime
+from agent_runtime_framework import NoReply, Runtime
 from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, TurnResumed, Unavailable, WriterId
 from agent_runtime_framework.runtime.bus import Consumption, Deliver, MemoryBus, partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
@@ -293,3 +293,34 @@ async def test_turns_in_which_two_lives_ended_are_gone_on_with_one_at_a_time(dea
             assert [event.attempt for event in resumed] == list(range(2, deaths + 2))
 
     assert begun == (3 if deaths == 1 else 1)
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["leaving", "handing on"])
+async def test_a_cancel_is_heard_while_a_partition_waits_for_its_turn_to_end(*, leaves: bool) -> None:
+    one, other = shared()
+    busy = Busy()
+    with ScriptedLLM(busy) as llm:
+        agent = order_agent(llm)
+        first, second = (Runtime([agent], substrate=each, grace=PATIENCE) for each in (one, other))
+        named(first, "w-first"), named(second, "w-second")
+        stays = moving_to(second.writer, first.writer, moves=True)
+        async with first, second:
+            old, new = first.worker(), second.worker()
+            running = [asyncio.ensure_future(old.run())]
+            assert await old.owned(*running)
+            sending = asyncio.ensure_future(first.send("order", stays, "one", timeout=PATIENCE))
+            await busy.asked.wait()
+            if leaves:
+                old.stop()
+            else:
+                running.append(asyncio.ensure_future(new.run()))
+                moves = moving_to(second.writer, first.writer, moves=True, taken=_part(stays))
+                await owned_by(first, moves, second.writer)
+            began = asyncio.get_running_loop().time()
+            await first.cancel(stays, "never mind")
+            with pytest.raises(NoReply, match="never mind"):
+                await sending
+            assert asyncio.get_running_loop().time() - began < PATIENCE / 2
+            old.stop()
+            new.stop()
+            await asyncio.gather(*running)

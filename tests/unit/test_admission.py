@@ -14,6 +14,7 @@ def test_as_many_as_there_is_room_for_are_admitted_and_the_rest_waits_in_order()
     assert [room.enter(one) for one in "abcd"] == [True, True, False, False]
     assert (room.within, room.waiting, room.queue()) == (2, 2, ("c", "d"))
     assert (room.ahead("c"), room.ahead("d")) == (0, 1)
+    assert room.ahead("a") == 2  # if it asks again, it goes behind those who wait
     assert [room.leave("a"), room.leave("b"), room.leave("c")] == ["c", "d", None]
     assert (room.within, room.waiting) == (1, 0)
 
