@@ -214,9 +214,13 @@ class Shares:
         if self._held.get(holding.key) is not holding:  # it was given back meanwhile
             if lease is not None:
                 await self._give_back(lease)
-        elif lease is None:
+            return
+        if lease is None:
             await self._lose(holding)
-        elif holding.leaving:
+            return
+        if holding.taken:  # another worker had it in between: what is here knows nothing of that
+            await self._conversations.let_go(holding.key)
+        if holding.leaving:
             holding.lease, holding.until = lease, asked + self._substrate.leases.ttl
             self._hold(holding)
         else:

@@ -1,6 +1,7 @@
 """A worker's shares, where what it does about one partition is overtaken by what happens to it meanwhile."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.leases import Key, Lease, MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.members import Member, MemoryMembers
-from agent_runtime_framework.runtime.ownership import Shares
+from agent_runtime_framework.runtime.ownership import Conversations, Shares
 from agent_runtime_framework.runtime.substrate import Substrate, stores_in_memory
 
 AGENT = AgentKey("order")
@@ -48,13 +49,15 @@ class Nothing:
         return 0
 
 
-def shares_of(substrate: Substrate, deliver: Callable[[Delivery], None]) -> Shares:
+def shares_of(
+    substrate: Substrate, deliver: Callable[[Delivery], None], conversations: Conversations | None = None
+) -> Shares:
     return Shares(
         [AGENT],
         substrate,
         clock=SystemClock(),
         deliver=deliver,
-        conversations=Nothing(),
+        conversations=conversations or Nothing(),
         member=lambda: Member(worker=ME, agents=(AGENT,)),
         grace=1.0,
     )
@@ -116,3 +119,58 @@ async def test_what_nobody_can_consume_is_tried_again_only_after_a_while() -> No
     told.cancel()
 
     assert bus.asked == 2 * bus.partitions
+
+
+class Letting(Nothing):
+    """Is what runs in conversations, and counts how often it is let go of."""
+
+    def __init__(self) -> None:
+        self.let_go_of: list[Key] = []
+
+    async def let_go(self, key: Key) -> int:
+        self.let_go_of.append(key)
+        return 1
+
+
+class Slow(MemoryLeases):
+    """Gives a lease out again only when it may."""
+
+    def __init__(self, clock: SystemClock, *, ttl: float) -> None:
+        super().__init__(clock, ttl=ttl)
+        self.lapsed = True
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+
+    async def renew(self, lease: Lease) -> bool:
+        return not self.lapsed
+
+    async def acquire(self, agent: AgentKey, partition: int) -> Lease | None:
+        if (agent, partition) in self._held:
+            self.asked.set()
+            await self.may.wait()
+        return await super().acquire(agent, partition)
+
+
+@pytest.mark.parametrize("between", [True, False], ids=["another had it", "nobody had it"])
+async def test_a_lease_that_is_taken_again_keeps_what_runs_unless_another_had_it_in_between(between: bool) -> None:
+    bus, clock, letting = MemoryBus(partitions=1), SystemClock(), Letting()
+    leases, members = Slow(clock, ttl=TTL), MemoryMembers(clock, ttl=60)
+    substrate = Substrate(MemoryLog(), bus, leases, members, MemoryLive(), stores_in_memory())
+    shares = shares_of(substrate, print, letting)
+    await shares.share()
+    keeping = asyncio.ensure_future(shares.keep())
+    await leases.asked.wait()
+    if between:
+        await bus.consume(Lease(AGENT, 0, epoch=50), print)
+    leases._epochs = itertools.count(100)
+    await asyncio.sleep(TTL)
+    leases.lapsed = False
+    leases.may.set()
+    async with asyncio.timeout(10):
+        while (await leases.holders()).get((AGENT, 0)) is None:  # noqa: ASYNC110  it is taken silently
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0)
+    keeping.cancel()
+    await asyncio.wait([keeping])
+
+    assert letting.let_go_of == ([(AGENT, 0)] if between else [])
+    assert shares.owns(AGENT, CHAT)
