@@ -15,7 +15,7 @@ rule, so whoever looks after each step sees the step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -23,7 +23,17 @@ from ...events import ConversationId, Stored
 from ...events import Effect as EffectClass
 from .accounts import Account
 
-RULES = 8
+RULES: Final = {
+    1: "one outcome for each message",
+    2: "one chain of versions",
+    3: "nothing recorded is asked or done again",
+    4: "one fold everywhere",
+    5: "the state changes by events only",
+    6: "the model gets a valid transcript",
+    7: "reading changes nothing",
+    8: "bad input harms nobody else",
+}
+"""Each rule in a few words."""
 
 
 class Command(Struct, frozen=True):
@@ -67,7 +77,8 @@ class Broken(Struct, frozen=True):
     why: str
 
     def __str__(self) -> str:
-        return f"rule {self.rule} is broken{self.conversation and f' in {self.conversation!r}'}: {self.why}"
+        where = self.conversation and f" in {self.conversation!r}"
+        return f"rule {self.rule} ({RULES[self.rule]}) is broken{where}: {self.why}"
 
 
 class History(Struct, frozen=True, kw_only=True):
@@ -98,7 +109,7 @@ def check(history: History, *, settled: bool) -> tuple[Broken, ...]:
 
     >>> lost = Command("greeter", ConversationId("c-1"), "m-1")
     >>> print(*check(History(logs={}, commands=[lost]), settled=True))
-    rule 1 is broken in 'c-1': command 'm-1' was acknowledged and has no outcome: it is lost
+    rule 1 (one outcome for each message) is broken in 'c-1': command 'm-1' was acknowledged and has no outcome: it is lost
     """
     checker = Checker(history.spoiled)
     for stored in (one for frames in history.logs.values() for one in frames):
@@ -129,7 +140,7 @@ class Checker:
 
     def __init__(self, spoiled: frozenset[ConversationId] = frozenset()) -> None:
         self.broken: list[Broken] = []
-        self.looked = dict.fromkeys(range(1, RULES + 1), 0)
+        self.looked = dict.fromkeys(RULES, 0)
         self._spoiled = spoiled
         self._accounts: dict[ConversationId, Account] = {}
 

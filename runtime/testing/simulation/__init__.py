@@ -2,14 +2,17 @@
 
 from .faults import KINDS, Block, Crash, Injected, Join, Leave, Pause, Planned
 from .journeys import random_journey, random_journeys
+from .outcome import FailedTurn, Inconclusive, RaisedTool, RuleBroken, Simulation
 from .script import Cancel, Line, Publish, Read, Say, Spoil, random_script
-from .simulator import RuleBroken, Simulation, Simulator, simulate
+from .simulator import Simulator, simulate
 
 __all__ = [
     "KINDS",
     "Block",
     "Cancel",
     "Crash",
+    "FailedTurn",
+    "Inconclusive",
     "Injected",
     "Join",
     "Leave",
@@ -17,6 +20,7 @@ __all__ = [
     "Pause",
     "Planned",
     "Publish",
+    "RaisedTool",
     "Read",
     "RuleBroken",
     "Say",

@@ -61,11 +61,21 @@ class SimulatedModel:
         self._asked += 1
         random = Random(f"{self._seed} {conversation} {request} {self._asked if self._fickle else 0}")
         await asyncio.sleep(world.random.random() ** 4 * world.pace)
-        answer = await self._astray(conversation)
-        if answer is None:
-            answer = self._answers(messages, tools, random)
-            answer = await answer if inspect.isawaitable(answer) else answer
-        return self._reply(answer, messages)
+        nonsense = await self._astray(conversation)
+        if nonsense is not None:
+            return self._reply(nonsense, messages)
+        try:
+            with world.awaiting("the model function", conversation):
+                answer = self._answers(messages, tools, random)
+                answer = await answer if inspect.isawaitable(answer) else answer
+            return self._reply(answer, messages)
+        except ModelError:
+            raise
+        except (Exception, SystemExit) as error:
+            # the author's mistake, and no failure of the model: the run ends with it
+            if not world.closed:
+                world.raised = world.raised or error
+            raise
 
     async def stream(
         self,
@@ -112,8 +122,11 @@ class SimulatedModel:
                 message: dict[str, Any] = {"role": "assistant", "content": answer}
             case Calls(listed=listed, text=text):
                 message = {"role": "assistant", "content": text, "tool_calls": _tool_calls(listed, number)}
-            case _:
+            case dict():
                 message = answer
+            case _:
+                wanted = "a text, calls(...), a raw message (a dict) or a ModelReply"
+                raise TypeError(f"the model function returned {answer!r:.200}: return {wanted}")
         finish = "tool_calls" if message.get("tool_calls") else "stop"
         return ModelReply(message, usage_of(messages, message), finish, f"simulated-{number}", self.model)
 

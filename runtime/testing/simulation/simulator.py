@@ -7,25 +7,26 @@ the last byte.  The eight rules are looked at after each step, and the first tha
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from ....events import ConversationId, Stored
 from ...agents import JourneyAgent
 from ...client import Client
 from ...heartbeat import Heart
 from ...models import LLMClient
 from ...retry import RetryPolicy
 from ...worker import Worker
-from ..rules import Broken, Checker, Effect
+from ..rules import Checker
 from .connection import Connection
-from .faults import KINDS, Faults, Injected, Planned, plan
+from .door import check_model, check_workers, checked_agents, checked_faults, checked_script
+from .faults import KINDS, Faults, Planned, plan
 from .heart import SimulatedHeart
 from .loop import Deadlock, Halted, Process, VirtualLoop
 from .model import Answers, SimulatedModel, seeded_answer
+from .outcome import Inconclusive, RuleBroken, Simulation
 from .people import People
 from .script import Line
 from .watched import watched
@@ -42,67 +43,6 @@ STILL = 10.0
 """Virtual seconds within which a worker says that it has nothing to do."""
 
 LOOK = 0.25
-
-
-class RuleBroken(AssertionError):
-    """Raised when a rule does not hold in a simulation; says which, what happened, and how to see it again.
-
-    >>> from agent_runtime_framework.testing import OnboardingAgent, RuleBroken, Say, simulate
-    >>> try:
-    ...     run = simulate(OnboardingAgent(), [Say("c-1", "hi")], seed=3)
-    ... except RuleBroken as error:
-    ...     print(error)
-    """
-
-    def __init__(self, simulation: "Simulation") -> None:
-        self.simulation = simulation
-        broken = "; ".join(str(one) for one in simulation.broken[:3])
-        faults = ", ".join(f"{kind} {count}" for kind, count in sorted(simulation.counted.items())) or "no faults"
-        super().__init__(
-            f"{broken} (after {simulation.steps} steps and {simulation.seconds:.3f} virtual seconds, with {faults}); "
-            f"see it again: simulate(..., seed={simulation.seed})"
-        )
-
-
-class Simulation(Struct, frozen=True, kw_only=True):
-    """Is what came of a simulation.
-
-    Attributes:
-        seed: which gives all of this again.
-        logs: the frames of each conversation.
-        faults: what went wrong, in order.
-        effects: the tools that started and the models that were asked, as they themselves counted.
-        commands, turns, steps, seconds: how many were acknowledged, began, were taken by workers, and passed.
-        worker_steps: the steps of each worker, over its lives.
-        looked: how often each rule was looked at.
-        broken: what did not hold; empty for a run that is sound.
-
-    >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
-    >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=())
-    >>> list(run.logs), run.turns, run.faults
-    (['c-1'], 1, ())
-
-    """
-
-    seed: int
-    logs: Mapping[ConversationId, Sequence[Stored]]
-    faults: Sequence[Injected]
-    effects: Sequence[Effect]
-    commands: int
-    turns: int
-    steps: int
-    seconds: float
-    worker_steps: Mapping[int, int]
-    looked: Mapping[int, int]
-    broken: Sequence[Broken]
-
-    @property
-    def counted(self) -> dict[str, int]:
-        """How often each kind of fault happened."""
-        counted: dict[str, int] = {}
-        for one in self.faults:
-            counted[one.kind] = counted.get(one.kind, 0) + 1
-        return counted
 
 
 class SeededRetry(RetryPolicy, frozen=True):
@@ -125,7 +65,7 @@ class Simulator:
 
     def __init__(
         self,
-        agents: Sequence[JourneyAgent[Any, Any, Any]],
+        agents: JourneyAgent[Any, Any, Any] | Sequence[JourneyAgent[Any, Any, Any]],
         script: Iterable[Line],
         seed: int,
         *,
@@ -133,13 +73,11 @@ class Simulator:
         answers: Answers = seeded_answer,
         faults: Iterable[str | Planned] | None = None,
     ) -> None:
-        given = tuple(KINDS if faults is None else faults)
-        kinds = [one for one in given if isinstance(one, str)]
-        unknown = sorted(set(kinds) - set(KINDS))
-        if unknown:
-            raise ValueError(f"no such fault: {', '.join(unknown)}; there are {', '.join(KINDS)}")
-        self.agents = agents
-        self.script = tuple(script)
+        self.agents = checked_agents(agents)
+        self.script = checked_script(script, self.agents)
+        check_workers(workers)
+        check_model(answers)
+        kinds, asked = checked_faults(KINDS if faults is None else faults, workers)
         self.seed = seed
         self.random = Random(f"{seed} world")
         self.concurrency = self.random.choice((1, 2, 200))
@@ -148,13 +86,13 @@ class Simulator:
         self.loop = VirtualLoop()
         self.faults = Faults(Random(f"{seed} faults"), kinds, now=self.loop.time)
         self.world = self.made_world()
-        asked = [one for one in given if not isinstance(one, str)]
         self.horizon = self.random.uniform(*HORIZON)
         planned = [*asked, *plan(Random(f"{seed} plan"), self.faults.kinds, workers, self.horizon)]
-        config = agents[0].config
+        config = self.agents[0].config
         self.model: LLMClient = SimulatedModel(self.world, answers, seed, timeout=config.model_timeout)
         self.workers = Workers(self.world, workers, planned, asked, self.worker)
         self.world.did = self.workers.did
+        self.waiting: tuple[str, ...] = ()
         self._still: float | None = None
 
     # --- parts
@@ -199,7 +137,7 @@ class Simulator:
     # --- the run
 
     def run(self) -> Simulation:
-        """Run to the end, or to the first broken rule."""
+        """Run to the end, or to the first broken rule; what the author's model function raised is raised."""
         with _silent():
             self.loop.set_exception_handler(self._unhandled)
             self.loop.watch(self._halt)
@@ -211,24 +149,32 @@ class Simulator:
             finally:
                 seconds = self.loop.time()
                 self._tidy()
+        if self.world.raised is not None:
+            self.world.raised.add_note(
+                f"the function that was given as model raised it; simulate(..., seed={self.seed})"
+            )
+            raise self.world.raised
         return self._simulation(seconds)
 
     async def _live(self) -> None:
         people = People(self.world, self.agents[0].key, self.client)
         self.workers.begin()
-        lines = people.begin(self.script)
+        lines, last = people.begin(self.script), max((line.at for line in self.script), default=0.0)
         if self.faults.kinds or self.workers.eventful:
             await asyncio.sleep(self.horizon)
         # what was asked for may need longer than what the seed has
-        while self.workers.expectant and self.loop.time() < ENOUGH and not self._answered(lines):  # noqa: ASYNC110
+        while self.workers.expectant and self.loop.time() < last + ENOUGH and not self._answered(lines):  # noqa: ASYNC110
             await asyncio.sleep(LOOK)
         self.faults.active = False
         self.workers.heal()
-        deadline = self.loop.time() + ENOUGH
+        deadline = max(self.loop.time(), last) + ENOUGH
         # whoever looks learns it at once, and what is not acknowledged may still begin
         while not await self._calm(lines) and self.loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(LOOK)
-        self.checker.settled()
+        if not self._answered(lines):
+            self.waiting = self.world.waiting()
+        if not self.waiting:  # what waits may hold up all others
+            self.checker.settled()
 
     def _answered(self, lines: list[asyncio.Task[None]]) -> bool:
         return self.world.over() and all(line.done() for line in lines)
@@ -246,7 +192,7 @@ class Simulator:
         return not busy
 
     def _halt(self) -> None:
-        if self.checker.broken:
+        if self.checker.broken or self.world.raised is not None:
             raise Halted
 
     def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -288,6 +234,8 @@ class Simulator:
             worker_steps=dict(self.workers.steps),
             looked=dict(self.checker.looked),
             broken=tuple(self.checker.broken),
+            never_happened=self.workers.expected,
+            waiting=self.waiting,
         )
 
 
@@ -313,26 +261,40 @@ def simulate(
 ) -> Simulation:
     """Run an agent, or several, through a script while things go wrong, and check the eight rules after each step.
 
+    The seed decides all that is random in the simulator.  It does not decide what an author's code draws from `random`,
+    reads from a clock, the disk or the network, or leaves running in the background: where it does, the same seed may
+    give another run.
+
     Args:
-        agent: the agent; its own model client is never asked.
+        agent: the agent, or several, each with a key of its own; their own model clients are never asked.  A line that
+            names no agent is for the first one, `Say("c-1", "hi", agent="desk")` for the one with that key.  A
+            conversation belongs to the agent that it began with, and refuses what is said to another.
         script: who says what, and when, in virtual seconds: `Say`, `Cancel`, `Read`, `Publish`, `Spoil`.
         seed: decides all that is random.
         workers: how many there are at the beginning.
-        model: answers a request; the one that is there calls the tools that it is offered, at random.
+        model: takes messages, tools and a `Random`, and answers with a text, `calls(...)` or a raw message; it may be
+            `async`.  A `ModelError` that it raises is a model that fails, whatever else it raises is a mistake in it.
+            The one that is there calls the tools that it is offered, at random.
         faults: the kinds that may happen, each as often as the seed says, and those that do, such as
             `Crash(worker=0, step=17)`; all kinds where nothing is said, none for `()`.
 
     Raises:
         RuleBroken: a rule does not hold; the message names the rule and the seed.
+        Inconclusive: a fault that was asked for never happened, or the run was given up while something still waited.
+        InvalidInput: there is no agent, or an id, a key or a text in the script cannot be taken.
+        TypeError: something of the wrong kind was given, or `model` takes something else or gives nothing usable.
+        ValueError: there is no such fault or worker, or a number makes no sense.
+        Exception: whatever `model` raised.
 
     >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
     >>> run = simulate(OnboardingAgent(), [Say("c-1", "hi"), Say("c-1", "I am Ada", at=1)], seed=7)
-    >>> run.broken
-    ()
+    >>> run.broken, run.raised
+    ((), ())
 
     """
-    agents = [agent] if isinstance(agent, JourneyAgent) else list(agent)
-    simulation = Simulator(agents, script, seed, workers=workers, answers=model, faults=faults).run()
+    simulation = Simulator(agent, script, seed, workers=workers, answers=model, faults=faults).run()
     if simulation.broken:
         raise RuleBroken(simulation)
+    if simulation.waiting or simulation.never_happened:
+        raise Inconclusive(simulation)
     return simulation

@@ -64,7 +64,8 @@ def _executing(agent: Any, world: World) -> Callable[[Any, str, dict[str, Any]],
             await asyncio.sleep(world.random.uniform(0.1, 3))
         if world.faults.strikes("tool_hung", name):
             await asyncio.sleep(min(agent.config.tool_timeout * 1.5, LONGEST))
-        result = await call_author(agent.execute_tool, tools, name, arguments)
+        with world.awaiting(f"tool {name!r}", CONVERSATION.get()):
+            result = await call_author(agent.execute_tool, tools, name, arguments)
         if world.faults.strikes("tool_failed", name):
             raise ToolBroke(f"{name} had its effect, and broke after it")
         return result

@@ -43,7 +43,7 @@ class Workers:
         self._world = world
         self._start = start
         self._planned = [one for one in planned if not isinstance(one, Join)]
-        self._asked = set(asked)
+        self._asked = dict.fromkeys(asked)
         self._joins = [one for one in planned if isinstance(one, Join)]
         self._now: dict[int, Life | None] = dict.fromkeys(range(count))
         self.steps = dict.fromkeys(range(count), 0)
@@ -58,6 +58,11 @@ class Workers:
     def expectant(self) -> bool:
         """Whether something that was asked for has not happened yet."""
         return bool(self._asked)
+
+    @property
+    def expected(self) -> tuple[Planned, ...]:
+        """What was asked for and has not happened yet."""
+        return tuple(self._asked)
 
     def begin(self) -> None:
         """Start all of them, and plan what happens at a time."""
@@ -88,7 +93,7 @@ class Workers:
             number = len(self._now)
             self.steps[number] = 0
             self._world.faults.happened("join", f"worker {number}")
-            self._asked.discard(join)
+            self._asked.pop(join, None)
             self._begin(number)
 
     def _begin(self, number: int) -> None:
@@ -135,7 +140,7 @@ class Workers:
         life = None if isinstance(one, Join) else self._now.get(one.worker)
         if isinstance(one, Join) or life is None or not self._world.faults.active:
             return
-        self._asked.discard(planned)
+        self._asked.pop(planned, None)
         name, number = life.process.name, one.worker
         match one:
             case Crash():

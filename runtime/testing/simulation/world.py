@@ -1,10 +1,13 @@
 """The world: one truth in memory that all processes share, and that tells the rules of whatever happens in it."""
 
 import asyncio
+import contextlib
 import contextvars
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from random import Random
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from ....events import (
     START,
@@ -57,6 +60,15 @@ class VirtualClock:
         await asyncio.sleep(seconds)
 
 
+class Waiting(Struct, frozen=True):
+    """Is author code that a process awaits."""
+
+    process: Process | None
+    what: str
+    conversation: ConversationId
+    since: float
+
+
 class World:
     """Holds what is stored, who holds what, and what was counted.
 
@@ -66,6 +78,7 @@ class World:
         spoiled: conversations whose logs were damaged on purpose.
         pace: seconds that models and tools may take.
         did: hears of whatever a process did that counts: an append, an effect, an acknowledgement.
+        raised: what the author's model function raised, which is for the author to see.
         closed: whether the run is over, so that nothing counts any more and every port refuses.
 
     """
@@ -89,7 +102,9 @@ class World:
         self._stored: list[tuple[float, int]] = []
         self.pace = random.choice((0.05, 0.5, 3.0))
         self.did: Callable[[int, Process], None] | None = None
+        self.raised: BaseException | None = None
         self.closed = False
+        self._awaited: dict[int, Waiting] = {}
         self._open: dict[Command, None] = {}
 
     def act(self, what: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -153,6 +168,26 @@ class World:
             self.effects.append(effect)
             self.checker.effect(effect)
             self.counts()
+
+    @contextlib.contextmanager
+    def awaiting(self, what: str, conversation: ConversationId) -> Iterator[None]:
+        """Remember what is awaited meanwhile."""
+        one = Waiting(PROCESS.get(), what, conversation, self.loop.time())
+        self._awaited[id(one)] = one
+        try:
+            yield
+        finally:
+            del self._awaited[id(one)]
+
+    def waiting(self) -> tuple[str, ...]:
+        """Say what author code is still awaited by a process that lives."""
+        return tuple(self._said(one) for one in self._awaited.values() if one.process is None or one.process.alive)
+
+    def _said(self, one: Waiting) -> str:
+        log = self.logs.get(one.conversation)
+        where = f" of turn {log[-1].frame.turn}" if log else ""
+        waited = f"still waits after {self.loop.time() - one.since:.0f} virtual seconds"
+        return f"{one.what}{where} in {one.conversation!r} {waited}"
 
     def over(self) -> bool:
         """Say whether every command has its outcome, and no turn is in progress."""
