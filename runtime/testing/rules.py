@@ -108,8 +108,11 @@ def check(history: History, *, settled: bool) -> tuple[Broken, ...]:
     """Return what does not hold; `settled` says that everything is over, so that what has no outcome is lost.
 
     >>> lost = Command("greeter", ConversationId("c-1"), "m-1")
-    >>> print(*check(History(logs={}, commands=[lost]), settled=True))
-    rule 1 (one outcome for each message) is broken in 'c-1': command 'm-1' was acknowledged and has no outcome: it is lost
+    >>> broken, = check(History(logs={}, commands=[lost]), settled=True)
+    >>> print(str(broken).partition(": ")[0])
+    rule 1 (one outcome for each message) is broken in 'c-1'
+    >>> broken.why
+    "command 'm-1' was acknowledged and has no outcome: it is lost"
     """
     checker = Checker(history.spoiled)
     for stored in (one for frames in history.logs.values() for one in frames):

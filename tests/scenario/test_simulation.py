@@ -128,7 +128,10 @@ def test_what_is_broken_is_raised_with_its_rule_and_its_seed(monkeypatch: pytest
         await self.publish("onboarding", conversation_id, "I am reading", message_id="m-nosy")
 
     monkeypatch.setattr(Client, "conversation", nosy)
-    with pytest.raises(RuleBroken, match=r"rule 7 is broken in 'c-1': a reader asked to publish .* seed=12\)"):
+    with pytest.raises(
+        RuleBroken,
+        match=r"rule 7 \(reading changes nothing\) is broken in 'c-1': a reader asked to publish .* seed=12\)",
+    ):
         simulate(OnboardingAgent(), TALK, seed=12, faults=())
 
 

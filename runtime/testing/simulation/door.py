@@ -85,12 +85,12 @@ def checked_script(script: Any, agents: Sequence[JourneyAgent[Any, Any, Any]]) -
 
 def _check_line(line: Line, keys: Sequence[str]) -> None:
     _time("at", line.at)
-    if not isinstance(line, Publish):  # which is there to try what is bad
+    if isinstance(line, Publish):  # which is there to try what is bad
+        _bytes("data", line.data)
+    else:
         check_token(line.conversation, "conversation id")
     if isinstance(line, Say | Cancel | Publish) and line.agent not in ("", *keys):
         raise InvalidInput(f"no agent has the key {line.agent!r}; there are {', '.join(map(repr, keys))}")
-    if isinstance(line, Publish) and not isinstance(line.data, bytes):
-        raise TypeError(f"data must be bytes, not {line.data!r}")
     if isinstance(line, Say):
         checked(line.agent or keys[0], line.text, {}, line.id or None)
         _from(1, "times", line.times)
@@ -156,6 +156,11 @@ def _time(name: str, value: Any) -> None:
         raise TypeError(f"{name} must be a number of virtual seconds, not {value!r}")
     if not math.isfinite(value) or value < 0:
         raise ValueError(f"{name} must be a number of virtual seconds from 0, not {value!r}")
+
+
+def _bytes(name: str, value: Any) -> None:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{name} must be bytes, not {value!r}")
 
 
 def _from(first: int, name: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""What came of a simulation: what happened, what an author asserts on, and what is raised of a run that is not sound."""
+"""What came of a simulation: what happened, what an author asserts on, what is raised of a run that is not sound."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,8 +15,8 @@ from .watched import ToolBroke
 class FailedTurn(Struct, frozen=True):
     """Is a turn that ended without a reply because something failed.
 
-    `reason` is the log's word for it: `author_error` for a prompt or another answer of the journey that raised,
-    `poison` for a turn in which too many lives ended, `model_...` for a model that failed.
+    `reason` is the log's word for it, such as `author_error` for a prompt that raised, `poison` for a turn in which too
+    many lives ended, `model_error` for a model that failed.
     """
 
     conversation: str
@@ -91,7 +91,7 @@ class Simulation(Struct, frozen=True, kw_only=True):
 
     @property
     def raised(self) -> tuple[RaisedTool, ...]:
-        """The calls of tools that failed by the tool itself; those that a fault broke, and refusals, are not counted."""
+        """The calls of tools that failed by the tool itself; not those that a fault broke, and no refusals."""
         return tuple(
             RaisedTool(before.id, before.turns, name, event.content)
             for before, event, _ in self._told()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import copy
 import functools
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -38,6 +39,8 @@ def _watched(agent: AgentT, world: World, model: LLMClient) -> AgentT:
     mine = copy.copy(agent)
     mine.llm_client = model
     mine.journeys = {journey: _watched(other, world, model) for journey, other in agent.journeys.items()}
+    for name in ("load_state", "save_state"):
+        setattr(mine, name, _keeping(getattr(agent, name), name, world))
     mine.create_tools = functools.partial(_create_tools, agent)
     mine.execute_tool = _executing(agent, world)
     return mine
@@ -50,6 +53,18 @@ def _create_tools(agent: Any, state: Any, ctx: AgentContext) -> Any:
         with contextlib.suppress(AttributeError):  # so that the runtime says which call it is
             tools.idempotency_key = None
     return tools
+
+
+def _keeping(method: Callable[..., Any], name: str, world: World) -> Callable[..., Any]:
+    """Return what loads or saves a state, and is known to be waited for meanwhile; one that is plain never waits."""
+    if not inspect.iscoroutinefunction(method):
+        return method
+
+    async def keep(ctx: AgentContext, *rest: Any) -> Any:
+        with world.awaiting(name, ConversationId(str(ctx.conversation_id))):
+            return await method(ctx, *rest)
+
+    return keep
 
 
 def _executing(agent: Any, world: World) -> Callable[[Any, str, dict[str, Any]], Awaitable[Any]]:
