@@ -83,8 +83,8 @@ def run(seeds: range) -> Figures:
             faults=Counter(simulation.counted),
             looked=Counter(simulation.looked),
         )
-        if simulation.broken:
-            one.failed[seed] = str(simulation.broken[0])
+        if simulation.broken or simulation.waiting:
+            one.failed[seed] = str((*simulation.broken, *simulation.waiting)[0])
         figures.add(one)
     return figures
 
