@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,6 +114,8 @@ async def work(options: Options, found: Loaded, *, concurrency: int, grace: floa
 
 def end_of_process(code: int) -> int:
     """Return the exit code; but where a tool's thread still runs, which nothing can stop, end the process at once."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # it ends already, and with this code
     if any(thread.name.startswith(AUTHOR_THREADS) for thread in threading.enumerate()):
         os._exit(code)
     return code
