@@ -67,7 +67,7 @@ METADATA_LIMIT = 64 * 1024
 """Bytes of JSON that may come with a message."""
 
 POISON = 5
-"""A turn that comes to its fifth life fails: something in it ends workers."""
+"""A turn that four workers ended or broke in fails, and is not tried a fifth time: something in it ends workers."""
 
 
 def decide(conversation: Conversation, command: Command) -> tuple[KnownEvent, ...]:

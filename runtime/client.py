@@ -40,13 +40,14 @@ from .clock import new_id
 from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
 from .follower import Follower
+from .late import late
 from .leases import unanswered
 from .memory import MemoryStore
 from .opening import Place, opened
 from .raised import raised_in
 from .substrate import Substrate
 from .summary import Summary, summary_of
-from .wire import Delta, Queued, encode, waiting_for
+from .wire import Delta, Queued, encode
 
 LOOK = 2.0
 """Seconds to find out why there is no reply."""
@@ -162,8 +163,9 @@ class Client:
         metadata: Mapping[str, Any] | None = None,
         message_id: str | None = None,
         timeout: float = 60.0,
+        on_queued: Callable[[Queued], object] | None = None,
     ) -> Reply:
-        """Say something and wait for the reply.
+        """Say something and wait for the reply; `on_queued` hears, now and then, that the message waits.
 
         Raises:
             InvalidInput: an id, the text or the metadata cannot be taken.
@@ -177,18 +179,20 @@ class Client:
         last = await self._log.last(conversation)
         if last is not None and last.frame.agent not in ("", say.agent):
             raise Refused(f"conversation {conversation!r} belongs to agent {last.frame.agent!r}, not to {say.agent!r}")
-        waits: list[Queued] = []
+        last_queued: Queued | None = None
+
+        def waiting(queued: Queued) -> None:
+            nonlocal last_queued
+            last_queued = queued
+            if on_queued is not None:
+                on_queued(queued)
+
         try:
             async with asyncio.timeout(timeout):
-                return await self._say(conversation, say, waits.append)
+                return await self._say(conversation, say, waiting)
         except TimeoutError:
             nobody = await self._nobody(say.agent)
-            why = f", and {nobody}" if nobody else waiting_for(waits[-1]) if waits else ""
-            raise Unavailable(
-                f"no reply from {say.agent!r} within {timeout:g} s{why}; message {say.id} is kept "
-                f"{'until one does' if nobody else 'and will be answered'}: send the same id again, or read the "
-                f"log of {conversation!r}"
-            ) from None
+            raise late(say, conversation, within=timeout, nobody=nobody, queued=last_queued) from None
 
     async def _say(self, conversation: ConversationId, say: SayToAgent, waits: Callable[[Queued], None]) -> Reply:
         await self._publish(conversation, say)

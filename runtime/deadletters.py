@@ -1,8 +1,8 @@
 """Dead letters: commands that no worker is given again, kept until somebody looks at them.
 
-There are two kinds.  One whose turn came to too many lives, because something in it ends workers; and one that nobody
-can decode.  A letter is kept before its command is acknowledged, so a crash in between keeps it once more, under the
-same name.
+There are two kinds.  One whose turn was begun by a worker and taken over by others, until so many had ended or broken
+in it that it is not tried again; and one that nobody can decode.  A letter is kept before its command is acknowledged,
+so a crash in between keeps it once more, under the same name.
 
 The bytes of a command may be as many as a server takes in one message, and JSON makes them more.  So they are kept in
 pieces, in a store of their own, and before the letter itself: a letter that is listed is complete.
@@ -42,11 +42,11 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     Attributes:
         conversation, id: which command; the id of one that nobody can decode is made of its bytes.
         agent: whom it was sent to.
-        reason: `poison`: its turn came to too many lives; or `undecodable`.
+        reason: `poison`: worker after worker ended or broke in its turn; or `undecodable`.
         error: what was wrong, in words.
         time: when it was kept, in Unix milliseconds.
         size: how many bytes the command has.
-        attempts: how many lives its turn came to, None where that is not known.
+        attempts: how many workers tried its turn, all of which ended or broke in it; None where that is not known.
 
     >>> from agent_runtime_framework import DeadLetter
     >>> letter = DeadLetter(conversation="c-1", id="m-1", agent="bot", reason="poison", error="", time=0, size=60)
@@ -159,16 +159,17 @@ class DeadLetters:
 
 
 def poisoned(agent: str, conversation: str, id: str, data: bytes, *, attempts: int, time: int) -> DeadLetter:  # noqa: A002
-    """Return the letter of a command whose turn came to too many lives."""
+    """Return the letter of a command whose turn came to this attempt, which was not tried any more."""
+    tried = attempts - 1
     return DeadLetter(
         conversation=conversation,
         id=id,
         agent=agent,
         reason="poison",
-        error=f"{attempts - 1} workers ended or broke in its turn",
+        error=f"{tried} workers ended or broke in its turn, one after another; it is not tried again",
         time=time,
         size=len(data),
-        attempts=attempts,
+        attempts=tried,
     )
 
 

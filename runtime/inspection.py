@@ -7,10 +7,10 @@ wrong is a finding, not an error.
 import asyncio
 import shutil
 
-from ..events import FrameworkError, Unavailable
+from ..events import FrameworkError
 from .clock import Clock, SystemClock, new_id
 from .findings import Finding, Findings, filled
-from .opening import Place, durability_of, home_of, reached
+from .opening import NoServer, Place, durability_of, home_of, reached
 
 
 async def inspect(place: Place, *, clock: Clock | None = None) -> Findings:
@@ -33,10 +33,10 @@ async def inspect(place: Place, *, clock: Clock | None = None) -> Findings:
             if inspection.replicas is not None:
                 found.append(_durability(durability_of(place, inspection.replicas)))
             return tuple(found)
+    except NoServer as error:
+        return (Finding("server", error.what, "wrong", "start it, or name another with --nats URL"),)
     except FrameworkError as error:
-        silent = place.nats is not None and type(error) is Unavailable
-        advice = "start it, or name another with --nats URL" if silent else ""
-        return (Finding("server", str(error), "wrong", advice),)
+        return (Finding("server", str(error), "wrong"),)
 
 
 async def _disk(place: Place) -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from ..events import InvalidInput, NotFound, WriterId
+from ..events import InvalidInput, NotFound, Unavailable, WriterId
 from .credentials import ANONYMOUS, Credentials, without_secrets
 from .substrate import Substrate
 
@@ -36,7 +36,20 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class NoNamespace(NotFound):
-    """Raised when a server is there, but nothing was ever kept in that namespace."""
+    """Raised when a server is there, but nothing was ever kept in that namespace; the message says where."""
+
+
+class NoServer(Unavailable):
+    """Raised when no server answers at a URL.
+
+    Attributes:
+        what: the same without what to do.
+
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: start it, or name another")
+        self.what = what
 
 
 class Opened(Struct, frozen=True):
@@ -78,7 +91,8 @@ async def opened(place: Place, writer: WriterId, *, create: bool = True) -> Asyn
             create=create,
         )
         if found is None:
-            raise NoNamespace(f"there is no namespace {place.namespace!r} at {there.url}")
+            where = f"at {there.url}" if place.nats is not None else f"in {home_of(place.home, create=create)}"
+            raise NoNamespace(f"there is no namespace {place.namespace!r} {where}")
         substrate, replicas = found
         yield Opened(substrate, there.url, durability_of(place, replicas))
 
@@ -110,7 +124,12 @@ async def reached(place: Place, name: str, *, connections: int, create: bool) ->
             url, token, restore = server.url, server.token, server.ensure_running
         clients = []
         for _ in range(connections):
-            client = await connect(url, credentials=place.credentials, token=token, name=name, restore=restore)
+            try:
+                client = await connect(url, credentials=place.credentials, token=token, name=name, restore=restore)
+            except Unavailable as error:
+                if place.nats is None or type(error) is not Unavailable:  # one that refuses us is there
+                    raise
+                raise NoServer(str(error)) from error
             stack.push_async_callback(client.close)
             clients.append(client)
         more = partial(connect, url, credentials=place.credentials, token=token, name=name)
@@ -134,5 +153,6 @@ def home_of(given: Path | None, *, create: bool) -> Path:
     home = given or find_home(Path.cwd()) or Path.cwd() / ".arf"
     if not create and not any((home / kept).exists() for kept in ("server.json", "jetstream")):
         where = f"is nothing of arf in {home}" if given is not None else f"is no .arf/ in {Path.cwd()} or above it"
-        raise NotFound(f"there {where}; name a directory with --home, or a server with --nats")
+        makes = f"the first `arf worker`, `chat` or `dev` {'there makes it' if given is not None else 'makes one'}"
+        raise NotFound(f"there {where}: {makes}; or name a directory with --home, or a server with --nats")
     return home

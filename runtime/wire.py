@@ -107,8 +107,6 @@ def decode_live(data: bytes) -> LiveMessage:
         raise InvalidInput(f"this is nothing a follower knows: {error}") from error
 
 
-def waiting_for(queued: Queued) -> str:
-    """Return in words what a message waits for, to be said after something else."""
-    if queued.reason:
-        return f", because it cannot be recorded now ({queued.reason})"
-    return f", because it waits its turn, {queued.ahead} ahead of it"
+def place_in_line(queued: Queued) -> str:
+    """Return in words which turn it gets of those that wait: where none is known to come before it, the next."""
+    return f"{queued.ahead} ahead of it" if queued.ahead else "next"

@@ -31,6 +31,7 @@ def main() -> int:
     try:
         return {"run": _run, "failover": _failover, "sweep": _sweep}[options.command](options)
     except (KeyboardInterrupt, asyncio.CancelledError):
+        print("interrupted; everything is ended, nothing is kept", file=sys.stderr)
         return INTERRUPTED
 
 

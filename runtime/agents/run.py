@@ -212,7 +212,9 @@ def no_reply(conversation: str, ended: Ended, error: Exception | None = None) ->
     if error is not None and ended.reason == "tool_raised":
         return error
     why = f": {ended.error}" if ended.error else ""
-    failure = NoReply(f"turn {ended.turn} of {conversation!r} {ended.outcome} ({ended.reason}){why}")
+    failure = NoReply(
+        f"turn {ended.turn} of {conversation!r} {ended.outcome} ({ended.reason or 'no reason given'}){why}"
+    )
     failure.__cause__ = error
     return failure
 

@@ -274,15 +274,17 @@ def _one_or_all(letter: str | None, *, all_: bool) -> str | None:
     return letter
 
 
-@command("doctor", "arf doctor", "arf doctor --nats nats://localhost:4222 -o json")
-def doctor(options: Options) -> int:
+@command("doctor", "arf doctor", "arf doctor --strict", "arf doctor --nats nats://localhost:4222 -o json")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings, too.")
+def doctor(options: Options, *, strict: bool) -> int:
     """Look at server, streams and workers, and say what to do.
 
-    Exits with 1 if something is wrong. What cannot be known from here is said to be unknown.
+    Exits with 1 if something is `wrong`; a warning is nothing wrong, unless --strict is given. What cannot be known
+    from here is said to be unknown.
     """
     from .reading.doctor import examine  # noqa: PLC0415
 
-    return run(examine(options))
+    return run(examine(options, strict=strict))
 
 
 @command("completion", 'eval "$(arf completion bash)"', "arf completion fish > ~/.config/fish/completions/arf.fish")

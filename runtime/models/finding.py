@@ -55,8 +55,8 @@ def _openai_client(model: str, options: dict[str, Any], cause: Exception) -> LLM
     try:
         return OpenAIClient(model, **{key: value for key, value in options.items() if key != "max_retries"})
     except InvalidInput as error:
-        others = "" if _is_missing(cause) else f"{OTHERS} gave none ({cause}), and "
-        raise InvalidInput(f"no model client: {others}{error}") from cause
+        others = "" if _is_missing(cause) else f"{OTHERS} gave no model client ({cause}), and "
+        raise InvalidInput(f"{others}{error}") from cause
 
 
 def _is_missing(cause: Exception) -> bool:

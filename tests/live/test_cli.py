@@ -93,10 +93,17 @@ def test_a_tool_that_blocks_does_not_hold_up_the_end_beyond_the_grace(bot: Path)
 
 def test_a_worker_without_a_model_says_so_before_it_connects(bot: Path) -> None:
     code, message = error("worker bot:Modelless", bot)
-    assert (code, message[:44]) == (1, "agent 'modelless' has no model to talk to: n")
-    assert "OPENAI_API_KEY" in message
-    assert message.endswith("; or give --offline, to try it with the offline model")
+    assert (code, message) == (
+        1,
+        "agent 'modelless' has no model to talk to: there is no API key: set OPENAI_API_KEY, or OPENAI_BASE_URL for a "
+        "server that needs none; or give --offline, to try it with the offline model",
+    )
     assert not (bot / ".arf").exists()
+
+
+def test_a_worker_says_which_of_its_agents_talks_to_the_offline_model(bot: Path) -> None:
+    with worker("bot:Bot bot:Modelless --offline", bot) as working:
+        assert ", agents bot, modelless (offline model), 32 of 32 partitions" in working.first
 
 
 def test_what_a_tool_raises_is_one_line_in_the_workers_log(bot: Path) -> None:
@@ -142,6 +149,7 @@ def test_reading_where_nothing_is_finds_nothing_and_creates_nothing(tmp_path: Pa
     code, message = error(command, tmp_path)
     assert code == 3
     assert str(tmp_path) in message
+    assert "the first `arf worker`, `chat` or `dev` " in message
     assert list(tmp_path.iterdir()) == []
 
 
@@ -149,6 +157,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     code, message = error("log c-1 --nats nats://127.0.0.1:1", tmp_path)
     assert code == 1
     assert message.startswith("no NATS server answers at nats://127.0.0.1:1 ")
+    assert message.endswith("): start it, or name another")
 
 
 def test_a_traceback_is_shown_only_when_it_is_asked_for(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from agent_runtime_framework.events import START, ConversationId, ConversationSt
 from agent_runtime_framework.runtime.client import Client
 from support.command_line import bots, data, error, in_use, run, worker
 from support.processes import ARF, environment, wait_for
+from support.terminal import Terminal, fits
 
 NASTY = "[red]no markup[/red] \x1b[31mno colour\x1b[0m \x07 \u202e"
 LONG = "long " * 30_000
@@ -77,7 +78,8 @@ def test_a_version_that_is_not_there_yet_is_not_found(place: Path) -> None:
 def test_an_empty_namespace_lists_nothing(place: Path) -> None:
     done = run("list --namespace empty -o jsonl", place)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "no namespace 'empty'" in done.stderr
+    assert done.stderr == f"there is no namespace 'empty' in {place}/.arf\n"
+    assert error("log c-1 --namespace empty", place) == (3, f"there is no namespace 'empty' in {place}/.arf")
     assert json.loads(run("-o json list --namespace empty", place).stdout) == []
 
 
@@ -151,9 +153,16 @@ def test_a_log_as_text_tells_each_event_on_a_line(place: Path) -> None:
 @pytest.mark.parametrize("width", [40, 80])
 @pytest.mark.parametrize("command", ["log c-1", "log c-3", "state c-3", "list"])
 def test_text_fits_a_narrow_terminal(place: Path, command: str, width: int) -> None:
-    done = run(command, place, env={"COLUMNS": str(width)})
-    assert (done.returncode, done.stderr) == (0, "")
-    assert max(len(line) for line in done.stdout.splitlines()) <= width
+    with Terminal(command, place, columns=width) as terminal:
+        assert (terminal.end(), fits(terminal, width)) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["list", "state c-3"])
+def test_in_a_pipe_no_row_is_folded_and_none_ends_in_blanks(place: Path, command: str) -> None:
+    narrow, broad = (run(command, place, env={"COLUMNS": columns}).stdout for columns in ("30", "200"))
+    assert narrow == broad
+    assert max(len(line) for line in narrow.splitlines()) > 30
+    assert [line for line in narrow.splitlines() if line != line.rstrip()] == []
 
 
 def test_what_people_say_is_shown_and_not_interpreted(place: Path) -> None:
@@ -280,6 +289,40 @@ def test_a_turn_is_cancelled_and_what_was_recorded_of_it_stays(tmp_path: Path) -
     assert nothing == (4, "nothing to cancel in 'c': no turn is in progress")
     assert unknown == (3, f"no conversation 'nobody' (namespace 'arf' in {bot}/.arf)")
     assert data("state c", bot)["state"]["name"] == "Ada"
+
+
+def test_a_turn_that_is_cancelled_without_a_reason_says_so_everywhere(tmp_path: Path) -> None:
+    bot = bots(tmp_path)
+    with worker("bot:Bot", bot):
+        send = subprocess.Popen(
+            [*ARF, "send", "bot", "c", "hold"], cwd=bot, env=environment(), stderr=subprocess.PIPE, text=True
+        )
+        wait_for(bot / "held")
+        assert run("cancel c", bot).returncode == 0
+        _, failure = send.communicate(timeout=20)
+        (bot / "let-go").touch()
+
+    assert failure == "error: turn 1 of 'c' cancelled (no reason given)\n"
+    assert re.search(r"^last turn +cancelled, no reason given$", run("state c", bot).stdout, re.MULTILINE)
+    assert re.search(r" turn\.cancelled +no reason given$", run("log c", bot).stdout, re.MULTILINE)
+
+
+def test_who_sends_to_a_conversation_with_a_turn_in_progress_is_told_once_that_it_is_queued(tmp_path: Path) -> None:
+    bot = bots(tmp_path)
+    with worker("bot:Bot", bot):
+        assert run("send bot c hold --no-wait", bot).returncode == 0
+        wait_for(bot / "held")
+        late = run("send bot c hello --id m-2 --timeout 3", bot)
+        (bot / "let-go").touch()
+        reply = run("send bot c hello --id m-2", bot)
+
+    queued, failure = late.stderr.splitlines()
+    assert queued == "message m-2 is queued: 1 ahead of it"
+    assert failure == (
+        "error: no reply from 'bot' within 3 s, because it waits its turn, 1 ahead of it; message m-2 is kept and "
+        "will be answered; fetch the reply later with: arf send bot c hello --id m-2"
+    )
+    assert (late.returncode, late.stdout, reply.stdout) == (1, "", "You said: hello\n")
 
 
 def test_a_cancel_that_no_worker_takes_says_so(tmp_path: Path) -> None:

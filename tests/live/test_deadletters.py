@@ -17,6 +17,7 @@ from agent_runtime_framework.runtime.deadletters import DeadLetters, poisoned
 from agent_runtime_framework.runtime.nats import NatsBus
 from agent_runtime_framework.runtime.wire import encode
 from support.command_line import bots, data, error, run, worker
+from support.terminal import Terminal, fits
 
 NOISE = b"\xff\x1b[31m" + b"\x00" * 900_000
 POISON = "save_name Ada\x1b[0m"
@@ -66,27 +67,27 @@ def test_they_are_listed_the_last_one_first(place: Path) -> None:
         "id": "m-1",
         "agent": "bot",
         "reason": "poison",
-        "error": "4 workers ended or broke in its turn",
+        "error": "4 workers ended or broke in its turn, one after another; it is not tried again",
         "kept": "1970-01-01T00:00:01.000Z",
-        "attempts": 5,
+        "attempts": 4,
         "size": listed[1]["size"],
     }
     assert [json.loads(line) for line in run("-o jsonl deadletters", place).stdout.splitlines()] == listed
     lines = run("deadletters", place).stdout.splitlines()
     assert lines[0].split() == ["conversation/id", "agent", "reason", "kept"]
     assert [line.split() for line in lines[1:]] == [[f"c-{n}/m-1", "bot", "poison", "1970-01-01"] for n in (2, 1)]
-    for line in run("deadletters", place, env={"COLUMNS": "40"}).stdout.splitlines():
-        assert len(line) <= 40
+    with Terminal("deadletters", place, columns=40) as terminal:
+        assert (terminal.end(), fits(terminal, 40)) == (0, True)
 
 
 def test_one_is_shown_with_what_was_said_and_nothing_in_it_is_interpreted(place: Path) -> None:
     shown = data("deadletters show c-1/m-1", place)
-    assert (shown["text"], shown["metadata"]) == (POISON, {"lang": "en"})
+    assert (shown["text"], shown["metadata"], shown["last"]) == (POISON, {"lang": "en"}, None)
     assert json.loads(b64decode(shown["data"]))["text"] == POISON
     text = run("deadletters show c-1/m-1", place).stdout
     assert re.search(r"^text +save_name Ada\\x1b\[0m *$", text, re.MULTILINE)
     assert re.search(r'^metadata +\{"lang":"en"\} *$', text, re.MULTILINE)
-    assert re.search(r"^attempts +5 *$", text, re.MULTILINE)
+    assert re.search(r"^attempts +4$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", ["show c-9/m-1", "retry c-9/m-1", "drop c-1", "show ''"])

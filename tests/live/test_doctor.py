@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from agent_runtime_framework import Client
 from agent_runtime_framework.testing import NatsServer
 from support.command_line import bots, error, run, worker
+from support.terminal import Terminal, fits
 
 
 @pytest.fixture
@@ -29,8 +31,9 @@ def findings(words: str, cwd: Path) -> tuple[int, dict[str, dict[str, str]]]:
 def test_all_is_well_where_a_worker_runs(tmp_path: Path) -> None:
     with worker("bot.py:Bot", bots(tmp_path)):
         code, found = findings("", tmp_path)
+        strict, _ = findings("--strict", tmp_path)
 
-    assert code == 0
+    assert (code, strict) == (0, 0)
     assert {name: found[name]["status"] for name in ("server", "streams", "workers", "clock", "durability")} == {
         "server": "ok",
         "streams": "ok",
@@ -46,15 +49,19 @@ def test_no_worker_is_a_warning_with_what_to_do(tmp_path: Path) -> None:
     with worker("bot.py:Bot", bots(tmp_path)):
         pass
     code, found = findings("", tmp_path)
+    strict, again = findings("--strict", tmp_path)
 
     assert (code, found["workers"]["status"]) == (0, "warning")
     assert "arf worker" in found["workers"]["advice"]
+    assert (strict, again["workers"]) == (1, found["workers"])
 
 
 def test_no_server_is_wrong_and_exits_with_one(tmp_path: Path) -> None:
     code, found = findings("--nats nats://127.0.0.1:1", tmp_path)
 
     assert (code, found["server"]["status"], list(found)) == (1, "wrong", ["server"])
+    assert found["server"]["advice"] == "start it, or name another with --nats URL"
+    assert found["server"]["advice"][:8] not in found["server"]["value"]
 
 
 def test_where_there_is_nothing_it_says_so_and_makes_nothing(tmp_path: Path) -> None:
@@ -80,10 +87,21 @@ def test_of_a_given_server_what_cannot_be_known_is_unknown(tmp_path: Path, nats_
 
 
 def test_its_table_fits_a_narrow_terminal(tmp_path: Path) -> None:
-    done = run("doctor --nats nats://127.0.0.1:1", tmp_path, env={"COLUMNS": "40"})
+    with Terminal("doctor --nats nats://127.0.0.1:1", tmp_path, columns=40) as terminal:
+        assert (terminal.end(), fits(terminal, 40)) == (1, True)
 
-    assert done.returncode == 1
-    assert max(len(line) for line in done.stdout.splitlines()) <= 40
+
+def test_in_a_pipe_a_finding_is_one_line_and_a_server_without_a_name_is_not_called_by_its_id(
+    tmp_path: Path, nats_url: str
+) -> None:
+    words = f"doctor --nats {nats_url} --namespace nothing-here"
+    lines = run(words, tmp_path, env={"COLUMNS": "40"}).stdout.splitlines()
+    (server,) = [finding["value"] for finding in json.loads(run(f"{words} -o json", tmp_path).stdout)][:1]
+
+    assert {line.split()[0] for line in lines} <= {"ok", "warning", "wrong", "unknown"}
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert re.fullmatch(rf"ok +server +nats-server [\d.]+, at {nats_url}", lines[0]), (lines[0], server)
+    assert re.fullmatch(rf"nats-server [\d.]+, N\w{{55}}, at {nats_url}", server)
 
 
 @pytest.mark.parametrize(

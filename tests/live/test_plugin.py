@@ -147,7 +147,7 @@ def test_why_an_agent_fails_is_seen(tmp_path: Path) -> None:
 
     assert (code, "2 failed" in printed) == (1, True), printed
     assert "ZeroDivisionError: no prompt today" in printed
-    assert "InvalidInput: no model client" in printed
+    assert "InvalidInput: there is no API key" in printed
     assert_the_server_is_gone(tmp_path)
 
 

@@ -33,6 +33,12 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
 
 
+def fits(terminal: "Terminal", columns: int) -> bool:
+    """Say whether something was shown, and no line of it was longer than that."""
+    lines = terminal.text.splitlines()
+    return bool(lines) and max(len(line.rstrip()) for line in lines) <= columns
+
+
 class Terminal:
     """Runs `arf` with these words at a terminal while the block runs; `stdout` is a file that stdout goes to instead.
 

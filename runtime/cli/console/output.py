@@ -8,13 +8,18 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from .options import Form
 from .text import one_line, visible, without_password
+
+UNFOLDED: Final = 1_000_000
+"""So many columns a table has at most that is folded nowhere."""
 
 
 class ClosedPipe(Exception):
@@ -30,6 +35,24 @@ def stdout() -> Console:
     """Return a console on stdout: no escape sequences where it is no terminal or `NO_COLOR` is set, markup off."""
     plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
     return _Console(file=sys.stdout, color_system=None if plain else "auto", markup=False, highlight=False, emoji=False)
+
+
+def wide(columns: int) -> bool:
+    """Say whether a line may have so many columns: at a terminal that has them, and wherever else stdout goes."""
+    return not sys.stdout.isatty() or stdout().width >= columns
+
+
+def write_table(table: Table) -> None:
+    """Write a table: folded into the terminal, but where stdout is none, each row on one line, as long as that is."""
+    console = stdout()
+    if sys.stdout.isatty():
+        console.print(table)
+        return
+    console.width = max(1, Measurement.get(console, console.options.update(max_width=UNFOLDED), table).maximum)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        write_code(line.rstrip())
 
 
 def write_text(text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from ....events import InvalidInput, NotFound, Refused, Stored, check_token
 from ...client import Client
 from ...credentials import PREFIX, Credentials
-from ...opening import Place, home_of
+from ...opening import NoNamespace, Place, home_of
 from .options import Options
 
 MODULE: Final = __name__.rsplit(".", 2)[0]
@@ -75,7 +75,7 @@ def client_at(place: Place, *, create: bool = True) -> AbstractAsyncContextManag
 
 @asynccontextmanager
 async def reading(options: Options) -> AsyncIterator[Client]:
-    """Open what is there, and create nothing; what is not found is said to be missing in that place.
+    """Open what is there, and create nothing; what is not found is said to be missing in that place, once.
 
     Raises:
         NotFound: there is nothing; the message names the directory or the server.
@@ -86,5 +86,7 @@ async def reading(options: Options) -> AsyncIterator[Client]:
     try:
         async with client_at(place, create=False) as client:
             yield client
+    except NoNamespace:
+        raise
     except NotFound as error:
         raise type(error)(f"{error} ({described(place)})") from error

@@ -4,10 +4,13 @@ from base64 import b64encode
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 from rich.table import Table
 from rich.text import Text
 
 from ....actors import SayToAgent
+from ....events import CorruptLog, ModelRequested, NotFound, ToolStarted, UserSpoke
+from ...client import Client
 from ...deadletters import DeadLetter, command_of
 from ...opening import NoNamespace
 from ..console import output
@@ -16,6 +19,7 @@ from ..console.place import reading
 from ..console.text import SHOWN, one_line, visible
 from .log import WIDE
 from .progress import progress
+from .summary import Summaries
 from .times import iso, local
 
 NONE = "no dead letters"
@@ -36,8 +40,7 @@ async def show_letters(options: Options) -> None:
         for letter in found:
             output.write_json(as_data(letter), "jsonl")
     elif found:
-        console = output.stdout()
-        console.print(_table(found, wide=console.width >= WIDE))
+        output.write_table(_table(found, wide=output.wide(WIDE)))
     else:
         output.say(NONE)
 
@@ -46,14 +49,45 @@ async def show_letter(options: Options, name: str) -> None:
     """Write one dead letter to stdout, with its command."""
     async with reading(options) as client:
         letter, data = await client.dead_letter(name)
+        last = await _last(client, letter) if letter.reason == "poison" else None
     if options.output == "text":
-        output.stdout().print(_whole(letter, data))
+        output.write_table(_whole(letter, data, last))
         return
     say = command_of(letter, data)
     said = (say.text, say.metadata) if isinstance(say, SayToAgent) else (None, None)
     output.write_json(
-        {**as_data(letter), "text": said[0], "metadata": said[1], "data": b64encode(data).decode()}, options.output
+        {
+            **as_data(letter),
+            "text": said[0],
+            "metadata": said[1],
+            "last": None if last is None else msgspec.to_builtins(last),
+            "data": b64encode(data).decode(),
+        },
+        options.output,
     )
+
+
+class _Last(Struct, frozen=True):
+    """Is what a turn did last: an event, and in words what it says."""
+
+    version: int
+    type: str
+    what: str
+
+
+async def _last(client: Client, letter: DeadLetter) -> _Last | None:
+    """Return the last tool that the letter's turn started, or its last call of the model; None where no log says."""
+    summaries, turn, last = Summaries(), None, None
+    try:
+        async for recorded in client.events(letter.conversation):
+            event, summary = recorded.event, summaries.of(recorded)
+            if isinstance(event, UserSpoke) and event.message_id == letter.id:
+                turn = recorded.turn
+            elif recorded.turn == turn and isinstance(event, ModelRequested | ToolStarted):
+                last = _Last(recorded.version, recorded.type, summary)
+    except (NotFound, CorruptLog):  # the letter is shown all the same
+        return last
+    return last
 
 
 def as_data(letter: DeadLetter) -> dict[str, Any]:
@@ -86,7 +120,7 @@ def _table(found: list[DeadLetter], *, wide: bool) -> Table:
     return table
 
 
-def _whole(letter: DeadLetter, data: bytes) -> Table:
+def _whole(letter: DeadLetter, data: bytes, last: _Last | None) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -99,6 +133,7 @@ def _whole(letter: DeadLetter, data: bytes) -> Table:
         "error": one_line(letter.error, SHOWN),
         "kept": local(letter.time),
         "attempts": "" if letter.attempts is None else str(letter.attempts),
+        "last": "" if last is None else f"{last.type} {last.what}, at {last.version}",
     }
     if isinstance(say, SayToAgent):
         rows["text"] = visible(say.text)

@@ -1,6 +1,7 @@
 """`arf doctor`: what is the case at a place, finding by finding, with what to do."""
 
-import sys
+import re
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
@@ -10,6 +11,10 @@ from ...inspection import inspect
 from ..console import output
 from ..console.options import Options
 from ..console.place import place_of
+from ..console.text import one_line
+
+SERVER_ID: Final = re.compile(r", N[A-Z2-7]{55}(?=,)")
+"""The id that a server without a name of its own has for one; it tells people nothing."""
 
 MARKS = {
     "ok": ("ok", ""),
@@ -19,18 +24,18 @@ MARKS = {
 }
 
 
-async def examine(options: Options) -> None:
-    """Write the findings to stdout; exit with 1 if something is wrong."""
+async def examine(options: Options, *, strict: bool = False) -> int:
+    """Write the findings to stdout; return 1 if something is wrong, where it is `strict` also for a warning, else 0."""
     findings = await inspect(place_of(options, create=False))
     if options.output == "text":
-        output.stdout().print(_table(findings))
+        output.write_table(_table(findings))
     elif options.output == "json":
         output.write_json([as_data(finding) for finding in findings], "json")
     else:
         for finding in findings:
             output.write_json(as_data(finding), "jsonl")
-    if any(finding.status == "wrong" for finding in findings):
-        sys.exit(1)
+    bad = {"wrong", "warning"} if strict else {"wrong"}
+    return int(any(finding.status in bad for finding in findings))
 
 
 def as_data(finding: Finding) -> dict[str, str]:
@@ -45,6 +50,7 @@ def _table(findings: tuple[Finding, ...]) -> Table:
     table.add_column(overflow="fold")
     for finding in findings:
         mark, style = MARKS[finding.status]
-        words = f"{finding.value}: {finding.advice}" if finding.advice else finding.value
-        table.add_row(Text(mark, style=style), Text(finding.name), Text(words))
+        value = SERVER_ID.sub("", finding.value)
+        words = f"{value}: {finding.advice}" if finding.advice else value
+        table.add_row(Text(mark, style=style), Text(finding.name), Text(one_line(words)))
     return table

@@ -37,8 +37,7 @@ async def _show(options: Options, conversations: AsyncIterator[Summary]) -> None
     if options.output == "json":
         output.write_json([as_data(summary) for summary in found], "json")
     elif found:
-        console = output.stdout()
-        console.print(_table(found, wide=console.width >= WIDE))
+        output.write_table(_table(found, wide=output.wide(WIDE)))
     else:
         output.say("no conversations yet")
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ....events import check_token
 from ....projections import Recorded
-from ...wire import Queued
+from ...wire import Queued, place_in_line
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading
@@ -81,7 +81,7 @@ def print_line(console: Console, recorded: Recorded, summary: str) -> None:
 
 def print_queued(console: Console, queued: Queued) -> None:
     """Print on one line that a message waits."""
-    why = queued.reason or f"{queued.ahead} ahead of it"
+    why = queued.reason or place_in_line(queued)
     _print_cut(console, Text(f"     queued: message {queued.message_id} waits: {why}", "dim"))
 
 

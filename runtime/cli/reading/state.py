@@ -29,7 +29,7 @@ from ..console.options import Options
 from ..console.place import reading
 from ..console.text import SHOWN, one_line, visible
 from .progress import progress
-from .summary import called
+from .summary import NO_REASON, called
 from .times import iso, local
 
 
@@ -39,7 +39,7 @@ async def show_state(options: Options, conversation: str, at: int | None) -> Non
     async with progress("reading the conversation"), reading(options) as client:
         now = await client.conversation(conversation, at)
     if options.output == "text":
-        output.stdout().print(_table(now))
+        output.write_table(_table(now))
     else:
         output.write_json(as_data(now), options.output)
 
@@ -130,7 +130,7 @@ def _table(now: Conversation) -> Table:
         lines.insert(2, ("left", left))
     if now.ended is not None and now.ended.outcome != "completed":
         error = f": {now.ended.error}" if now.ended.error else ""
-        lines.append(("last turn", f"{now.ended.outcome}, {now.ended.reason}{error}"))
+        lines.append(("last turn", f"{now.ended.outcome}, {now.ended.reason or NO_REASON}{error}"))
     for name, text in lines:
         table.add_row(name, Text(one_line(text, SHOWN)))
     _section(table, "state", [(name, _json(value)) for name, value in state_of(now).items()])

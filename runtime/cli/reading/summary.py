@@ -5,7 +5,7 @@ refer to: the calls of its answers, and the words of answers and tool results.
 """
 
 from collections.abc import Mapping
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 import msgspec
 from msgspec import Raw
@@ -37,6 +37,9 @@ from ....events import (
 from ....projections import Call, Recorded, calls_of, text_of
 from ..console.text import SHOWN, one_line
 from .times import local
+
+NO_REASON: Final = "no reason given"
+"""Is told of a turn that somebody cancelled without saying why."""
 
 _Model = ModelRequested | ModelAnswered | ModelFailed
 _Tool = ToolStarted | ToolReturned | ToolFailed
@@ -159,7 +162,7 @@ def _turn(event: _Turn) -> str:
         case TurnFailed():
             return f"{event.reason}: {event.error}"
         case TurnCancelled():
-            return event.reason
+            return event.reason or NO_REASON
         case _:
             assert_never(event)
 

@@ -38,8 +38,7 @@ async def show_workers(options: Options) -> None:
             rows.append({"worker": None, "partitions": sum(map(len, left.values())), "agents": left})
         _write(options, rows)
     elif found:
-        console = output.stdout()
-        console.print(_table(found, wide=console.width >= WIDE))
+        output.write_table(_table(found, wide=output.wide(WIDE)))
     if not found:
         output.say(NOBODY)
     for agent, partitions in left.items():

@@ -8,6 +8,7 @@ class Ready(Struct, frozen=True, kw_only=True):
 
     Attributes:
         agents: the agents' keys, each with its model in words.
+        offline: the keys of those that talk to the offline model.
         partitions: how many partitions it owns.
         of: how many there are of these agents.
         durability: what an acknowledgement means there.
@@ -18,6 +19,7 @@ class Ready(Struct, frozen=True, kw_only=True):
     """
 
     agents: dict[str, str]
+    offline: list[str]
     partitions: int
     of: int
     durability: str
@@ -29,4 +31,5 @@ class Ready(Struct, frozen=True, kw_only=True):
         """Return all of it on one line, for people."""
         server = self.server if self.home is None else f"{self.server} (embedded, {self.home})"
         there = f"durability {self.durability}, server {server}, namespace {self.namespace}"
-        return f"ready: {there}, agents {', '.join(self.agents)}, {self.partitions} of {self.of} partitions"
+        agents = ", ".join(f"{key} (offline model)" if key in self.offline else key for key in self.agents)
+        return f"ready: {there}, agents {agents}, {self.partitions} of {self.of} partitions"

@@ -35,10 +35,11 @@ AUTHOR_THREADS = "arf-author"
 
 
 class Loaded(Struct, frozen=True):
-    """Holds agents that can answer, and by key, in words, the model that each talks to."""
+    """Holds agents that can answer; by key, in words, the model that each talks to; the keys of those offline."""
 
     agents: list[Agent]
     models: dict[str, str]
+    offline: list[str]
 
 
 def loaded(specs: Sequence[str], *, offline: bool = False) -> Loaded:
@@ -51,18 +52,20 @@ def loaded(specs: Sequence[str], *, offline: bool = False) -> Loaded:
         FrameworkError: an agent has no model.
 
     """
-    agents, models = load_agents(specs), {}
+    agents, models, without = load_agents(specs), {}, []
     for key, journeys in bound(agents).items():
         try:
-            models[key] = _in_words(journeys.front.client)
+            client = journeys.front.client
         except InvalidInput as error:
             configured = any(os.environ.get(name, "").strip() for name in CONFIGURES)
             if configured or not offline:
                 other = "" if configured else "; or give --offline, to try it with the offline model"
                 raise FrameworkError(f"agent {key!r} has no model to talk to: {error}{other}") from error
-            journeys.agent.llm_client = OfflineModel()
-            models[key] = _in_words(journeys.agent.llm_client)
-    return Loaded(agents, models)
+            client = journeys.agent.llm_client = OfflineModel()
+        models[key] = _in_words(client)
+        if isinstance(client, OfflineModel):
+            without.append(key)
+    return Loaded(agents, models, without)
 
 
 def _in_words(client: object) -> str:
@@ -151,6 +154,7 @@ def _tell(options: Options, ready: Ready) -> None:
 def _ready(found: Loaded, runtime: Runtime, worker: Worker, place: Place) -> Ready:
     return Ready(
         agents=found.models,
+        offline=found.offline,
         partitions=worker.partitions,
         of=PARTITIONS * len(found.agents),
         durability=runtime.opened.durability,

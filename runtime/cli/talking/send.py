@@ -8,7 +8,9 @@ from msgspec.structs import replace
 from ....events import ConversationId, InvalidInput, Unavailable, check_token
 from ...checking import checked
 from ...client import Client, Reply
+from ...late import Late
 from ...leases import unanswered
+from ...wire import Queued, place_in_line
 from ..console import output
 from ..console.options import Options
 from ..console.place import check_agent, client_at, place_of
@@ -34,7 +36,7 @@ class Message(Struct, frozen=True):
 async def send(options: Options, message: Message, *, wait: bool, timeout: float) -> None:
     """Send a message and write the reply to stdout; without `wait`, write the command's id once it is stored.
 
-    Where nobody answers for the agent, that is said at once.
+    Where nobody answers for the agent, that is said at once, and once that the message is queued.
     """
     check_token(message.conversation, "conversation id")
     if message.text == STDIN:
@@ -59,12 +61,21 @@ async def send(options: Options, message: Message, *, wait: bool, timeout: float
 
 
 async def _reply(client: Client, options: Options, message: Message, timeout: float) -> Reply:
+    told = False
+
+    def tell(queued: Queued) -> None:
+        nonlocal told
+        if not told:
+            output.say(f"message {queued.message_id} is queued: {queued.reason or place_in_line(queued)}")
+        told = True
+
     try:
         return await client.send(
-            message.agent, message.conversation, message.text, message.metadata, message.id, timeout
+            message.agent, message.conversation, message.text, message.metadata, message.id, timeout, tell
         )
     except Unavailable as error:
-        raise Unavailable(f"{error}; fetch the reply later with: {_later(options, message)}") from error
+        what = error.what if isinstance(error, Late) else str(error)
+        raise Unavailable(f"{what}; fetch the reply later with: {_later(options, message)}") from error
 
 
 def _later(options: Options, message: Message) -> str:

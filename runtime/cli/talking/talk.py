@@ -21,7 +21,7 @@ from ....projections import Conversation, Recorded, evolve, initial
 from ...agents.run import no_reply
 from ...checking import checked
 from ...client import Client
-from ...wire import Delta, Queued
+from ...wire import Delta, Queued, place_in_line
 from ..console.place import check_agent
 from .terminal import Terminal
 
@@ -106,7 +106,7 @@ class Talk:
         if self._awaited is None or self._awaited.id != queued.message_id:
             return
         if not self._queued:
-            self._teller.notice(f"queued: {queued.reason or f'{queued.ahead} ahead'}")
+            self._teller.notice(f"queued: {queued.reason or place_in_line(queued)}")
         self._queued = True
 
     def _hear(self, recorded: Recorded) -> None:
