@@ -128,7 +128,7 @@ def test_a_message_to_an_agent_without_a_worker_is_kept_and_its_reply_can_be_fet
     alone = (
         "no reply from 'bot' within 2 s, and no worker answers for agent 'bot' now; message .* is kept until one does"
     )
-    later = re.fullmatch(rf"error: {alone}: .* later with: (.*)\n", rest)
+    later = re.fullmatch(rf"error: {alone}; fetch the reply later with: (.*)\n", rest)
     assert later
     with worker("bot:Bot", place):
         words = shlex.split(later[1])
@@ -181,7 +181,7 @@ def test_a_directory_that_cannot_be_written_is_named(place: Path) -> None:
         code, message = error(f"{command} --home {home}", place)
         assert (code, message.startswith(f"{place / home} cannot be used: ")) == (1, True)
     code, message = error("list --home file/below", place)
-    assert (code, message.startswith(f"there is nothing of arf in {place}/file/below;")) == (3, True)
+    assert (code, message.startswith(f"there is nothing of arf in {place}/file/below: the first ")) == (3, True)
     assert (place / "file").read_text() == "kept"
 
 
