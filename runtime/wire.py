@@ -108,5 +108,11 @@ def decode_live(data: bytes) -> LiveMessage:
 
 
 def place_in_line(queued: Queued) -> str:
-    """Return in words which turn it gets of those that wait: where none is known to come before it, the next."""
+    """Return in words which turn it gets of those that wait: where none is known to come before it, the next.
+
+    >>> from agent_runtime_framework.runtime.wire import Queued, place_in_line
+    >>> place_in_line(Queued("m-2", ahead=0)), place_in_line(Queued("m-2", ahead=3))
+    ('next', '3 ahead of it')
+
+    """
     return f"{queued.ahead} ahead of it" if queued.ahead else "next"

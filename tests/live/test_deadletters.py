@@ -17,6 +17,7 @@ from agent_runtime_framework.runtime.deadletters import DeadLetters, poisoned
 from agent_runtime_framework.runtime.nats import NatsBus
 from agent_runtime_framework.runtime.wire import encode
 from support.command_line import bots, data, error, run, worker
+from support.processes import wait_for
 from support.terminal import Terminal, fits
 
 NOISE = b"\xff\x1b[31m" + b"\x00" * 900_000
@@ -88,6 +89,30 @@ def test_one_is_shown_with_what_was_said_and_nothing_in_it_is_interpreted(place:
     assert re.search(r"^text +save_name Ada\\x1b\[0m *$", text, re.MULTILINE)
     assert re.search(r'^metadata +\{"lang":"en"\} *$', text, re.MULTILINE)
     assert re.search(r"^attempts +4$", text, re.MULTILINE)
+
+
+def test_one_is_shown_with_what_its_turn_did_last_as_far_as_a_log_says(place: Path) -> None:
+    with worker("bot.py:Bot", place):
+        assert run("send bot c-5 hello", place).returncode == 0
+        assert run("send bot c-5 hold --id m-5 --no-wait", place).returncode == 0
+        wait_for(place / "held")
+        asyncio.run(bury(place / ".arf", "c-5", "m-5"))
+        held = data("deadletters show c-5/m-5", place)["last"]
+        (place / "let-go").touch()
+        assert run("send bot c-5 hold --id m-5", place).returncode == 0
+        assert run("send bot c-5 'save_name Ada'", place).returncode == 0
+    log = {event["version"]: event for event in data("log c-5", place)}
+    asked = data("deadletters show c-5/m-5", place)["last"]
+    text = run("deadletters show c-5/m-5", place).stdout
+
+    assert held == {"version": held["version"], "type": "tool.started", "what": "hold() [once]"}
+    assert (log[held["version"]]["type"], log[held["version"]]["turn"]) == ("tool.started", 2)
+    assert (asked["type"], asked["version"] > held["version"], log[asked["version"]]["turn"]) == (
+        "model.requested",
+        True,
+        2,
+    )
+    assert re.search(rf"^last +model\.requested .*, at {asked['version']}$", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", ["show c-9/m-1", "retry c-9/m-1", "drop c-1", "show ''"])

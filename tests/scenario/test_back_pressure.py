@@ -135,6 +135,22 @@ async def test_a_message_that_waits_when_the_worker_leaves_is_the_next_ones(subs
             assert (await types(rt, "c-2")).count("turn.started") == 1
 
 
+async def test_who_sends_hears_that_the_message_waits() -> None:
+    gate, heard = Gate(), list[Queued]()
+    with ScriptedLLM(gate, "Later.") as llm:
+        async with working(order_agent(llm)) as rt:
+            await rt.publish("order", "c-1", "one", message_id="m-1")
+            await gate.are_asked(1)
+
+            def hear(queued: Queued) -> None:
+                heard.append(queued)
+                gate.may.set()
+
+            reply = await rt.send("order", "c-1", "two", message_id="m-2", timeout=20, on_queued=hear)
+
+    assert (reply.text, heard[0]) == ("Later.", Queued("m-2", 1))
+
+
 async def test_who_gives_up_waiting_is_told_how_many_are_ahead() -> None:
     gate = Gate()
     with ScriptedLLM(gate, gate) as llm:

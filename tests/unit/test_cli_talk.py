@@ -16,6 +16,7 @@ from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.demo import OnboardingAgent
 from agent_runtime_framework.runtime.runtime import Runtime
 from agent_runtime_framework.runtime.substrate import in_memory
+from agent_runtime_framework.runtime.wire import Queued
 from agent_runtime_framework.testing import ScriptedLLM
 
 
@@ -72,6 +73,24 @@ async def test_a_turn_that_takes_long_is_waited_for(
             await asyncio.wait([following, working])
     assert capsys.readouterr().out.endswith("> Here I am\n")
     assert not talk.failed
+
+
+async def test_a_message_that_waits_is_told_to_be_the_next_or_how_many_come_before_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(talk_module, "TAKEN", 0.05)
+    for ahead in (0, 3):
+        client = Client(in_memory(SystemClock()))
+        talk = Talk(client, "bot", "a model", "c", one_line(monkeypatch), since=0)
+
+        async def publish(*_: str, message_id: str, talk: Talk = talk, ahead: int = ahead) -> str:
+            talk._hear_queued(Queued(message_id, ahead))
+            return message_id
+
+        monkeypatch.setattr(client, "publish", publish)
+        with pytest.raises(Unavailable):
+            await talk.hold()
+    assert capsys.readouterr().err == "queued: next\nqueued: 3 ahead of it\n"
 
 
 async def test_a_message_is_published_until_the_server_takes_it(

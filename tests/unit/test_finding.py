@@ -89,7 +89,9 @@ def test_with_nothing_the_error_says_what_to_set_and_why_an_installed_core_gave_
         get_llm_client()
     assert isinstance(raised.value.__cause__, ModuleNotFoundError)
     _install_core(monkeypatch, tmp_path, "def get_llm_client(**given): raise RuntimeError('no provider')")
-    with pytest.raises(InvalidInput, match=r"agent_runtime_core gave no model client \(no provider\), and there is") as raised:
+    with pytest.raises(
+        InvalidInput, match=r"agent_runtime_core gave no model client \(no provider\), and there is"
+    ) as raised:
         get_llm_client()
     assert isinstance(raised.value.__cause__, RuntimeError)
 
