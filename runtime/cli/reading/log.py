@@ -82,7 +82,7 @@ def print_line(console: Console, recorded: Recorded, summary: str) -> None:
 def print_queued(console: Console, queued: Queued) -> None:
     """Print on one line that a message waits."""
     why = queued.reason or place_in_line(queued)
-    _print_cut(console, Text(f"     queued: message {queued.message_id} waits: {why}", "dim"))
+    _print_cut(console, Text(f"     queued: message {queued.message_id}: {why}", "dim"))
 
 
 def _print_cut(console: Console, line: Text) -> None:
