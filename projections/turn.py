@@ -8,7 +8,7 @@ from ..events import Effect, Usage
 from .calls import Call
 
 POISONED = "poison"
-"""The reason of a turn that failed because worker after worker ended or broke in it; its command is kept as a dead letter."""
+"""The reason of a turn that failed because worker after worker ended in it; its command is kept as a dead letter."""
 
 
 class Request(Struct, frozen=True):
