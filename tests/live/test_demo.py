@@ -108,7 +108,7 @@ def test_the_commands_to_type_next_work_as_typed(shown: Shown) -> None:
     )
     try:
         assert running.stderr is not None
-        assert "agents onboarding, 16 of 16 partitions" in running.stderr.readline()
+        assert "agents onboarding (offline model), 16 of 16 partitions" in running.stderr.readline()
         assert typed(send).strip()
     finally:
         running.terminate()
