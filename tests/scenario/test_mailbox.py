@@ -11,22 +11,9 @@ from agent_runtime_framework.events import AgentKey, ConversationId, ToolFailed,
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.runtime.wire import encode
 from agent_runtime_framework.testing import ScriptedLLM, calls
+from support.busy import Busy
 from support.desk import QuoteAgent, desk
 from support.journeys import Beginning, OrderTools, Step, frames, order_agent, recorded, types, working
-
-
-class Busy:
-    """Is an answer of a model that is given once it may be; it says when it was asked for."""
-
-    def __init__(self, text: str = "First.") -> None:
-        self.text = text
-        self.asked = asyncio.Event()
-        self.may = asyncio.Event()
-
-    async def __call__(self, messages: Any, tools: Any) -> str:
-        self.asked.set()
-        await self.may.wait()
-        return self.text
 
 
 def said(llm: ScriptedLLM) -> list[str]:

@@ -1,47 +1,36 @@
 """Workers share the conversations of an agent: who joins gets its part, who leaves hands its own on."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from msgspec import structs
 
-from agent_runtime_framework import NoReply, Runtime
-from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, TurnResumed, Unavailable, WriterId
-from agent_runtime_framework.runtime.bus import Consumption, Deliver, MemoryBus, partition_of
+from agent_runtime_framework import JourneyAgent, NoReply, Runtime
+from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, TurnResumed, WriterId
+from agent_runtime_framework.runtime.bus import MemoryBus, partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.leases import Lease, MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.members import Member, MemoryMembers, preferred
 from agent_runtime_framework.runtime.substrate import Substrate, stores_in_memory
+from agent_runtime_framework.runtime.worker import Worker
 from agent_runtime_framework.testing import ScriptedLLM
+from support.busy import Busy
 from support.journeys import frames, order_agent, recorded, types, working
 
 ORDER = AgentKey("order")
+FIRST, SECOND = WriterId("w-first"), WriterId("w-second")
 PATIENCE = 20
 
 
-class Busy:
-    """Is an answer that is given once it may be; it says when it was asked for."""
-
-    def __init__(self, text: str = "First.") -> None:
-        self.text = text
-        self.asked = asyncio.Event()
-        self.may = asyncio.Event()
-
-    async def __call__(self, messages: Any, tools: Any) -> str:
-        self.asked.set()
-        await self.may.wait()
-        return self.text
-
-
-def moving_to(second: WriterId, first: WriterId, *, moves: bool, taken: int = -1) -> str:
-    """Return a conversation that changes hands when `second` joins `first`, or does not; not in a partition taken."""
-    here = [Member(worker=worker, agents=(ORDER,)) for worker in (first, second)]
+def moving_to_second(*, beside: str = "") -> str:
+    """Return a conversation that changes hands when the second worker joins, in another partition than `beside`."""
+    here = [Member(worker=worker, agents=(ORDER,)) for worker in (FIRST, SECOND)]
     for number in range(1000):
         conversation = f"c-{number}"
-        partition = partition_of(ConversationId(conversation))
-        if partition != taken and (preferred(ORDER, partition, here) == second) == moves:
+        if _part(conversation) != _part(beside) and preferred(ORDER, _part(conversation), here) == SECOND:
             return conversation
     raise AssertionError("there is none")
 
@@ -60,70 +49,84 @@ def shared(ttl: float = 0.4) -> list[Substrate]:
     return [Substrate(log, bus, leases.of(WriterId(name)), members, live, stores) for name in ("w-first", "w-second")]
 
 
-def named(rt: Runtime, name: str) -> WriterId:
-    """Call a runtime's worker so, as the leases do."""
-    rt.writer = WriterId(name)
-    return rt.writer
+class Pair:
+    """Is two workers of one agent, in one place: the first works, the second may join."""
+
+    def __init__(self, agent: JourneyAgent[Any, Any, Any], **options: Any) -> None:
+        self.rt, self.other = (Runtime([agent], substrate=each, **options) for each in shared())
+        self.rt.writer, self.other.writer = FIRST, SECOND
+        self.workers: list[Worker] = []
+        self._running: list[asyncio.Future[None]] = []
+
+    async def begin(self, rt: Runtime) -> Worker:
+        """Let a worker work, and return it once its share is taken."""
+        worker = rt.worker()
+        self.workers.append(worker)
+        self._running.append(asyncio.ensure_future(worker.run()))
+        assert await worker.owned(*self._running)
+        return worker
+
+    async def join(self) -> Worker:
+        """Let the second one join."""
+        return await self.begin(self.other)
+
+    async def end(self) -> None:
+        """End both in good order."""
+        for worker in self.workers:
+            worker.stop()
+        await asyncio.gather(*self._running)
+
+    async def writers(self, conversation: str) -> list[str]:
+        """Return who wrote each frame of a conversation."""
+        return [stored.frame.writer for stored in await frames(self.rt.substrate, conversation)]
+
+
+@asynccontextmanager
+async def pair(agent: JourneyAgent[Any, Any, Any], **options: Any) -> AsyncIterator[Pair]:
+    """Give two workers, of which the first one works."""
+    two = Pair(agent, **options)
+    async with two.rt, two.other:
+        await two.begin(two.rt)
+        try:
+            yield two
+        finally:
+            await two.end()
 
 
 async def test_a_worker_that_joins_gets_its_share_and_all_goes_on() -> None:
-    one, other = shared()
     with ScriptedLLM(*["Hello."] * 20) as llm:
-        agent = order_agent(llm)
-        first, second = (Runtime([agent], substrate=each) for each in (one, other))
-        named(first, "w-first"), named(second, "w-second")
-        async with first, second:
-            workers = [first.worker(), second.worker()]
-            running = [asyncio.ensure_future(workers[0].run())]
-            assert await workers[0].owned(*running)
-            assert workers[0].partitions == 16
-            running.append(asyncio.ensure_future(workers[1].run()))
-            assert await workers[1].owned(*running)
-            moved = moving_to(second.writer, first.writer, moves=True)
-            await owned_by(first, moved, second.writer)
+        async with pair(order_agent(llm)) as two:
+            assert two.workers[0].partitions == 16
+            await two.join()
+            await owned_by(two.rt, moving_to_second(), SECOND)
             for number in range(20):
-                assert (await first.send("order", f"c-{number}", "hi", timeout=PATIENCE)).text == "Hello."
-            every = [await frames(one, f"c-{number}") for number in range(20)]
-            holders = set((await one.leases.holders()).values())
-            for worker in workers:
-                worker.stop()
-            await asyncio.gather(*running)
+                assert (await two.rt.send("order", f"c-{number}", "hi", timeout=PATIENCE)).text == "Hello."
+            written = {writer for number in range(20) for writer in await two.writers(f"c-{number}")}
+            holders = set((await two.rt.substrate.leases.holders()).values())
 
-    assert holders == {"w-first", "w-second"}
-    assert {stored.frame.writer for each in every for stored in each} == {"w-first", "w-second"}
+    assert holders == written == {FIRST, SECOND}
 
 
 async def test_a_turn_in_progress_stays_where_it_is_while_the_others_move() -> None:
-    one, other = shared()
     busy = Busy()
+    stays = moving_to_second()
+    moves = moving_to_second(beside=stays)
     with ScriptedLLM(busy, "There.", "Here again.") as llm:
-        agent = order_agent(llm)
-        first, second = (Runtime([agent], substrate=each) for each in (one, other))
-        named(first, "w-first"), named(second, "w-second")
-        stays = moving_to(second.writer, first.writer, moves=True)
-        moves = moving_to(second.writer, first.writer, moves=True, taken=partition_of(ConversationId(stays)))
-        async with first, second:
-            old, new = first.worker(), second.worker()
-            running = [asyncio.ensure_future(old.run())]
-            assert await old.owned(*running)
-            sending = asyncio.ensure_future(first.send("order", stays, "one", timeout=PATIENCE))
+        async with pair(order_agent(llm)) as two:
+            sending = asyncio.ensure_future(two.rt.send("order", stays, "one", timeout=PATIENCE))
             await busy.asked.wait()
-            running.append(asyncio.ensure_future(new.run()))
-            await owned_by(first, moves, second.writer)
-            there = await first.send("order", moves, "two", timeout=PATIENCE)
-            waiting = asyncio.ensure_future(first.send("order", stays, "three", timeout=PATIENCE))
+            await two.join()
+            await owned_by(two.rt, moves, SECOND)
+            there = await two.rt.send("order", moves, "two", timeout=PATIENCE)
+            waiting = asyncio.ensure_future(two.rt.send("order", stays, "three", timeout=PATIENCE))
             busy.may.set()
             replies = [(await each).text for each in (sending, waiting)]
-            writers = [stored.frame.writer for stored in await frames(one, stays)]
-            old.stop()
-            new.stop()
-            await asyncio.gather(*running)
-        assert there.text == "There."
-        assert replies == ["First.", "Here again."]
-        assert writers == ["w-first"] * 2 + ["w-second"] * 2
-    assert not any(
-        isinstance(event, TurnResumed) for stored in await frames(one, stays) for event in stored.frame.events
-    )
+            writers, every = await two.writers(stays), await types(two.rt, stays)
+
+    assert there.text == "There."
+    assert replies == ["First.", "Here again."]
+    assert writers == [FIRST] * 2 + [SECOND] * 2
+    assert "turn.resumed" not in every
 
 
 async def test_a_worker_that_leaves_hands_idle_partitions_on_while_a_turn_goes_on_in_another(
@@ -154,75 +157,20 @@ def _part(conversation: str) -> int:
 
 
 async def test_a_turn_longer_than_the_grace_keeps_its_partition_and_those_who_wait_there() -> None:
-    one, other = shared()
     busy = Busy()
+    stays = moving_to_second()
+    neighbour = next(f"n-{n}" for n in range(999) if _part(f"n-{n}") == _part(stays))
     with ScriptedLLM(busy, "Second.") as llm:
-        agent = order_agent(llm)
-        first = Runtime([agent], substrate=one, grace=0.2)
-        second = Runtime([agent], substrate=other)
-        named(first, "w-first"), named(second, "w-second")
-        stays = moving_to(second.writer, first.writer, moves=True)
-        partition = partition_of(ConversationId(stays))
-        neighbour = next(f"n-{n}" for n in range(999) if partition_of(ConversationId(f"n-{n}")) == partition)
-        async with first, second:
-            old, new = first.worker(), second.worker()
-            running = [asyncio.ensure_future(old.run())]
-            assert await old.owned(*running)
-            sending = asyncio.ensure_future(first.send("order", stays, "one", timeout=PATIENCE))
+        async with pair(order_agent(llm), grace=0.2) as two:
+            sending = asyncio.ensure_future(two.rt.send("order", stays, "one", timeout=PATIENCE))
             await busy.asked.wait()
-            running.append(asyncio.ensure_future(new.run()))
+            await two.join()
             # it waits while the partition is about to be handed on, and then its old owner takes it after all
-            assert (await first.send("order", neighbour, "two", timeout=PATIENCE)).text == "Second."
-            assert {stored.frame.writer for stored in await frames(one, neighbour)} == {"w-first"}
+            assert (await two.rt.send("order", neighbour, "two", timeout=PATIENCE)).text == "Second."
+            assert set(await two.writers(neighbour)) == {FIRST}
             busy.may.set()
             await sending
-            await owned_by(first, stays, second.writer)
-            old.stop()
-            new.stop()
-            await asyncio.gather(*running)
-
-
-class AwayOnce(MemoryBus):
-    """A bus that is away when somebody consumes a partition for the second time."""
-
-    def __init__(self, conversation: str) -> None:
-        super().__init__()
-        self.away = asyncio.Event()
-        self._of = _part(conversation)
-        self._times = 0
-
-    async def consume(self, lease: Lease, deliver: Deliver) -> Consumption:
-        self._times += lease.partition == self._of
-        if self._times == 2 and not self.away.is_set():
-            self.away.set()
-            raise Unavailable("the bus is away")
-        return await super().consume(lease, deliver)
-
-
-async def test_a_partition_that_is_kept_after_all_is_consumed_also_if_the_bus_was_away() -> None:
-    stays = moving_to(WriterId("w-second"), WriterId("w-first"), moves=True)
-    bus = AwayOnce(stays)
-    one, other = (structs.replace(each, bus=bus) for each in shared())
-    busy = Busy()
-    with ScriptedLLM(busy, "Second.") as llm:
-        agent = order_agent(llm)
-        first, second = Runtime([agent], substrate=one, grace=0.5), Runtime([agent], substrate=other)
-        named(first, "w-first"), named(second, "w-second")
-        async with first, second:
-            old, new = first.worker(), second.worker()
-            running = [asyncio.ensure_future(old.run())]
-            assert await old.owned(*running)
-            sending = asyncio.ensure_future(first.send("order", stays, "one", timeout=PATIENCE))
-            await busy.asked.wait()
-            joined = asyncio.ensure_future(new.run())
-            await bus.away.wait()
-            new.stop()
-            await joined
-            busy.may.set()
-            await sending
-            assert (await first.send("order", stays, "two", timeout=PATIENCE)).text == "Second."
-            old.stop()
-            await asyncio.gather(*running)
+            await owned_by(two.rt, stays, SECOND)
 
 
 class HeldUp(MemoryLeases):
@@ -297,30 +245,19 @@ async def test_turns_in_which_two_lives_ended_are_gone_on_with_one_at_a_time(dea
 
 @pytest.mark.parametrize("leaves", [True, False], ids=["leaving", "handing on"])
 async def test_a_cancel_is_heard_while_a_partition_waits_for_its_turn_to_end(*, leaves: bool) -> None:
-    one, other = shared()
     busy = Busy()
+    stays = moving_to_second()
     with ScriptedLLM(busy) as llm:
-        agent = order_agent(llm)
-        first, second = (Runtime([agent], substrate=each, grace=PATIENCE) for each in (one, other))
-        named(first, "w-first"), named(second, "w-second")
-        stays = moving_to(second.writer, first.writer, moves=True)
-        async with first, second:
-            old, new = first.worker(), second.worker()
-            running = [asyncio.ensure_future(old.run())]
-            assert await old.owned(*running)
-            sending = asyncio.ensure_future(first.send("order", stays, "one", timeout=PATIENCE))
+        async with pair(order_agent(llm), grace=PATIENCE) as two:
+            sending = asyncio.ensure_future(two.rt.send("order", stays, "one", timeout=PATIENCE))
             await busy.asked.wait()
             if leaves:
-                old.stop()
+                two.workers[0].stop()
             else:
-                running.append(asyncio.ensure_future(new.run()))
-                moves = moving_to(second.writer, first.writer, moves=True, taken=_part(stays))
-                await owned_by(first, moves, second.writer)
+                await two.join()
+                await owned_by(two.rt, moving_to_second(beside=stays), SECOND)
             began = asyncio.get_running_loop().time()
-            await first.cancel(stays, "never mind")
+            await two.rt.cancel(stays, "never mind")
             with pytest.raises(NoReply, match="never mind"):
                 await sending
             assert asyncio.get_running_loop().time() - began < PATIENCE / 2
-            old.stop()
-            new.stop()
-            await asyncio.gather(*running)
