@@ -100,7 +100,8 @@ class ConversationActor(AsyncioActor):
         try:
             await self._go_on(message)
         except FrameworkError as error:
-            logger.warning("%s: %s", self.id, error)
+            # where another life took over, whoever shares the conversations out says so, of all of them at once
+            logger.log(logging.INFO if isinstance(error, Conflict) else logging.WARNING, "%s: %s", self.id, error)
             self._stop_by(error)
 
     async def _go_on(self, message: Message) -> None:

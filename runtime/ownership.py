@@ -152,6 +152,10 @@ class Shares:
         """Leave the partition of a conversation that needs a newer release to others, for as long as we live."""
         self._declined = tuple(sorted({*self._declined, partition_name(*self.part(agent, conversation))}))
 
+    def taken_over(self, conversation: ConversationId) -> None:
+        """Hear that another worker wrote in a conversation, so that it was let go of."""
+        self._reports.let_go(conversation)
+
     # --- holding
 
     async def keep(self) -> None:

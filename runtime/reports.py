@@ -27,6 +27,7 @@ class Reports:
         self._said: dict[str, float] = {}
         self._lost: list[Key] = []
         self._dropped = 0
+        self._left: set[str] = set()
         self._taken: list[Key] = []
         self._waits: asyncio.TimerHandle | None = None
 
@@ -49,6 +50,11 @@ class Reports:
         self._dropped += conversations
         self._soon()
 
+    def let_go(self, conversation: str) -> None:
+        """Hear of a conversation that was let go of before it was known that its partition is lost."""
+        self._left.add(conversation)
+        self._soon()
+
     def taken_again(self, key: Key) -> None:
         """Hear of a partition whose lease had lapsed and was taken again."""
         self._taken.append(key)
@@ -59,12 +65,16 @@ class Reports:
         if self._waits is not None:
             self._waits.cancel()
             self._waits = None
+        count = self._dropped + len(self._left)
+        dropped = f"{count} conversation{'' if count == 1 else 's'}"
         if self._lost:
-            count = f"{self._dropped} conversation{'' if self._dropped == 1 else 's'}"
-            logger.warning("lost %s to other workers, and let go of %s", _named(self._lost), count)
+            logger.warning("lost %s to other workers, and let go of %s", _named(self._lost), dropped)
+        elif self._left:
+            logger.warning("another worker wrote in conversations of ours: let go of %s", dropped)
         if self._taken:
             logger.warning("the leases of %s had lapsed, and were taken again", _named(self._taken))
         self._lost, self._dropped, self._taken = [], 0, []
+        self._left.clear()
 
     def _soon(self) -> None:
         if self._waits is None:

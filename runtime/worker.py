@@ -19,6 +19,7 @@ from ..actors import ConversationActor, Delivered, Directory, Life
 from ..actors.journey import undeclared_tools
 from ..events import (
     AgentKey,
+    Conflict,
     ConversationId,
     FrameworkError,
     InvalidInput,
@@ -250,6 +251,9 @@ class Worker:
             if isinstance(error, NewerRelease):
                 self._shares.decline(delivery.agent, delivery.conversation)
                 return  # here it would fail again and again; whoever takes the partition next gets it at once
+            if isinstance(error, Conflict):
+                self._shares.taken_over(delivery.conversation)
+                return  # whoever took it over has the command, too
             logger.info("command %s comes again in %g s (%s)", command.id, RETRY_AFTER, error)
             self._spawn(delivery.retry(RETRY_AFTER))
 

@@ -41,11 +41,13 @@ async def test_what_is_lost_together_is_one_line(clock: Clock, caplog: pytest.Lo
     reports = Reports(clock)
     for partition, conversations in ((3, 0), (4, 1), (5, 0), (9, 2)):
         reports.lost((BOT, partition), conversations)
+    for conversation in ("c-1", "c-2", "c-1"):
+        reports.let_go(conversation)
     reports.lost((DESK, 1), 0)
     assert said(caplog) == []
     await asyncio.sleep(2 * TOGETHER)
 
-    lost = "lost partitions 3-5, 9 of bot, partition 1 of desk to other workers, and let go of 3 conversations"
+    lost = "lost partitions 3-5, 9 of bot, partition 1 of desk to other workers, and let go of 5 conversations"
     assert said(caplog) == [lost]
 
 
@@ -72,3 +74,13 @@ def test_what_lasts_is_said_now_and_then_and_that_it_is_over(clock: Clock, caplo
     for _ in range(2):
         reports.cannot("hold all", [])
     assert said(caplog) == ["can hold all again"]
+
+
+async def test_a_conversation_that_another_wrote_in_is_said_also_where_nothing_was_lost(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    reports = Reports(clock)
+    reports.let_go("c-1")
+    reports.flush()
+
+    assert said(caplog) == ["another worker wrote in conversations of ours: let go of 1 conversation"]
