@@ -101,7 +101,7 @@ class ConversationActor(AsyncioActor):
             await self._go_on(message)
         except FrameworkError as error:
             # where another life took over, whoever shares the conversations out says so, of all of them at once
-            logger.log(logging.INFO if isinstance(error, Conflict) else logging.WARNING, "%s: %s", self.id, error)
+            logger.log(logging.DEBUG if isinstance(error, Conflict) else logging.WARNING, "%s: %s", self.id, error)
             self._stop_by(error)
 
     async def _go_on(self, message: Message) -> None:
