@@ -105,7 +105,7 @@ class Worker:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Take no more commands, finish what runs, and leave."""
+        """Begin no new turn, finish what runs, and leave."""
         self._stopping.set()
 
     @property

@@ -55,6 +55,19 @@ def write_table(table: Table) -> None:
         write_code(line.rstrip())
 
 
+def table(*, heading: bool = True) -> Table:
+    """Return an empty table as all of ours look."""
+    return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_header=heading)
+
+
+def write_either(text: str, data: Any, form: Form) -> None:
+    """Write what came of a command: as text, or as data in another form."""
+    if form == "text":
+        write_text(text)
+    else:
+        write_json(data, form)
+
+
 def write_text(text: str) -> None:
     """Write text and a newline, whatever its width, with control characters written out."""
     try:

@@ -106,7 +106,7 @@ def as_data(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _table(found: list[DeadLetter], *, wide: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table = output.table()
     table.add_column("conversation/id", overflow="fold")
     if wide:
         table.add_column("agent", overflow="fold")
@@ -121,7 +121,7 @@ def _table(found: list[DeadLetter], *, wide: bool) -> Table:
 
 
 def _whole(letter: DeadLetter, data: bytes, last: _Last | None) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    table = output.table(heading=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     say = command_of(letter, data)

@@ -44,7 +44,7 @@ def as_data(finding: Finding) -> dict[str, str]:
 
 
 def _table(findings: tuple[Finding, ...]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    table = output.table(heading=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")

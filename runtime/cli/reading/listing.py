@@ -61,7 +61,7 @@ def as_data(summary: Summary) -> dict[str, Any]:
 
 
 def _table(found: list[Summary], *, wide: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table = output.table()
     table.add_column("conversation", overflow="fold")
     if wide:
         table.add_column("agent", overflow="fold")

@@ -74,7 +74,7 @@ def _write(options: Options, rows: list[dict[str, Any]]) -> None:
 
 
 def _table(found: list[Owner], *, wide: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table = output.table()
     table.add_column("worker", overflow="fold")
     if wide:
         table.add_column("process", overflow="fold")

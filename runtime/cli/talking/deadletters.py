@@ -24,7 +24,7 @@ async def retry(options: Options, name: str | None) -> int:
     if name is not None:
         async with reading(options) as client:
             id_ = await client.retry_dead_letter(name)
-        _write(options, id_, {"name": name, "id": id_})
+        output.write_either(id_, {"name": name, "id": id_}, options.output)
         return 0
     code = 0
 
@@ -53,7 +53,7 @@ async def drop(options: Options, name: str | None) -> None:
         await _all(options, remove)
         return
     async with reading(options) as client:
-        _write(options, *await remove(client, name))
+        output.write_either(*await remove(client, name), options.output)
 
 
 async def _all(options: Options, act: Callable[[Client, str], Awaitable[Done | None]]) -> None:
@@ -67,16 +67,9 @@ async def _all(options: Options, act: Callable[[Client, str], Awaitable[Done | N
             for letter in sorted(letters, key=lambda letter: (letter.time, letter.name)):
                 told = await act(client, letter.name)
                 if told is not None and options.output != "json":
-                    _write(options, *told)
+                    output.write_either(*told, options.output)
                 elif told is not None:
                     done.append(told[1])
     finally:
         if options.output == "json":
             output.write_json(done, "json")
-
-
-def _write(options: Options, text: str, data: Data) -> None:
-    if options.output == "text":
-        output.write_text(text)
-    else:
-        output.write_json(data, options.output)

@@ -53,11 +53,11 @@ async def send(options: Options, message: Message, *, wait: bool, timeout: float
             output.say(f"{nobody}: start one with `arf worker`; {waits}")
         if not wait:
             await client.publish(message.agent, message.conversation, message.text, message.metadata, say.id)
-            _write(options, say.id, {"id": say.id})
+            output.write_either(say.id, {"id": say.id}, options.output)
             return
         reply = await _reply(client, options, message, timeout)
     data = {"id": say.id, "text": reply.text, "turn": reply.turn, "version": reply.version, "state": reply.state}
-    _write(options, reply.text, data)
+    output.write_either(reply.text, data, options.output)
 
 
 async def _reply(client: Client, options: Options, message: Message, timeout: float) -> Reply:
@@ -89,10 +89,3 @@ def _stdin() -> str:
         return sys.stdin.buffer.read().decode()
     except UnicodeDecodeError as error:
         raise InvalidInput(f"what is on stdin is not UTF-8: {error}") from error
-
-
-def _write(options: Options, text: str, data: dict[str, object]) -> None:
-    if options.output == "text":
-        output.write_text(text)
-    else:
-        output.write_json(data, options.output)
