@@ -12,19 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ..actors import CancelTurn, SayToAgent, cut
 from ..actors.sizes import REASON_LIMIT
 from ..events import (
-    START,
     AgentKey,
     CommandRefused,
     ConversationId,
-    EventLog,
-    Frame,
     InvalidInput,
-    NotFound,
     Refused,
     Stored,
     Unavailable,
@@ -32,22 +27,20 @@ from ..events import (
     check_token,
     not_found,
 )
-from ..projections import Conversation, Recorded, evolve, fold, initial, state_of, timeline
+from ..projections import evolve, initial, state_of
 from .agents.run import no_reply
 from .bus import partition_of
 from .checking import as_id, checked
 from .clock import new_id
 from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
-from .follower import Follower
 from .late import late
 from .leases import unanswered
 from .memory import MemoryStore
 from .opening import Place, opened
 from .raised import raised_in
-from .substrate import Substrate
-from .summary import Summary, summary_of
-from .wire import Delta, Queued, encode
+from .reader import Reader
+from .wire import Queued, encode
 
 LOOK = 2.0
 """Seconds to find out why there is no reply."""
@@ -79,7 +72,7 @@ class Reply(Struct, frozen=True):
     state: dict[str, Any]
 
 
-class Client:
+class Client(Reader):
     """Talks to agents over a bus and a log; needs none of the agents' code.
 
     A message is kept until a worker of its agent takes it:
@@ -92,9 +85,6 @@ class Client:
     >>> asyncio.run(main())
     ('m-1', {})
     """
-
-    def __init__(self, substrate: Substrate) -> None:
-        self._substrate = substrate
 
     @classmethod
     @asynccontextmanager
@@ -122,19 +112,6 @@ class Client:
         )
         async with opened(place, WriterId(new_id("client")), create=create) as there:
             yield Client(there.substrate)
-
-    @property
-    def substrate(self) -> Substrate:
-        """The ports that this client talks through."""
-        return self._substrate
-
-    @property
-    def _log(self) -> EventLog:
-        return self.substrate.log
-
-    @property
-    def _follower(self) -> Follower:
-        return Follower(self.substrate.log, self.substrate.live)
 
     async def publish(
         self,
@@ -238,60 +215,6 @@ class Client:
             raise InvalidInput(f"store {name!r} is the runtime's own: choose another name")
         return self.substrate.store(check_token(name, "store") if name else "")
 
-    async def events(self, conversation_id: str | UUID) -> AsyncGenerator[Recorded, None]:
-        """Yield what is recorded of a conversation.
-
-        Raises:
-            NotFound: nothing is.
-            CorruptLog: what is stored does not fit.
-
-        """
-        async for stored in self._frames(as_id(conversation_id)):
-            for recorded in timeline(stored):
-                yield recorded
-
-    async def follow(
-        self, conversation_id: str | UUID, from_version: int = 0
-    ) -> AsyncGenerator[Recorded | Delta | Queued, None]:
-        """Yield the events after `from_version`, for ever, and what is heard meanwhile.
-
-        That is pieces of answers, and which messages wait for their turn.
-        """
-        async for heard in self._follower.follow(as_id(conversation_id), START):
-            if not isinstance(heard, Stored):
-                yield heard
-            else:
-                for recorded in timeline(heard):
-                    if recorded.version > from_version:
-                        yield recorded
-
-    async def conversation(self, conversation_id: str | UUID, at: int | None = None) -> Conversation:
-        """Return the fold of a conversation, after version `at` or after all that is recorded.
-
-        Raises:
-            NotFound: nothing is recorded, or not as many events as `at`.
-
-        """
-        id_ = as_id(conversation_id)
-        now = initial(id_)
-        last = at if at is None or at >= 1 else None  # for what is no version all is read, to say which there are
-        async for stored in self._frames(id_):
-            now = fold(now, [_up_to(stored.frame, last)])
-            if last is not None and now.version >= last:
-                break
-        if at is not None and not 1 <= at <= now.version:
-            raise NotFound(f"conversation {id_!r} has versions 1 to {now.version}, not {at}")
-        return now
-
-    async def state(self, conversation_id: str | UUID, at: int | None = None) -> dict[str, Any]:
-        """Return the journey's state, after version `at` or after all that is recorded; errors as `conversation`."""
-        return state_of(await self.conversation(conversation_id, at))
-
-    async def conversations(self) -> AsyncGenerator[Summary, None]:
-        """Yield every conversation of the namespace, in no order."""
-        async for stored in self._log.lasts():
-            yield summary_of(stored)
-
     async def workers(self) -> dict[AgentKey, set[WriterId]]:
         """Return which workers own conversations now, by agent; an agent that nobody answers for is not there.
 
@@ -373,15 +296,3 @@ class Client:
     async def drop_dead_letter(self, name: str) -> None:
         """Remove a dead letter; errors as `retry_dead_letter`."""
         await DeadLetters(self.substrate.store).drop(name)
-
-    async def _frames(self, conversation: ConversationId) -> AsyncIterator[Stored]:
-        found = False
-        async for stored in self._log.read(conversation):
-            found = True
-            yield stored
-        if not found:
-            raise not_found(conversation)
-
-
-def _up_to(frame: Frame, at: int | None) -> Frame:
-    return frame if at is None else replace(frame, events=frame.events[: max(at - frame.first + 1, 0)])

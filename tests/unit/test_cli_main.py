@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from agent_runtime_framework.events import Conflict, FrameworkError, InvalidInput, NotFound
 from agent_runtime_framework.runtime.cli import main as main_module_function
-from agent_runtime_framework.runtime.cli.commands import _pairs
+from agent_runtime_framework.runtime.cli.commands.talking import _pairs
 from agent_runtime_framework.runtime.cli.console.options import Options
 from agent_runtime_framework.runtime.cli.group import arf
 from agent_runtime_framework.runtime.cli.main import main

@@ -1,0 +1,8 @@
+"""What `arf` can do: each command with its arguments, its options and its help.
+
+Each imports what it needs when it runs, so that the help is there at once.
+"""
+
+from . import deadletters, reading, running, talking
+
+__all__ = ["deadletters", "reading", "running", "talking"]

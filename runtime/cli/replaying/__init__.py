@@ -1,0 +1,1 @@
+"""Conversations under the code of today: replayed, forked, kept as tests, checked before a deploy."""
