@@ -21,6 +21,7 @@ from .commands import (
     RefuseCommand,
     RefuseTool,
     ResumeTurn,
+    ReviseJourney,
     RunTool,
     SayToAgent,
 )
@@ -28,11 +29,13 @@ from .conversation_actor import ConversationActor
 from .decide import METADATA_LIMIT, decide
 from .directory import Directory
 from .life import Delivered, Effects, Everything, Life, Ownership
+from .revision import VERSION_SHOWN, Pinned
 from .settle import Journey, Mailbox, Policy, Settled, Verdict, settle
 from .sizes import cut, described, json_size, shown
 
 __all__ = [
     "METADATA_LIMIT",
+    "VERSION_SHOWN",
     "Admission",
     "AskModel",
     "AsyncioActor",
@@ -56,6 +59,7 @@ __all__ = [
     "Open",
     "Outcome",
     "Ownership",
+    "Pinned",
     "Policy",
     "RecordAnswer",
     "RecordModelFailure",
@@ -64,6 +68,7 @@ __all__ = [
     "RefuseCommand",
     "RefuseTool",
     "ResumeTurn",
+    "ReviseJourney",
     "RunTool",
     "SayToAgent",
     "Settled",

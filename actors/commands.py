@@ -99,8 +99,23 @@ class RecordToolFailure(Struct, frozen=True, kw_only=True):
     fatal: bool = False
 
 
+class ReviseJourney(Struct, frozen=True, kw_only=True):
+    """A conversation whose state was recorded under `previous` goes on under another version of its journey.
+
+    `state` is what that version made of the state, each top-level field as JSON bytes, and `step` its step; None where
+    the state stays as it is.
+    """
+
+    previous: str
+    journey_hash: str
+    state: dict[str, bytes] | None = None
+    step: str = ""
+
+
 class ResumeTurn(Struct, frozen=True):
-    """Another life goes on with the turn in progress."""
+    """Another life goes on with the turn in progress, perhaps with another version of its journey."""
+
+    revision: ReviseJourney | None = None
 
 
 class RefuseCommand(Struct, frozen=True, kw_only=True):
@@ -170,5 +185,5 @@ class EndTurn(Struct, frozen=True, kw_only=True):
 
 BusCommand: TypeAlias = SayToAgent | CancelTurn
 Outcome: TypeAlias = RecordAnswer | RecordModelFailure | RecordToolReturn | RecordToolFailure
-JourneyCommand: TypeAlias = Open | AskModel | RunTool | RefuseTool | EndTurn | FailTurn
+JourneyCommand: TypeAlias = Open | ReviseJourney | AskModel | RunTool | RefuseTool | EndTurn | FailTurn
 Command: TypeAlias = BusCommand | Outcome | JourneyCommand | InterruptTurn | ResumeTurn | HaltTurn | RefuseCommand

@@ -27,6 +27,7 @@ from ..events import (
     Head,
     InvalidInput,
     NewerRelease,
+    OtherVersion,
     Stored,
     TurnResumed,
     TurnStarted,
@@ -38,17 +39,17 @@ from .asyncio_actor import AsyncioActor, AsyncioInbox
 from .commands import (
     BusCommand,
     Command,
-    FailTurn,
     InterruptTurn,
     Open,
-    Outcome,
     RefuseCommand,
     ResumeTurn,
     SayToAgent,
 )
 from .decide import overflow
 from .effect_task import EffectTask, performed
+from .instead import storable
 from .life import Admitted, Delivered, Effects, Life, Message
+from .revision import Pinned
 from .settle import Journey, Settled, settle
 from .sizes import described
 
@@ -101,7 +102,8 @@ class ConversationActor(AsyncioActor):
             await self._go_on(message)
         except FrameworkError as error:
             # where another life took over, whoever shares the conversations out says so, of all of them at once
-            logger.log(logging.DEBUG if isinstance(error, Conflict) else logging.WARNING, "%s: %s", self.id, error)
+            level = logging.DEBUG if isinstance(error, Conflict | OtherVersion) else logging.WARNING
+            logger.log(level, "%s: %s", self.id, error)
             self._stop_by(error)
 
     async def _go_on(self, message: Message) -> None:
@@ -186,6 +188,9 @@ class ConversationActor(AsyncioActor):
         commands = self._preceded(command)
         while True:
             settled = settle(self._conversation, journey, *commands)  # 1. decide
+            if settled.pinned is not None:
+                commands = (await self._turned_away(command, settled.pinned),)
+                continue
             if not settled.events:
                 return
             try:
@@ -198,7 +203,7 @@ class ConversationActor(AsyncioActor):
                     return
                 continue
             except InvalidInput as error:
-                journey, commands = None, self._storable(commands, error)
+                journey, commands = None, storable(self._conversation, commands, error)
                 continue
             self._conversation, self._head = settled.conversation, stored.head  # 3. adopt
             if any(isinstance(event, TurnStarted | TurnResumed) for event in settled.events):
@@ -207,6 +212,20 @@ class ConversationActor(AsyncioActor):
                 self._effects.raised(self.id, settled.conversation.turns, settled.raised)
             await self._effects.stored(stored, settled.conversation)  # 4. publish
             return
+
+    async def _turned_away(self, command: Command, pinned: Pinned) -> RefuseCommand:
+        """Return the refusal of a message in a conversation that is pinned to a version which nobody has.
+
+        Raises:
+            OtherVersion: somebody else has it; or a turn is in progress, which waits until somebody has it.
+
+        """
+        elsewhere = self._life.ownership.elsewhere(self.agent, self.id, pinned.version)
+        if isinstance(command, SayToAgent | InterruptTurn) and not elsewhere:
+            return RefuseCommand(id=command.id, reason=pinned.reason)
+        for said in [one.command for one in self._unacknowledged if isinstance(one.command, SayToAgent)]:
+            await self._effects.queued(self.id, said.id, 0, pinned.waits)
+        raise OtherVersion(f"{self.id!r} {pinned.waits}", version=pinned.version)
 
     async def _patiently(self, call: Callable[[], Awaitable[Stored]]) -> Stored:
         """Store, waiting as long as the log cannot be reached and the conversation is still ours.
@@ -240,21 +259,6 @@ class ConversationActor(AsyncioActor):
         if self._opening is not None and not self._conversation.agent and isinstance(command, SayToAgent):
             return (self._opening, command)
         return (command,)
-
-    def _storable(self, commands: tuple[Command, ...], error: InvalidInput) -> tuple[Command, ...]:
-        """Return what is decided instead of what no frame can hold: the outcome alone, or the failure alone.
-
-        Raises:
-            InvalidInput: not even that can be stored.
-
-        """
-        reason, last = described(error), commands[-1]
-        if isinstance(last, FailTurn | RefuseCommand) and len(commands) == 1:
-            raise error
-        if self._conversation.turn is None or isinstance(last, InterruptTurn):
-            return (RefuseCommand(id=getattr(last, "id", ""), reason=reason),)
-        failure = FailTurn(reason="not_storable", error=reason)
-        return (last, failure) if isinstance(last, Outcome) else (failure,)
 
     def _frame(self, settled: Settled, command: Command) -> Frame:
         conversation = settled.conversation

@@ -57,9 +57,11 @@ from .commands import (
     RefuseCommand,
     RefuseTool,
     ResumeTurn,
+    ReviseJourney,
     RunTool,
     SayToAgent,
 )
+from .revision import revised
 from .sizes import REASON_LIMIT, cut, json_size, size_of
 from .tool_decisions import closed, in_doubt, raw, tool_outcome, verdict
 
@@ -74,7 +76,7 @@ def decide(conversation: Conversation, command: Command) -> tuple[KnownEvent, ..
     """Return the events that `command` comes to, none if it has no effect here.
 
     Raises:
-        TooLarge: a first state that no frame can hold.
+        TooLarge: a first state, or one that a new version made, that no frame can hold.
 
     """
     match command:
@@ -88,6 +90,8 @@ def decide(conversation: Conversation, command: Command) -> tuple[KnownEvent, ..
             return () if command.id in conversation.handled else (_refusal(command.id, command.reason),)
         case Open():
             return _open(conversation, command)
+        case ReviseJourney():
+            return revised(conversation, command)
         case _:
             turn = conversation.turn
             return () if turn is None else _in_turn(conversation, turn, command)
@@ -128,7 +132,7 @@ def _in_turn(
         case FailTurn():
             return (*closed(turn), _failure(turn, command.reason, command.error))
         case ResumeTurn():
-            return _resume(conversation, turn)
+            return _resume(conversation, turn, command)
         case _:
             assert_never(command)
 
@@ -321,7 +325,12 @@ def _tool_outcome(
 # --- the turn -----------------------------------------------------------------------------------------------------
 
 
-def _resume(conversation: Conversation, turn: Turn) -> tuple[KnownEvent, ...]:
+def _resume(conversation: Conversation, turn: Turn, command: ResumeTurn) -> tuple[KnownEvent, ...]:
+    if command.revision is not None:
+        revision = revised(conversation, command.revision)
+        for event in revision:
+            conversation = evolve(conversation, event)
+        return (*revision, *_resume(conversation, turn, ResumeTurn()))
     resumed = TurnResumed(cause=turn.began, number=turn.number, attempt=turn.attempt + 1)
     if resumed.attempt >= POISON:
         error = f"{resumed.attempt - 1} workers ended or broke in this turn; it is not tried again"

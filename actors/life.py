@@ -67,6 +67,9 @@ class Ownership(Protocol):
     def leaving(self, agent: str, conversation: ConversationId) -> bool:
         """Say whether it is to be handed on, so that no new turn is to begin here."""
 
+    def elsewhere(self, agent: str, conversation: ConversationId, version: str) -> bool:
+        """Say whether another process has this version of the journey, by its hash, and would take it."""
+
 
 class Everything:
     """Is the ownership of a process that shares nothing."""
@@ -85,6 +88,10 @@ class Everything:
 
     def leaving(self, _agent: str, _conversation: ConversationId) -> bool:
         """Say that it stays."""
+        return False
+
+    def elsewhere(self, _agent: str, _conversation: ConversationId, _version: str) -> bool:
+        """Say that there is nobody else."""
         return False
 
 

@@ -13,8 +13,21 @@ from msgspec import Struct
 
 from ..events import KnownEvent
 from ..projections import Answer, Call, Conversation, Turn, evolve
-from .commands import AskModel, Command, EndTurn, FailTurn, RefuseCommand, RefuseTool, RunTool, SayToAgent
+from .commands import (
+    AskModel,
+    Command,
+    EndTurn,
+    FailTurn,
+    Outcome,
+    RefuseCommand,
+    RefuseTool,
+    ResumeTurn,
+    ReviseJourney,
+    RunTool,
+    SayToAgent,
+)
 from .decide import decide
+from .revision import Pinned
 from .sizes import described
 
 NOT_AVAILABLE = "Error: Tool '{name}' is not available now"
@@ -51,6 +64,12 @@ class Journey(Protocol):
     def mailbox(self) -> Mailbox:
         """What happens to a message that comes in while a turn is in progress."""
 
+    def revise(self, conversation: Conversation) -> ReviseJourney | Pinned | None:
+        """Say what becomes of a conversation that another version of this journey decided on; None if none did.
+
+        It is asked before anything else is, in every turn, and says None once its answer was decided.
+        """
+
     def policy(self, conversation: Conversation) -> Policy:
         """Say when a turn is over."""
 
@@ -62,11 +81,15 @@ class Journey(Protocol):
 
 
 class Settled(Struct, frozen=True):
-    """Is what a command came to: the events of one frame, the conversation after them, what author code raised."""
+    """Is what a command came to: the events of one frame, the conversation after them, what author code raised.
+
+    Where the conversation is pinned to another version of its journey, it came to nothing.
+    """
 
     conversation: Conversation
     events: tuple[KnownEvent, ...]
     raised: Exception | None = None
+    pinned: Pinned | None = None
 
 
 def settle(conversation: Conversation, journey: Journey | None, *commands: Command) -> Settled:
@@ -74,12 +97,18 @@ def settle(conversation: Conversation, journey: Journey | None, *commands: Comma
 
     Without a journey nothing is asked, and only the commands themselves are decided.
     """
-    events: list[KnownEvent] = []
+    before, events = conversation, list[KnownEvent]()
     raised: Exception | None = None
     for command in commands:
-        following: Command | None = command
+        following: Command | Pinned | None = command
         while following is not None:
             try:
+                if journey is not None and isinstance(following, ResumeTurn):
+                    following = _resuming(conversation, journey)
+                if isinstance(following, Pinned):
+                    if not isinstance(command, Outcome):
+                        return Settled(before, (), pinned=following)
+                    following = FailTurn(reason="pinned", error=following.reason)
                 decided = decide(conversation, following)
                 for event in decided:
                     conversation = evolve(conversation, event)
@@ -95,6 +124,12 @@ def settle(conversation: Conversation, journey: Journey | None, *commands: Comma
     return Settled(conversation, tuple(events), raised)
 
 
+def _resuming(conversation: Conversation, journey: Journey) -> ResumeTurn | Pinned:
+    """Return how this life goes on with a turn: first its version sees to the state."""
+    revision = None if conversation.turn is None else journey.revise(conversation)
+    return revision if isinstance(revision, Pinned) else ResumeTurn(revision)
+
+
 def _instead(conversation: Conversation, command: Command, error: str) -> FailTurn | RefuseCommand | None:
     """Return what is decided where a command cannot be: the turn fails, or the command is refused."""
     if conversation.turn is not None:
@@ -102,16 +137,17 @@ def _instead(conversation: Conversation, command: Command, error: str) -> FailTu
     return RefuseCommand(id=command.id, reason=error) if isinstance(command, SayToAgent) else None
 
 
-def _needed(conversation: Conversation, journey: Journey) -> Command | None:
+def _needed(conversation: Conversation, journey: Journey) -> Command | Pinned | None:
     """Return what the journey says of the conversation as it is now, None if nothing needs to be known."""
     turn = conversation.turn
-    if turn is None or turn.waiting:
+    if turn is None or turn.waiting or (turn.answer is not None and turn.answer.running is not None):
         return None
+    revision = journey.revise(conversation)
+    if revision is not None:
+        return revision
     answer = turn.answer
     if answer is None:
         return journey.ask_model(conversation)
-    if answer.running is not None:
-        return None
     call = answer.next_call
     if call is not None:
         return _verdict(conversation, turn, call, journey)

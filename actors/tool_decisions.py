@@ -106,7 +106,7 @@ def _entered(conversation: Conversation, enters: EnterJourney, cause: int) -> tu
             cause=cause,
             previous=conversation.journey,
             journey=enters.journey,
-            journey_hash=enters.journey_hash,
+            journey_hash=enters.journey_hash if left is None else left.journey_hash,
             state=raw(enters.state or {}),
             step=enters.step if left is None else left.step,
             resumed=left is not None,

@@ -8,6 +8,7 @@
     |-- Conflict                another writer appended first; fold its frames and decide again
     |-- CorruptLog              stored bytes do not fit: undecodable, a gap, a hash that is not the one before
     |-- NewerRelease            an event that this release does not know; a newer worker must decide
+    |-- OtherVersion            a conversation pinned to another version of its journey; its worker must decide
     |-- Unavailable             the server, or the way to it, is not there; the same call may be made again
     |-- Refused                 the runtime took the command and declined it; the reason is recorded
     |-- NoReply                 the turn ended without a reply; the conversation stays usable
@@ -136,6 +137,22 @@ class NewerRelease(FrameworkError):
     >>> fold(initial(ConversationId("c-1")), [frame]).unknown
     ('mood.guessed',)
     """
+
+
+class OtherVersion(FrameworkError):
+    """Raised when a conversation is pinned to another version of its journey; a worker of that version must decide.
+
+    Only going on with a turn raises it, or a message that such a worker will take: what nobody can take is refused, and
+    that is recorded.  `version` is the hash of the journey that it is pinned to.
+
+    >>> from agent_runtime_framework import OtherVersion
+    >>> OtherVersion("'c-1' waits for a worker with version 5c1f0e8a77d2 of 'greeter'", version="5c1f0e8a77d2").version
+    '5c1f0e8a77d2'
+    """
+
+    def __init__(self, message: str, *, version: str) -> None:
+        super().__init__(message)
+        self.version = version
 
 
 class Unavailable(FrameworkError):

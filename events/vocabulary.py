@@ -186,6 +186,16 @@ class JourneyEntered(Event, frozen=True, kw_only=True, tag="journey.entered"):
     resumed: Structure[bool] = False
 
 
+class JourneyRevised(Event, frozen=True, kw_only=True, tag="journey.revised"):
+    """A worker with another version of the journey goes on; both are named by their hash.
+
+    What that version made of the state follows as `state.changed` and `step.entered`.
+    """
+
+    previous: Structure[str]
+    journey_hash: Structure[str]
+
+
 class AgentSpoke(Event, frozen=True, kw_only=True, tag="agent.spoke"):
     """The reply: the answer or the tool result at `cause`, which holds its words."""
 
@@ -248,6 +258,7 @@ KnownEvent: TypeAlias = (
     | StateChanged
     | StepEntered
     | JourneyEntered
+    | JourneyRevised
     | AgentSpoke
     | TurnCompleted
     | TurnFailed

@@ -21,6 +21,7 @@ from ..events import (
     ConversationStarted,
     Frame,
     JourneyEntered,
+    JourneyRevised,
     Lineage,
     ModelAnswered,
     ModelFailed,
@@ -46,7 +47,7 @@ from .turn import POISONED, Answer, Ended, Request, Result, Running, Turn
 
 _TurnEvent = TurnStarted | TurnResumed | TurnCompleted | TurnFailed | TurnCancelled
 _ToolEvent = ToolStarted | ToolReturned | ToolFailed
-_StateEvent = StateChanged | StepEntered | JourneyEntered
+_StateEvent = StateChanged | StepEntered | JourneyEntered | JourneyRevised
 
 
 class Standing(Struct, frozen=True):
@@ -61,10 +62,14 @@ class Standing(Struct, frozen=True):
 
 
 class Left(Struct, frozen=True):
-    """Is a journey that was left: its state and step, as they will be when it is entered again."""
+    """Is a journey that was left: its state and step, as they will be when it is entered again.
+
+    `journey_hash` is the version of the journey that they were recorded under.
+    """
 
     state: Mapping[str, bytes]
     step: str
+    journey_hash: str = ""
 
 
 class Conversation(Struct, frozen=True):
@@ -73,6 +78,7 @@ class Conversation(Struct, frozen=True):
     Attributes:
         agent: the front agent, for ever; empty while nothing is recorded.
         journey: the journey that is on; at first the front agent's.
+        journey_hash: the version of that journey which the state was recorded under, or which went on with it last.
         state: the journey's state, each top-level field as JSON bytes.
         left: the journeys that were left, by name.
         transcript: what was said, turn by turn.
@@ -140,7 +146,7 @@ def evolve(conversation: Conversation, event: AnyEvent) -> Conversation:
             return _model(now, event, version)
         case ToolStarted() | ToolReturned() | ToolFailed():
             return _tool(now, event, version)
-        case StateChanged() | StepEntered() | JourneyEntered():
+        case StateChanged() | StepEntered() | JourneyEntered() | JourneyRevised():
             return _state(now, event)
         case TurnStarted() | TurnResumed() | TurnCompleted() | TurnFailed() | TurnCancelled():
             return _turn(now, event, version)
@@ -299,18 +305,21 @@ def _state(now: Conversation, event: _StateEvent) -> Conversation:
             return replace(now, step=event.step)
         case JourneyEntered():
             return _entered(now, event)
+        case JourneyRevised():
+            return replace(now, journey_hash=event.journey_hash)
         case _:
             assert_never(event)
 
 
 def _entered(now: Conversation, event: JourneyEntered) -> Conversation:
-    left = now.left.set(now.journey, Left(now.state, now.step))
+    left = now.left.set(now.journey, Left(now.state, now.step, now.journey_hash))
     again = left.get(event.journey)
+    as_left = again if event.resumed else None
     return replace(
         now,
         journey=event.journey,
-        journey_hash=event.journey_hash,
-        state=again.state if event.resumed and again is not None else _fields(event.state),
+        journey_hash=event.journey_hash if as_left is None else as_left.journey_hash,
+        state=_fields(event.state) if as_left is None else as_left.state,
         step=event.step,
         left=left if again is None else left.delete(event.journey),
         turn=None if now.turn is None else _elsewhere(now.turn, now.journey),

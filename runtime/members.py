@@ -30,7 +30,9 @@ class Member(Struct, frozen=True, kw_only=True):
         turns: how many were in progress when it last said so.
         waiting: how many conversations waited for their turn to begin.
         declines: partitions that it leaves to others if they take them, each as `agent.partition`; something in them
-            needs a newer release.
+            needs a newer release, or another version of its journey.
+        versions: of each of those agents the versions of its journeys, by their hashes, the front's first; one of an
+            older release does not say.
 
     """
 
@@ -42,6 +44,7 @@ class Member(Struct, frozen=True, kw_only=True):
     turns: int = 0
     waiting: int = 0
     declines: tuple[str, ...] = ()
+    versions: dict[AgentKey, tuple[str, ...]] = {}
 
 
 class Members(Protocol):
@@ -129,6 +132,18 @@ def preferred(agent: AgentKey, partition: int, members: Iterable[Member]) -> Wri
     willing = [member for member in having if partition_name(agent, partition) not in member.declines]
     workers = (member.worker for member in willing or having)
     return max(workers, key=lambda worker: _weight(agent, partition, worker), default=None)
+
+
+def would_take(agent: AgentKey, partition: int, version: str, members: Iterable[Member]) -> bool:
+    """Say whether one of these workers has this version of a journey of the agent, and does not decline the partition.
+
+    >>> from agent_runtime_framework.runtime.members import Member, would_take
+    >>> old = Member(worker="w-1", agents=("a",), versions={"a": ("5c1f",)}, declines=("a.3",))
+    >>> would_take("a", 2, "5c1f", [old]), would_take("a", 3, "5c1f", [old]), would_take("a", 2, "77d2", [old])
+    (True, False, False)
+    """
+    name = partition_name(agent, partition)
+    return any(version in member.versions.get(agent, ()) and name not in member.declines for member in members)
 
 
 def partition_name(agent: AgentKey, partition: int) -> str:

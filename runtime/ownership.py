@@ -18,7 +18,7 @@ from .bus import Consumption, Deliver, partition_of
 from .clock import Clock
 from .heartbeat import Held, LoopHeart
 from .leases import Key, Lease
-from .members import Member, partition_name, preferred
+from .members import Member, partition_name, preferred, would_take
 from .reports import Reports
 from .substrate import Substrate
 
@@ -110,6 +110,7 @@ class Shares:
         self._since = clock.monotonic()
         self._reports = Reports(clock)
         self._declined: tuple[str, ...] = ()
+        self._others: tuple[Member, ...] = ()
         self._leaving = False
         self.settled = asyncio.Event()
 
@@ -143,13 +144,20 @@ class Shares:
         holding = self._held.get(self.part(agent, conversation))
         return holding is None or holding.leaving
 
+    def elsewhere(self, agent: str, conversation: ConversationId, version: str) -> bool:
+        """Say whether another worker has this version of the journey, and would take the conversation.
+
+        Who declines never takes it up again, so a partition is handed on at most once by each worker.
+        """
+        return would_take(*self.part(agent, conversation), version, self._others)
+
     @property
     def declined(self) -> tuple[str, ...]:
         """The partitions that are left to others, if they take them."""
         return self._declined
 
     def decline(self, agent: str, conversation: ConversationId) -> None:
-        """Leave the partition of a conversation that needs a newer release to others, for as long as we live."""
+        """Leave the partition of a conversation that needs another release or version to others, as long as we live."""
         self._declined = tuple(sorted({*self._declined, partition_name(*self.part(agent, conversation))}))
 
     def taken_over(self, conversation: ConversationId) -> None:
@@ -273,6 +281,7 @@ class Shares:
     async def _share(self) -> None:
         me = self._member()
         members = {member.worker: member for member in await self._substrate.members.members()} | {me.worker: me}
+        self._others = tuple(member for member in members.values() if member.worker != me.worker)
         holders = await self._substrate.leases.holders()
         every = [(agent, partition) for agent in self._agents for partition in range(self._substrate.bus.partitions)]
         ours = {key for key in every if preferred(*key, members.values()) == me.worker}

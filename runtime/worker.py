@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from ..actors import ConversationActor, Delivered, Directory, Life
+from ..actors import ConversationActor, Delivered, Directory, Life, described
 from ..actors.journey import undeclared_tools
 from ..events import (
     AgentKey,
@@ -24,6 +24,7 @@ from ..events import (
     FrameworkError,
     InvalidInput,
     NewerRelease,
+    OtherVersion,
     Stored,
     Unavailable,
     WriterId,
@@ -31,6 +32,7 @@ from ..events import (
 )
 from ..projections import Conversation, Request
 from .agents import JourneyAgent, Journeys, agent_effects
+from .agents.author import author_code
 from .agents.effects import CLEANING_UP
 from .bus import Delivery
 from .clock import Clock
@@ -89,6 +91,7 @@ class Worker:
         }
         self._letters = DeadLetters(substrate.store)
         self._since = clock.now()
+        self._versions: dict[AgentKey, tuple[str, ...]] = {}
         self._shares = Shares(
             [AgentKey(key) for key in self._journeys],
             substrate,
@@ -155,6 +158,11 @@ class Worker:
         Where there is none a turn says so when it asks the model; those that ask none go on.
         """
         for key, journeys in self._journeys.items():
+            try:
+                with author_code():
+                    self._versions[AgentKey(key)] = journeys.versions
+            except Exception as error:  # noqa: BLE001  author code may raise anything, and every turn says so
+                logger.warning("the version of agent %s is not known: %s", key, described(error))
             undeclared = undeclared_tools(journeys.agent)
             if undeclared:
                 tools, run = ("tool", "it runs") if len(undeclared) == 1 else ("tools", "they run")
@@ -199,6 +207,7 @@ class Worker:
             turns=self._directory.turns,
             waiting=self._directory.waiting,
             declines=self._shares.declined,
+            versions=self._versions,
         )
 
     # --- what runs here; implements `ownership.Conversations`
@@ -247,10 +256,14 @@ class Worker:
             self._spawn(self._bury(delivery, letter))
             return
 
+        where = delivery.agent, delivery.conversation
+
         def failed(error: Exception) -> None:
             if isinstance(error, NewerRelease):
-                self._shares.decline(delivery.agent, delivery.conversation)
+                self._shares.decline(*where)
                 return  # here it would fail again and again; whoever takes the partition next gets it at once
+            if isinstance(error, OtherVersion) and self._shares.elsewhere(*where, error.version):
+                self._shares.decline(*where)  # and the command comes again all the same, should nobody take it
             if isinstance(error, Conflict):
                 self._shares.taken_over(delivery.conversation)
                 return  # whoever took it over has the command, too
@@ -258,8 +271,7 @@ class Worker:
             self._spawn(delivery.retry(RETRY_AFTER))
 
         def dead(attempts: int) -> None:
-            where, now = (delivery.agent, delivery.conversation), self._clock.now()
-            letter = poisoned(*where, command.id, delivery.data, attempts=attempts, time=now)
+            letter = poisoned(*where, command.id, delivery.data, attempts=attempts, time=self._clock.now())
             self._spawn(self._bury(delivery, letter))
 
         delivered = Delivered(command, lambda: self._spawn(delivery.ack()), failed, dead)

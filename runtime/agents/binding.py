@@ -8,15 +8,16 @@ import copy
 import enum
 import hashlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Optional
 
 import msgspec
 
-from ...actors import AskModel, EndTurn, Open, Policy, RefuseTool, RunTool, Verdict
+from ...actors import AskModel, EndTurn, Open, Pinned, Policy, RefuseTool, ReviseJourney, RunTool, Verdict
 from ...actors.journey import (
     AgentContext,
+    StateSerializer,
     ToolSchema,
     at_step,
     schemas_to_openai_format,
@@ -26,10 +27,20 @@ from ...actors.journey import (
 )
 from ...actors.settle import NOT_AVAILABLE
 from ...events import FrameworkError, InvalidInput
-from ...projections import Call, Conversation, EarlierMessage, UserMessage, render, text_of, tools_text
+from ...projections import (
+    Call,
+    Conversation,
+    EarlierMessage,
+    UserMessage,
+    as_plain,
+    render,
+    text_of,
+    tools_text,
+)
 from ..models import LLMClient, get_llm_client
 from .equipped import EquippedJourney
 from .hooks import ExecutorHooks
+from .new_version import checked
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -52,6 +63,7 @@ class BoundJourney:
         self.policy = Policy(
             max_rounds=agent.config.max_tool_iterations, terminal_tools=frozenset(agent.config.terminal_tools)
         )
+        self._on_new_version = checked(agent.config.on_new_version, agent.key)
         self._front = front
         self._also = also
 
@@ -107,6 +119,44 @@ class BoundJourney:
         except Exception as error:  # author code may raise anything
             given, wanted = type(state).__name__, self.state_type.__name__
             raise InvalidInput(f"{self.name!r} cannot be in this {given}: give a {wanted} ({error})") from error
+
+    def revise(self, conversation: Conversation) -> ReviseJourney | Pinned | None:
+        """Say what becomes of a conversation that another version of this journey decided on."""
+        previous = conversation.journey_hash
+        if previous == self.hash:
+            return None
+        if self.is_pinned(previous):
+            return Pinned(journey=self.name, version=previous, here=self.hash)
+        fields, step = self.migrated(conversation.state, previous) or (None, conversation.step)
+        return ReviseJourney(previous=previous, journey_hash=self.hash, state=fields, step=step)
+
+    def is_pinned(self, version: str) -> bool:
+        """Say whether what was decided under this version stays with it; nothing does where none was recorded."""
+        return self._on_new_version == "pin" and version not in ("", self.hash)
+
+    def migrated(self, state: Mapping[str, bytes], version: str) -> tuple[dict[str, bytes], str] | None:
+        """Return what the author's function makes of a state that another version recorded; None if it stays as it is.
+
+        Raises:
+            InvalidInput: that is no state that this journey can be in.
+
+        """
+        if not callable(self._on_new_version) or version == self.hash:
+            return None
+        made: object = self._on_new_version(as_plain(state), version)
+        if made is None or inspect.iscoroutine(made):
+            raise InvalidInput(f"on_new_version of {self.name!r} must return a state or its dict, not {_kind(made)}")
+        if not isinstance(made, Mapping):
+            return self.fields_of(made)
+        try:
+            plain = StateSerializer.serialize(dict(made))
+            own = state_from_fields(self.state_type, {name: _encoder.encode(value) for name, value in plain.items()})
+        except Exception as error:  # author code may raise anything
+            wanted = self.state_type.__name__
+            raise InvalidInput(
+                f"on_new_version of {self.name!r} returned a dict that is no {wanted}: {error}"
+            ) from error
+        return self.fields_of(own)
 
     def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
         """Return how a conversation begins: with `state`, or with the agent's initial one."""

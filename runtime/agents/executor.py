@@ -175,6 +175,9 @@ class _Fixed:
             parameters={"tool_choice": "required"} if config.require_tool_call and tools else {},
         )
 
+    def revise(self, conversation: Conversation) -> None:
+        """Say nothing: it has no versions."""
+
     def policy(self, conversation: Conversation) -> Policy:  # noqa: ARG002  the same for each
         return self._policy
 

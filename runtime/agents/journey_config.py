@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from ...actors import Mailbox
+from .new_version import OnNewVersion
 
 
 @dataclass
@@ -22,6 +23,12 @@ class JourneyConfig:
             (`queue`), ends that turn, of which all stays that was recorded (`interrupt`), or is refused (`reject`).
             With a router that of the first agent holds.
         history_turns: how many turns before the current one the model is given; None gives all.
+        on_new_version: what a worker does with a conversation that another version of the journey decided on, which
+            other steps, prompts or tools make.  It goes on, and the new version is recorded (`continue`).  Or it is
+            left to a worker of its own version, and where there is none its messages are refused (`pin`).  Or a
+            function `migrate(state, from_hash)` makes a state of today, or its dict, of the recorded one, a plain dict;
+            what that changes is recorded.  It is a plain function without effects, because it may be called again.
+            With a router that of each agent holds for its own state.
 
     >>> import asyncio
     >>> from agent_runtime_framework import AgentContext, JourneyConfig
@@ -41,3 +48,4 @@ class JourneyConfig:
     model_parameters: dict[str, Any] = field(default_factory=dict)
     mailbox: Mailbox = "queue"
     history_turns: int | None = None
+    on_new_version: OnNewVersion = "continue"

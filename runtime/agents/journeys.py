@@ -11,16 +11,29 @@ from typing import Any, get_args
 
 from msgspec.structs import replace
 
-from ...actors import AskModel, EndTurn, EnterJourney, Mailbox, Open, Policy, RefuseTool, Verdict
+from ...actors import (
+    AskModel,
+    EndTurn,
+    EnterJourney,
+    Mailbox,
+    Open,
+    Pinned,
+    Policy,
+    RefuseTool,
+    ReviseJourney,
+    Verdict,
+)
 from ...actors.journey import REROUTE, AgentContext, clashes, create_reroute_tool, state_from_fields
 from ...events import InvalidInput, check_token
-from ...projections import Call, Conversation
+from ...projections import Call, Conversation, Left
 from .author import call_author
 from .binding import BoundJourney
 from .equipped import EquippedJourney
 
 MOST_ENTERED = 10
 """So many journeys are entered in one turn; a model that goes on routing is told to answer."""
+
+STAYS_LEFT = "Error: '{name}' cannot be gone on with here now, because another version of it began it; answer the user"
 
 IN_CIRCLES = f"Error: {MOST_ENTERED} journeys were entered in this turn already; answer the user now"
 
@@ -72,6 +85,15 @@ class Journeys:
             )
         return self._by_name[name]
 
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The hash of each journey, the front's first."""
+        return tuple(journey.hash for journey in self)
+
+    def revise(self, conversation: Conversation) -> ReviseJourney | Pinned | None:
+        """Say what becomes of a conversation that another version of the journey it is in decided on."""
+        return self.on(conversation).revise(conversation)
+
     def policy(self, conversation: Conversation) -> Policy:
         """Say when a turn is over; which tools end it is said by the journey that they were called in."""
         policy = self.on(conversation).policy
@@ -85,10 +107,17 @@ class Journeys:
         return self.on(conversation).ask_model(conversation)
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
-        """Say whether a call may run; that of a routing tool may, as long as a turn does not go round in circles."""
+        """Say whether a call may run; that of a routing tool may, as long as a turn does not go round in circles.
+
+        One to a journey that was left under another version and is pinned to that may not, unless it was over.
+        """
         journey, turn = self.on(conversation), conversation.turn
         if turn is not None and len(turn.left) >= MOST_ENTERED and self.led_to(journey, call.name) is not None:
             return RefuseTool(kind="denied", content=IN_CIRCLES)
+        staying = [name for name, left in conversation.left.items() if self._stays_left(name, left)]
+        to = self.led_to(journey, call.name) if staying else None
+        if to is not None and to.name in staying:
+            return RefuseTool(kind="denied", content=STAYS_LEFT.format(name=to.name))
         return journey.judge(conversation, call)
 
     def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
@@ -120,12 +149,22 @@ class Journeys:
         journey = self.on(conversation)
         yield journey, journey.state(conversation)
 
+    def _stays_left(self, name: str, left: Left) -> bool:
+        """Say whether a journey that was left waits for a worker of its version."""
+        to = self._by_name.get(name)
+        if to is None or not to.is_pinned(left.journey_hash):
+            return False
+        try:
+            return to is self.front or not _is_over(to, left.state)
+        except Exception:  # noqa: BLE001  today's code may not be able to read that state
+            return True
+
     async def enter(
         self, conversation: Conversation, tool: str, to: BoundJourney, ctx: AgentContext, threads: Executor | None
     ) -> EnterJourney:
         """Return how the journey `to` is entered: as it was left, or, if it is new or was over, from its beginning."""
         left = conversation.left.get(to.name)
-        if left is not None and (to is self.front or not _is_over(to, left.state)):
+        if left is not None and (to is self.front or not _was_over(to, left)):
             return EnterJourney(journey=to.name, journey_hash=to.hash)
         state = None if left is not None else await call_author(to.agent.load_state, ctx, threads=threads)
         if state is None or _is_over(to, to.first(state)[0]):
@@ -134,6 +173,15 @@ class Journeys:
             state = await call_author(self.agent.enter_journey, journey, leaving, ctx, threads=threads)
         fields, step = to.first(state)
         return EnterJourney(journey=to.name, journey_hash=to.hash, state=fields, step=step)
+
+
+def _was_over(journey: BoundJourney, left: Left) -> bool:
+    """Say whether a journey that was left was over, as its version of today sees it."""
+    try:
+        fields = journey.migrated(left.state, left.journey_hash)
+    except Exception:  # noqa: BLE001  author code may raise anything; it does so again where the state is migrated
+        return False
+    return _is_over(journey, left.state if fields is None else fields[0])
 
 
 def _is_over(journey: BoundJourney, fields: Mapping[str, bytes]) -> bool:

@@ -28,7 +28,8 @@ class Reference:
         self.version = 0
         self.agent = self.journey = self.step = ""
         self.state: dict[str, Any] = {}
-        self.left: dict[str, tuple[dict[str, Any], str]] = {}
+        self.hash = ""
+        self.left: dict[str, tuple[dict[str, Any], str, str]] = {}
         self.turn: dict[str, Any] | None = None
         self.turns = 0
         self.talk: dict[int, list[tuple[Any, ...]]] = {}
@@ -80,6 +81,7 @@ class Reference:
     def _started(self, event: Said) -> None:
         self.agent = self.journey = event["agent"]
         self.state, self.step = dict(event["state"]), event.get("step", "")
+        self.hash = event["journey_hash"]
         for message in event.get("history", ()):
             self.talk.setdefault(0, []).append(("earlier", message))
 
@@ -169,11 +171,15 @@ class Reference:
         self.step = event["step"]
 
     def _journey_entered(self, event: Said) -> None:
-        self.left[self.journey] = (self.state, self.step)
+        self.left[self.journey] = (self.state, self.step, self.hash)
         again = self.left.pop(event["journey"], None)
         self.journey, self.step = event["journey"], event.get("step", "")
         resumed = event.get("resumed", False) and again is not None
         self.state = again[0] if resumed and again is not None else dict(event.get("state", {}))
+        self.hash = again[2] if resumed and again is not None else event.get("journey_hash", "")
+
+    def _journey_revised(self, event: Said) -> None:
+        self.hash = event["journey_hash"]
 
     def _erased(self, _event: Said) -> None:
         self.erased = True
@@ -205,5 +211,6 @@ _TELL = {
     "state.changed": "_state_changed",
     "step.entered": "_step_entered",
     "journey.entered": "_journey_entered",
+    "journey.revised": "_journey_revised",
     "conversation.erased": "_erased",
 }

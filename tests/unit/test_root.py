@@ -64,6 +64,7 @@ PUBLIC = [
     "NoReply",
     "NotFound",
     "OpenAIClient",
+    "OtherVersion",
     "PromptManager",
     "PromptTemplate",
     "Queued",

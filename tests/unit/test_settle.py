@@ -1,5 +1,6 @@
 """Settling: one frame holds all that follows without an effect."""
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given as for_all
@@ -11,11 +12,14 @@ from agent_runtime_framework.actors import (
     Journey,
     Mailbox,
     Open,
+    Pinned,
     Policy,
     RecordAnswer,
     RecordToolFailure,
     RecordToolReturn,
     RefuseTool,
+    ResumeTurn,
+    ReviseJourney,
     RunTool,
     SayToAgent,
     Verdict,
@@ -45,6 +49,10 @@ class Script:
     def __init__(self, **policy: Any) -> None:
         self._policy = Policy(**policy)
         self.closing = False
+        self.revisions: Callable[[Conversation], ReviseJourney | Pinned | None] = lambda _: None
+
+    def revise(self, conversation: Conversation) -> ReviseJourney | Pinned | None:
+        return self.revisions(conversation)
 
     def policy(self, conversation: Conversation) -> Policy:
         return self._policy

@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 import msgspec
 from msgspec import Raw
 
+from ....actors import VERSION_SHOWN
 from ....events import (
     AgentSpoke,
     AnyEvent,
@@ -17,6 +18,7 @@ from ....events import (
     ConversationErased,
     ConversationStarted,
     JourneyEntered,
+    JourneyRevised,
     ModelAnswered,
     ModelFailed,
     ModelRequested,
@@ -44,7 +46,7 @@ NO_REASON: Final = "no reason given"
 _Model = ModelRequested | ModelAnswered | ModelFailed
 _Tool = ToolStarted | ToolReturned | ToolFailed
 _Turn = TurnStarted | TurnResumed | TurnCompleted | TurnFailed | TurnCancelled
-_State = StateChanged | StepEntered | JourneyEntered
+_State = StateChanged | StepEntered | JourneyEntered | JourneyRevised
 
 
 class Summaries:
@@ -84,7 +86,7 @@ class Summaries:
                 return _model(event)
             case TurnStarted() | TurnResumed() | TurnCompleted() | TurnFailed() | TurnCancelled():
                 return _turn(event)
-            case StateChanged() | StepEntered() | JourneyEntered():
+            case StateChanged() | StepEntered() | JourneyEntered() | JourneyRevised():
                 return _state(event)
             case CommandRefused():
                 return f"{event.command_id}: {event.reason}"
@@ -180,6 +182,8 @@ def _state(event: _State) -> str:
             return f"{event.previous} -> {event.step}"
         case JourneyEntered():
             return f"{event.previous} -> {event.journey}{f', step {event.step}' if event.step else ''}"
+        case JourneyRevised():
+            return f"{event.previous[:VERSION_SHOWN] or 'no version'} -> {event.journey_hash[:VERSION_SHOWN]}"
         case _:
             assert_never(event)
 
