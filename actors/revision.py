@@ -26,9 +26,10 @@ class Pinned(Struct, frozen=True, kw_only=True):
     @property
     def reason(self) -> str:
         """Why nothing is decided here, and what to do."""
+        wanted, here = self.version[:VERSION_SHOWN], self.here[:VERSION_SHOWN]
         return (
-            f"the conversation is pinned to version {self.version[:VERSION_SHOWN]} of {self.journey!r}, and this "
-            f"worker has {self.here[:VERSION_SHOWN]}: start a worker of that version, and send the message again once it runs"
+            f"the conversation is pinned to version {wanted} of {self.journey!r}, and this worker has {here}: "
+            "start a worker of that version, or send the message again once one runs"
         )
 
     @property

@@ -1,11 +1,12 @@
 """Frames to bytes and back, as JSON.
 
 What this release does not know is kept, not refused: unknown fields pass, and an event with an unknown tag, or with
-fields that do not fit its tag, becomes an `UnknownEvent` that holds its bytes.  Bytes that are no frame at all are
-`CorruptLog`.
+fields that do not fit its tag, becomes an `UnknownEvent` that holds its bytes.  Only before that the upcasters of old
+forms are asked, so they cost what is of today nothing.  Bytes that are no frame at all are `CorruptLog`.
 """
 
 import hashlib
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Raw, Struct, structs
@@ -13,6 +14,7 @@ from msgspec import Raw, Struct, structs
 from .errors import CorruptLog, InvalidInput, TooLarge
 from .frame import Frame
 from .limits import FRAME_LIMIT
+from .upcasting import UPCASTERS, Upcaster, upcast
 from .vocabulary import AnyEvent, KnownEvent, UnknownEvent
 
 
@@ -57,8 +59,8 @@ def encode_frame(frame: Frame, *, limit: int | None = FRAME_LIMIT) -> bytes:
     return data
 
 
-def decode_frame(data: bytes) -> Frame:
-    """Return the frame that these bytes hold, keeping raw what this release does not know.
+def decode_frame(data: bytes, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Frame:
+    """Return the frame that these bytes hold, old forms as today's, keeping raw what this release does not know.
 
     Raises:
         CorruptLog: the bytes are no frame.
@@ -67,15 +69,15 @@ def decode_frame(data: bytes) -> Frame:
     try:
         return _frame.decode(data)
     except MALFORMED:
-        return _decode_frame_event_by_event(data)
+        return _decode_frame_event_by_event(data, upcasters)
 
 
-def _decode_frame_event_by_event(data: bytes) -> Frame:
+def _decode_frame_event_by_event(data: bytes, upcasters: Mapping[str, Upcaster]) -> Frame:
     try:
         fields = _fields.decode(data)
         raws = _raws.decode(fields.pop("events"))
         frame = _frame.decode(_encoder.encode(fields))
-        return structs.replace(frame, events=tuple(decode_event(bytes(raw)) for raw in raws))
+        return structs.replace(frame, events=tuple(decode_event(bytes(raw), upcasters) for raw in raws))
     except (*MALFORMED, KeyError) as error:
         raise CorruptLog(f"stored bytes are not a frame: {error}") from error
 
@@ -85,8 +87,8 @@ def encode_event(event: AnyEvent) -> bytes:
     return event.raw if isinstance(event, UnknownEvent) else _encoder.encode(event)
 
 
-def decode_event(data: bytes) -> AnyEvent:
-    """Return the event that these bytes hold, an `UnknownEvent` if this release cannot read it.
+def decode_event(data: bytes, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> AnyEvent:
+    """Return the event that these bytes hold, an old form as today's, an `UnknownEvent` if this release cannot read it.
 
     Raises:
         CorruptLog: the bytes are no JSON object.
@@ -99,4 +101,14 @@ def decode_event(data: bytes) -> AnyEvent:
             outline = _outline.decode(data)
         except MALFORMED:
             raise CorruptLog(f"stored bytes are not an event: {unreadable}") from unreadable
-        return UnknownEvent(tag=outline.type, raw=data, cause=outline.cause)
+        return _upcast(data, outline, upcasters) or UnknownEvent(tag=outline.type, raw=data, cause=outline.cause)
+
+
+def _upcast(data: bytes, outline: _Outline, upcasters: Mapping[str, Upcaster]) -> KnownEvent | None:
+    today = upcast(data, outline.type, upcasters)
+    if today is None:
+        return None
+    try:
+        return _event.decode(today)
+    except MALFORMED:  # the upcasters lead to no form of today
+        return None

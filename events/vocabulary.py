@@ -5,6 +5,8 @@ Rules of this file:
   - Each fact is stored once.  `cause` is the version of the event that this one follows from, and does the referring:
     a tool event's `cause` is the answer that holds the call, `agent.spoke`'s the answer or tool result that it is.
   - New fields come with defaults, a field's type never changes, a tag is never reused: golden logs are folded for ever.
+  - What a field means never changes either.  Where it has to, the class takes a new tag, the old tag gets an upcaster
+    (`events/upcasting.py`), and a golden log of the last release that wrote the old form shows that it is read.
   - Every field is `Structure` or `Content`.  Content is what people, models, tools and authors said; it can be sealed
     later without a change of format.  Structure is what a reader without the key may still see.
 """

@@ -32,7 +32,7 @@ from ..events import (
 )
 from ..projections import Conversation, Request
 from .agents import JourneyAgent, Journeys, agent_effects
-from .agents.author import author_code
+from .agents.author import call_author
 from .agents.effects import CLEANING_UP
 from .bus import Delivery
 from .clock import Clock
@@ -132,6 +132,7 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop` is called or the task is cancelled; `owning` is set once the share is taken."""
         await asyncio.to_thread(self._look_at_journeys)
+        await self._learn_versions()
         await self._shares.join()
         beside = [asyncio.ensure_future(work) for work in (self._shares.keep(), self._remind())]
         try:
@@ -158,11 +159,6 @@ class Worker:
         Where there is none a turn says so when it asks the model; those that ask none go on.
         """
         for key, journeys in self._journeys.items():
-            try:
-                with author_code():
-                    self._versions[AgentKey(key)] = journeys.versions
-            except Exception as error:  # noqa: BLE001  author code may raise anything, and every turn says so
-                logger.warning("the version of agent %s is not known: %s", key, described(error))
             undeclared = undeclared_tools(journeys.agent)
             if undeclared:
                 tools, run = ("tool", "it runs") if len(undeclared) == 1 else ("tools", "they run")
@@ -176,6 +172,17 @@ class Worker:
                     _ = journey.client
                 except InvalidInput as error:
                     logger.warning("agent %s cannot ask a model: %s", journey.name, error)
+
+    async def _learn_versions(self) -> None:
+        """Learn the version of every journey, so that the other workers know it."""
+        for key, journeys in self._journeys.items():
+            known: list[str] = []
+            for journey in journeys:
+                try:
+                    known.append(await call_author(getattr, journey, "hash", threads=self._threads))
+                except Exception as error:  # noqa: BLE001  author code may raise anything, and each turn says so, too
+                    logger.warning("the version of agent %s is not known: %s", journey.name, described(error))
+            self._versions[AgentKey(key)] = tuple(known)
 
     async def _first(self, changed: "asyncio.Future[None]") -> None:
         """Wait until others say that something changed, or this worker is to stop."""

@@ -85,11 +85,6 @@ class Journeys:
             )
         return self._by_name[name]
 
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """The hash of each journey, the front's first."""
-        return tuple(journey.hash for journey in self)
-
     def revise(self, conversation: Conversation) -> ReviseJourney | Pinned | None:
         """Say what becomes of a conversation that another version of the journey it is in decided on."""
         return self.on(conversation).revise(conversation)

@@ -18,7 +18,6 @@ from agent_runtime_framework.actors import (
     RecordToolFailure,
     RecordToolReturn,
     RefuseTool,
-    ResumeTurn,
     ReviseJourney,
     RunTool,
     SayToAgent,
