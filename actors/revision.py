@@ -35,7 +35,7 @@ class Pinned(Struct, frozen=True, kw_only=True):
     @property
     def waits(self) -> str:
         """What a message waits for that is not refused."""
-        return f"it waits for a worker with version {self.version[:VERSION_SHOWN]} of {self.journey!r}"
+        return f"waits for a worker with version {self.version[:VERSION_SHOWN]} of {self.journey!r}"
 
 
 def revised(conversation: Conversation, command: ReviseJourney) -> tuple[KnownEvent, ...]:

@@ -298,7 +298,7 @@ def test_the_reason_names_both_versions_and_what_to_do() -> None:
         "the conversation is pinned to version aaaaaaaaaaaa of 'order', and this worker has bbbbbbbbbbbb: "
         "start a worker of that version, or send the message again once one runs"
     )
-    assert pinned.waits == "it waits for a worker with version aaaaaaaaaaaa of 'order'"
+    assert pinned.waits == "waits for a worker with version aaaaaaaaaaaa of 'order'"
 
 
 def test_a_conversation_of_which_nothing_is_recorded_has_no_version() -> None:
