@@ -10,6 +10,7 @@ asked for.  What comes later may be another's by now.  It is not taken, and come
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -109,7 +110,7 @@ class Shares:
         self._room = asyncio.Semaphore(AT_ONCE)
         self._since = clock.monotonic()
         self._reports = Reports(clock)
-        self._declined: tuple[str, ...] = ()
+        self._declined: dict[str, float] = {}
         self._others: tuple[Member, ...] = ()
         self._leaving = False
         self.settled = asyncio.Event()
@@ -147,18 +148,20 @@ class Shares:
     def elsewhere(self, agent: str, conversation: ConversationId, version: str) -> bool:
         """Say whether another worker has this version of the journey, and would take the conversation.
 
-        Who declines never takes it up again, so a partition is handed on at most once by each worker.
+        Who declines does not take it for a while, so a partition goes from hand to hand once, and not back and forth.
         """
         return would_take(*self.part(agent, conversation), version, self._others)
 
     @property
     def declined(self) -> tuple[str, ...]:
-        """The partitions that are left to others, if they take them."""
-        return self._declined
+        """The partitions that are left to others now, if they take them."""
+        now = self._clock.monotonic()
+        return tuple(sorted(name for name, until in self._declined.items() if now < until))
 
-    def decline(self, agent: str, conversation: ConversationId) -> None:
-        """Leave the partition of a conversation that needs another release or version to others, as long as we live."""
-        self._declined = tuple(sorted({*self._declined, partition_name(*self.part(agent, conversation))}))
+    def decline(self, agent: str, conversation: ConversationId, seconds: float = math.inf) -> None:
+        """Leave the partition of a conversation to others who can decide on it, for so many seconds of our life."""
+        name, now = partition_name(*self.part(agent, conversation)), self._clock.monotonic()
+        self._declined = {**self._declined, name: max(now + seconds, self._declined.get(name, now))}
 
     def taken_over(self, conversation: ConversationId) -> None:
         """Hear that another worker wrote in a conversation, so that it was let go of."""

@@ -52,6 +52,9 @@ IDLE_MS = 60_000
 RETRY_AFTER = 5.0
 """Seconds after which a command comes again that could not be taken."""
 
+DECLINED_FOR = 600.0
+"""Seconds for which a partition is left to workers of another version, who refuse what is of ours meanwhile."""
+
 REMIND_EVERY, REMINDED = 2.0, 1_000
 """Seconds after which followers are told again that a message waits, and of how many turns to be admitted."""
 
@@ -270,7 +273,7 @@ class Worker:
                 self._shares.decline(*where)
                 return  # here it would fail again and again; whoever takes the partition next gets it at once
             if isinstance(error, OtherVersion) and self._shares.elsewhere(*where, error.version):
-                self._shares.decline(*where)  # and the command comes again all the same, should nobody take it
+                self._shares.decline(*where, DECLINED_FOR)  # yet the command comes again, should nobody take it
             if isinstance(error, Conflict):
                 self._shares.taken_over(delivery.conversation)
                 return  # whoever took it over has the command, too

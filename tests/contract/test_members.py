@@ -9,7 +9,7 @@ from nats.aio.client import Client
 
 from agent_runtime_framework.events import AgentKey, Unavailable, WriterId
 from agent_runtime_framework.runtime.clock import SystemClock, new_id
-from agent_runtime_framework.runtime.members import Member, Members, MemoryMembers, preferred
+from agent_runtime_framework.runtime.members import Member, Members, MemoryMembers, preferred, would_take
 from agent_runtime_framework.runtime.nats.connection import connect, publish
 from agent_runtime_framework.runtime.nats.entries import entries
 from agent_runtime_framework.runtime.nats.leases import NatsLeases
@@ -44,6 +44,15 @@ class MembersContract:
         await members.join(member(2, "a", turns=3))
 
         assert await members.members() == await others.members() == (member(1), member(2, "a", turns=3))
+
+    async def test_the_versions_of_a_workers_agents_are_known(self, members: Members, others: Members) -> None:
+        versions = {AGENT: ("5c1f", "77d2")}
+        await members.join(Member(worker=WriterId("w-1"), agents=(AGENT,), versions=versions))
+
+        (there,) = await others.members()
+
+        assert there.versions == versions
+        assert would_take(AGENT, 3, "77d2", [there])
 
     async def test_who_leaves_is_gone_at_once(self, members: Members, others: Members) -> None:
         await members.join(member(1))
@@ -135,6 +144,16 @@ class TestNatsMembers(MembersContract):
         await members.join(member(4))
 
         assert await members.members() == (member(4),)
+
+    async def test_a_worker_of_an_older_release_has_no_version(
+        self, client: Client, names: Names, members: Members
+    ) -> None:
+        await publish(client, f"$KV.{names.lease_bucket}.w-1", b'{"worker":"w-1","agents":["agent"]}', {})
+
+        (there,) = await members.members()
+
+        assert there == Member(worker=WriterId("w-1"), agents=(AGENT,))
+        assert not would_take(AGENT, 3, "5c1f", [there])
 
     async def test_without_a_server_that_is_said(self, tmp_path: Path) -> None:
         with NatsServer(tmp_path) as server:

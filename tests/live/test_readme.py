@@ -1,6 +1,7 @@
 """README does what it says: its code is saved as it tells, its commands are typed as they stand."""
 
 import asyncio
+import json
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from support.processes import SOURCES, arf, environment, output_of
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-GREETER, FRONT, PROGRAM, DJANGO, *TESTS = PYTHON
+GREETER, FRONT, RENAMED, PROGRAM, DJANGO, *TESTS = PYTHON
 SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Good-bye, Ada!"]
 
 
@@ -77,6 +78,24 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
     assert ["conversation.started" in followed[0], "turn.started" in followed[2]] == [True, True]
     assert (doctor[0], "durability" in doctor[1]) == (0, True), doctor[1]
     assert (listed[0], "greeter" in listed[1]) == (0, True)
+
+
+async def test_a_new_version_goes_on_with_the_state_that_it_migrated(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    (tmp_path / "renamed.py").write_text(RENAMED)
+    async with server_process(tmp_path, [*SCRIPT, "Good-bye again!"]) as models:
+        env = environment(OPENAI_BASE_URL=models.url)
+        for module, text in (("greeter", "I am Ada"), ("renamed", "who am I?")):
+            async with arf("worker", f"{module}.py:agent", cwd=tmp_path, env=env) as worker:
+                await worker.line_with("ready")
+                sent = await output_of("send", "greeter", "c-1", text, cwd=tmp_path, env=env)
+        log = await output_of("log", "c-1", cwd=tmp_path, env=env)
+        state = await output_of("state", "c-1", "-o", "json", cwd=tmp_path, env=env)
+
+    assert sent[:2] == (0, "Good-bye again!\n"), sent
+    assert re.search(r"journey\.revised +[0-9a-f]{12} -> [0-9a-f]{12}", log[1]), log[1]
+    assert 'full_name="Ada", no name' in log[1]
+    assert json.loads(state[1])["state"] == {"step": "done", "full_name": "Ada"}
 
 
 async def test_the_program_prints_the_reply_and_the_state(tmp_path: Path) -> None:
