@@ -7,7 +7,7 @@ where a worker that comes or goes moves no partition but those that it gains or 
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Protocol
 
@@ -44,7 +44,7 @@ class Member(Struct, frozen=True, kw_only=True):
     turns: int = 0
     waiting: int = 0
     declines: tuple[str, ...] = ()
-    versions: dict[AgentKey, tuple[str, ...]] = {}
+    versions: Mapping[AgentKey, tuple[str, ...]] = {}
 
 
 class Members(Protocol):

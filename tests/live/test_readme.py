@@ -85,10 +85,12 @@ async def test_a_new_version_goes_on_with_the_state_that_it_migrated(tmp_path: P
     (tmp_path / "renamed.py").write_text(RENAMED)
     async with server_process(tmp_path, [*SCRIPT, "Good-bye again!"]) as models:
         env = environment(OPENAI_BASE_URL=models.url)
-        for module, text in (("greeter", "I am Ada"), ("renamed", "who am I?")):
-            async with arf("worker", f"{module}.py:agent", cwd=tmp_path, env=env) as worker:
-                await worker.line_with("ready")
-                sent = await output_of("send", "greeter", "c-1", text, cwd=tmp_path, env=env)
+        async with arf("worker", "greeter.py:agent", cwd=tmp_path, env=env) as worker:
+            await worker.line_with("ready")
+            await output_of("send", "greeter", "c-1", "I am Ada", cwd=tmp_path, env=env)
+        async with arf("worker", "renamed.py:agent", cwd=tmp_path, env=env) as worker:
+            await worker.line_with("ready")
+            sent = await output_of("send", "greeter", "c-1", "who am I?", cwd=tmp_path, env=env)
         log = await output_of("log", "c-1", cwd=tmp_path, env=env)
         state = await output_of("state", "c-1", "-o", "json", cwd=tmp_path, env=env)
 

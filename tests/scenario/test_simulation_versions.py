@@ -28,7 +28,7 @@ def raising(state: dict[str, Any], from_hash: str) -> dict[str, Any]:
     return state
 
 
-def of_version(agent: JourneyAgent[Any, Any, Any], version: int, on_new_version: Any) -> Any:
+def of_version(agent: Any, version: int, on_new_version: Any) -> Any:
     """Return an agent with other words, and those that it leads to likewise."""
     made: Any = copy.copy(agent)
     made.config = copy.copy(agent.config)
