@@ -6,21 +6,34 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, JourneyConfig, NoReply, tool
+from agent_runtime_framework import (
+    BaseJourneyState,
+    BaseJourneyTools,
+    JourneyAgent,
+    JourneyConfig,
+    NoReply,
+    Refused,
+    Runtime,
+    tool,
+)
 from agent_runtime_framework.events import (
+    AgentKey,
     AnyEvent,
     ConversationId,
     JourneyEntered,
     JourneyRevised,
     StateChanged,
     ToolFailed,
+    WriterId,
 )
 from agent_runtime_framework.runtime.agents import Journeys
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
+from agent_runtime_framework.runtime.testing.working import at_work
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.desk import DeskAgent, QuoteAgent, Step, desk
 from support.journeys import recorded, working
+from support.versions import owner_first
 
 TO_QUOTE = calls(("start_quote", {}))
 PRICE = calls(("price", {"value": 500}))
@@ -210,3 +223,24 @@ async def test_a_pinned_journey_that_was_over_begins_anew() -> None:
         events = await said(substrate, desk(llm, quote=reworded), "another quote")
 
     assert [event.resumed for event in events if isinstance(event, JourneyEntered)] == [False]
+
+
+async def test_a_conversation_in_a_pinned_journey_is_left_to_a_worker_with_that_version_of_it(
+    substrate: Substrate,
+) -> None:
+    await left_in_quote(substrate)
+    pinning = RewordedQuote(config=JourneyConfig(on_new_version="pin"))
+    alone = desk(ScriptedLLM(), quote=pinning)
+    with pytest.raises(Refused, match=f"pinned to version {OLD['quote'][:12]} of 'quote'"):
+        await said(substrate, alone, "well?")
+
+    with ScriptedLLM("What is it worth?") as llm:
+        # the front is another one, and goes on with what is the front's
+        theirs = Runtime([desk(llm, RewordedDesk)], substrate=substrate)
+        ours = Runtime([desk(ScriptedLLM(), quote=pinning)], substrate=substrate)
+        theirs.writer = WriterId("w-old")
+        ours.writer = owner_first("w-new", theirs.writer, AgentKey("desk"))
+        async with at_work(theirs), at_work(ours):
+            reply = await ours.send("desk", "c-1", "and now?", timeout=20)
+
+    assert reply.text == "What is it worth?"

@@ -141,11 +141,11 @@ async def revisions(substrate: Substrate, agent: JourneyAgent[Any, Any, Any]) ->
     return [(one.previous, one.journey_hash) for one in events if isinstance(one, JourneyRevised)]
 
 
-def owner_first(worker: str, other: str) -> WriterId:
+def owner_first(worker: str, other: str, agent: AgentKey = TICKET) -> WriterId:
     """Return a name like `worker` under which it is the one to own the conversation, beside the other."""
     for number in range(1_000):
-        here = [Member(worker=WriterId(name), agents=(TICKET,)) for name in (f"{worker}-{number}", other)]
-        if preferred(TICKET, partition_of(CHAT), here) == here[0].worker:
+        here = [Member(worker=WriterId(name), agents=(agent,)) for name in (f"{worker}-{number}", other)]
+        if preferred(agent, partition_of(CHAT), here) == here[0].worker:
             return here[0].worker
     raise AssertionError("there is none")
 
