@@ -1,6 +1,6 @@
 """What it means: pure folds over events."""
 
-from .calls import Call, calls_of, text_of, tools_text
+from .calls import Call, called, calls_of, text_of, tools_text
 from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_of
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .rendering import RENDERER, call_ids, fingerprint, render
@@ -34,6 +34,7 @@ __all__ = [
     "UserMessage",
     "as_plain",
     "call_ids",
+    "called",
     "calls_of",
     "evolve",
     "fingerprint",

@@ -67,6 +67,12 @@ def text_of(message: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else ""
 
 
+def called(call: Call) -> str:
+    """Return a call as it is written in Python, such as `save(name="Ada")`."""
+    given = (f"{name}={_encoder.encode(value).decode()}" for name, value in call.arguments.items())
+    return f"{call.name}({', '.join(given)})"
+
+
 def tools_text(tools: Sequence[Mapping[str, Any]]) -> str:
     """Return a list of tools as JSON, empty text for none; parameters stay in the order that their author gave them."""
     return _encoder.encode(tools).decode() if tools else ""

@@ -91,6 +91,19 @@ class Reader:
         async for stored in self._log.lasts():
             yield summary_of(stored)
 
+    async def last(self, conversation_id: str | UUID) -> Stored:
+        """Return the last frame of a conversation.
+
+        Raises:
+            NotFound: nothing is recorded.
+
+        """
+        conversation = as_id(conversation_id)
+        last = await self._log.last(conversation)
+        if last is None:
+            raise not_found(conversation)
+        return last
+
     async def frames(self, conversation_id: str | UUID) -> AsyncGenerator[Stored, None]:
         """Yield the stored frames of a conversation; errors as `events`."""
         conversation = as_id(conversation_id)

@@ -15,6 +15,7 @@ from ...actors import AskModel, EndTurn, EnterJourney, Mailbox, Open, Policy, Re
 from ...actors.journey import REROUTE, AgentContext, clashes, create_reroute_tool, state_from_fields
 from ...events import InvalidInput, check_token
 from ...projections import Call, Conversation
+from ..models import LLMClient
 from .author import call_author
 from .binding import BoundJourney
 from .equipped import EquippedJourney
@@ -26,23 +27,26 @@ IN_CIRCLES = f"Error: {MOST_ENTERED} journeys were entered in this turn already;
 
 
 class Journeys:
-    """Is an agent and what its router leads to; implements `actors.Journey`.
+    """Is an agent and what its router leads to; implements `actors.Journey`, and `Today` for a replay.
+
+    A `client` that is given is used instead of any that the agents have.
 
     Raises:
         InvalidInput: a route leads to no agent, two journeys have one name, or a tool has the name of a route.
 
     """
 
-    def __init__(self, agent: EquippedJourney[Any, Any, Any]) -> None:
+    def __init__(self, agent: EquippedJourney[Any, Any, Any], *, client: LLMClient | None = None) -> None:
         self.agent = agent
         if self.mailbox not in get_args(Mailbox):
             allowed = ", ".join(get_args(Mailbox))
             raise InvalidInput(f"`mailbox` of {agent.key!r} must be one of {allowed}, not {self.mailbox!r}")
-        self.front = BoundJourney(agent)
+        self.front = BoundJourney(agent, client=client)
         self._routed = _routed(agent)
         also = (create_reroute_tool(),)
         others = [
-            BoundJourney(other, self.front, also) for other in {id(to): to for to in self._routed.values()}.values()
+            BoundJourney(other, self.front, also, client=client)
+            for other in {id(to): to for to in self._routed.values()}.values()
         ]
         self._by_name = {journey.name: journey for journey in (self.front, *others)}
         if len(self._by_name) <= len(others):
@@ -94,6 +98,16 @@ class Journeys:
     def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
         """Return how a conversation begins: in the agent's own journey."""
         return self.front.open(state, history)
+
+    def first(self) -> tuple[dict[str, bytes], str] | None:
+        """Return the state and the step that a conversation begins with; None where `load_state` may say it."""
+        loads = getattr(self.agent.load_state, "__func__", None) is not EquippedJourney.load_state
+        return None if loads else self.front.first(None)
+
+    def as_read(self, conversation: Conversation, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str]:
+        """Return a state of the journey that is on as its class reads and writes it, and its step."""
+        journey = self.on(conversation)
+        return journey.fields_of(state_from_fields(journey.state_type, state))
 
     def led_to(self, on: BoundJourney, tool: str) -> BoundJourney | None:
         """Return the journey that a call of this tool leads to, None for a tool that leads to none.

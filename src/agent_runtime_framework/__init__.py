@@ -35,6 +35,10 @@ if TYPE_CHECKING:
         schemas_to_openai_format,
         tool,
     )
+    from .actors.replay import (
+        Divergence,
+        Replayed,
+    )
     from .events import (
         Conflict,
         CorruptLog,
@@ -109,6 +113,9 @@ if TYPE_CHECKING:
     from .runtime.nats.store import (
         JetStreamStore,
     )
+    from .runtime.replay import (
+        replay,
+    )
     from .runtime.retry import (
         RetryPolicy,
     )
@@ -151,6 +158,7 @@ _HOMES = {
         "schemas_to_openai_format",
         "tool",
     ),
+    ".actors.replay": ("Divergence", "Replayed"),
     ".events": (
         "Conflict",
         "CorruptLog",
@@ -217,6 +225,7 @@ _HOMES = {
         "get_llm_client",
     ),
     ".runtime.nats.store": ("JetStreamStore",),
+    ".runtime.replay": ("replay",),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
     ".runtime.summary": ("Summary",),
@@ -242,6 +251,7 @@ __all__ = [
     "Credentials",
     "DeadLetter",
     "Delta",
+    "Divergence",
     "DjangoRuntimeAdapter",
     "DjangoStateStore",
     "ExecutionResult",
@@ -276,6 +286,7 @@ __all__ = [
     "Queued",
     "Recorded",
     "Refused",
+    "Replayed",
     "Reply",
     "RetryPolicy",
     "RouteDefinition",
@@ -304,6 +315,7 @@ __all__ = [
     "get_llm_client",
     "is_debug",
     "preference_enricher",
+    "replay",
     "schemas_to_openai_format",
     "set_config",
     "should_swallow_exceptions",

@@ -19,6 +19,7 @@ from ....projections import (
     ToolMessage,
     UserMessage,
     as_plain,
+    called,
     calls_of,
     outstanding,
     state_of,
@@ -29,7 +30,7 @@ from ..console.options import Options
 from ..console.place import reading
 from ..console.text import SHOWN, one_line, visible
 from .progress import progress
-from .summary import NO_REASON, called
+from .summary import NO_REASON
 from .times import iso, local
 
 

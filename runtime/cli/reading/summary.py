@@ -5,9 +5,8 @@ refer to: the calls of its answers, and the words of answers and tool results.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
-import msgspec
 from msgspec import Raw
 
 from ....events import (
@@ -34,7 +33,7 @@ from ....events import (
     Usage,
     UserSpoke,
 )
-from ....projections import Call, Recorded, calls_of, text_of
+from ....projections import Call, Recorded, called, calls_of, text_of
 from ..console.text import SHOWN, one_line
 from .times import local
 
@@ -110,11 +109,6 @@ class Summaries:
                 assert_never(event)
 
 
-def called(call: Call) -> str:
-    """Return a call as it is written in Python, such as `save(name="Ada")`."""
-    return f"{call.name}({', '.join(f'{name}={_json(value)}' for name, value in call.arguments.items())})"
-
-
 def _name(call: Call | None) -> str:
     return "?" if call is None else call.name
 
@@ -186,7 +180,3 @@ def _state(event: _State) -> str:
 
 def _fields(stored: Mapping[str, Raw]) -> list[str]:
     return [f"{name}={bytes(value).decode(errors='replace')}" for name, value in stored.items()]
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

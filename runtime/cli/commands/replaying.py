@@ -1,0 +1,43 @@
+"""Commands that hold today's code to what is recorded."""
+
+from typing import Literal
+
+import click
+
+from ..console.options import Options
+from ..group import command, run
+
+IGNORE = click.option(
+    "--ignore", metavar="ASPECT,...", default="", help="Tell, but do not count, what differs in these: prompt,tools."
+)
+
+
+@command(
+    "replay",
+    "arf replay c-1 --agent bot.py:agent",
+    "arf replay c-1 c-2 --agent bot:agent --ignore prompt,tools",
+    "arf replay c-1 --agent bot:agent --tools run",
+)
+@click.argument("conversations", metavar="CONVERSATION...", nargs=-1, required=True)
+@click.option("--agent", metavar="MODULE:ATTR", required=True, help="The agent as it is today; as for `arf worker`.")
+@click.option(
+    "--tools",
+    type=click.Choice(["log", "run"]),
+    default="log",
+    show_default=True,
+    help="Take what tools came to from the log, or really run them, on a state of the replay's own.",
+)
+@IGNORE
+def replay(
+    options: Options, conversations: tuple[str, ...], agent: str, tools: Literal["log", "run"], ignore: str
+) -> int:
+    """Decide CONVERSATION again with the code of today.
+
+    Where that does something else than was done is printed.
+
+    What people said and the model answered is taken from the log: no model is asked, and nothing is written. What
+    differs in behaviour comes first, what the model is given last. Exits with 1 if anything that counts differs.
+    """
+    from ..replaying.replaying import show_replays  # noqa: PLC0415
+
+    return run(show_replays(options, conversations, agent, tools=tools, ignore=ignore))
