@@ -41,3 +41,18 @@ def replay(
     from ..replaying.replaying import show_replays  # noqa: PLC0415
 
     return run(show_replays(options, conversations, agent, tools=tools, ignore=ignore))
+
+
+@command("check", "arf check bot.py:agent", "arf check bot:agent --since 7d --ignore prompt")
+@click.argument("agent", metavar="MODULE:ATTR")
+@click.option("--since", metavar="TIME", help="Only conversations that were active since, such as 7d, 12h or 30m.")
+@IGNORE
+def check(options: Options, agent: str, since: str | None, ignore: str) -> int:
+    """Say which open conversations the code of today would strand or change.
+
+    One is stranded if its next message could not be answered, and changed if it would have been led otherwise; `arf
+    replay` shows all of that. No model is asked, no tool is run, and nothing is written. Exits with 1 if there is any.
+    """
+    from ..replaying.checking import show_check  # noqa: PLC0415
+
+    return run(show_check(options, agent, since=since, ignore=ignore))
