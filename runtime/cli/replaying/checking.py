@@ -7,6 +7,7 @@ from typing import Any, Final
 from ....actors.replay import described
 from ....events import FrameworkError, InvalidInput
 from ...clock import SystemClock
+from ...loading import load_agents
 from ...reader import Reader
 from ...replay import Prospect, prospect
 from ...summary import Summary
@@ -15,7 +16,6 @@ from ..console.options import Options
 from ..console.place import reading
 from ..console.text import SHOWN, one_line
 from ..reading.progress import progress
-from ..running.loading import load_agents
 from .replaying import as_data, aspects
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}

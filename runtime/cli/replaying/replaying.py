@@ -8,13 +8,13 @@ import msgspec
 from ....actors.replay import ASPECTS, Aspect, Replayed
 from ....events import InvalidInput
 from ...agents import JourneyAgent
+from ...loading import load_agents
 from ...replay import Tools
 from ...replay import replay as replayed
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading
 from ..reading.progress import progress
-from ..running.loading import load_agents
 
 
 async def show_replays(options: Options, conversations: Sequence[str], agent: str, *, tools: Tools, ignore: str) -> int:
