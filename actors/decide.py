@@ -37,9 +37,8 @@ from ..projections import (
     Turn,
     UserMessage,
     evolve,
-    fingerprint,
     outstanding,
-    render,
+    request_hash,
 )
 from .commands import (
     AskModel,
@@ -227,7 +226,6 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
         return ()
     last = turn.number
     first = _first_of(conversation, last, command.history_turns)
-    messages = render(command.prompt, conversation.transcript.window(first, last))
     tools = msgspec.json.decode(command.tools) if command.tools else None
     prompt_at = conversation.prompts.where.get(command.prompt)
     tools_at = conversation.tools.where.get(command.tools)
@@ -243,7 +241,14 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
         first_turn=first,
         last_turn=last,
         renderer=RENDERER,
-        request=fingerprint(messages, tools, {"model": command.model, **command.parameters}),
+        request=request_hash(
+            command.prompt,
+            conversation.transcript,
+            first,
+            last,
+            tools=command.tools,
+            parameters={"model": command.model, **command.parameters},
+        ),
     )
     return (event,)
 

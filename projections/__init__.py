@@ -4,6 +4,7 @@ from .calls import Call, called, calls_of, text_of, tools_text
 from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_of
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .rendering import RENDERER, call_ids, fingerprint, render
+from .request_hash import request_hash
 from .timeline import Recorded, timeline
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, Transcript, UserMessage
 from .turn import POISONED, Answer, Ended, Request, Result, Running, Turn
@@ -42,6 +43,7 @@ __all__ = [
     "initial",
     "outstanding",
     "render",
+    "request_hash",
     "spend",
     "state_of",
     "text_of",
