@@ -18,7 +18,7 @@ from .errors import (
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
-from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, not_found
+from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, not_found
 from .memory import MemoryLog, MemoryRecords
 from .vocabulary import (
     AgentSpoke,
@@ -117,6 +117,7 @@ __all__ = [
     "add_usage",
     "call_id",
     "check_token",
+    "continues",
     "decode_event",
     "decode_frame",
     "encode_event",

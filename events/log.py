@@ -10,7 +10,7 @@ acknowledgement the tail of the log says whether the append was mine.
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from .codec import decode_frame, encode_frame, frame_hash
+from .codec import check_size, decode_frame, encode_frame, frame_hash
 from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
@@ -64,6 +64,15 @@ class EventLog(Protocol):
 
         """
 
+    async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
+        """Store these very bytes, a frame that another log gave, right after `expected`.
+
+        Raises:
+            CorruptLog: the bytes are no frame, or not the one that continues `expected`; nothing was stored.
+            Conflict, TooLarge, Unavailable: as `append`.
+
+        """
+
     def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`, in order, checked against it and each other.
 
@@ -97,10 +106,22 @@ class FrameLog:
 
     async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
         """Store `frame` right after `expected`; see `EventLog.append`."""
-        if (frame.first, frame.prev) != (expected.version + 1, expected.hash) or not frame.events:
+        if not continues(frame, expected):
             raise ValueError(f"frame {frame.first} of {conversation!r} does not continue {expected}")
         data = encode_frame(frame, limit=self._limit)
         _check_readable(frame, data)
+        return await self._put(conversation, frame, data, expected)
+
+    async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
+        """Store these very bytes right after `expected`; see `EventLog.restore`."""
+        frame = decode_frame(data)
+        if not continues(frame, expected):
+            raise CorruptLog(f"frame {frame.first} for {conversation!r} does not continue {expected}")
+        check_size(frame, data, self._limit)
+        return await self._put(conversation, frame, data, expected)
+
+    async def _put(self, conversation: ConversationId, frame: Frame, data: bytes, expected: Head) -> Stored:
+        """Store a frame's bytes; raises as `append`."""
         key = frame_hash(data)
         for _ in range(ATTEMPTS):
             try:
@@ -134,7 +155,7 @@ class FrameLog:
         head = after
         async for position, data in self._records.get(conversation, after.position):
             stored = _stored(conversation, position, data)
-            if stored.frame.first != head.version + 1 or stored.frame.prev != head.hash:
+            if not _links(stored.frame, head):
                 raise CorruptLog(
                     f"the frame of {conversation!r} at position {position} continues version {stored.frame.first - 1} "
                     f"({stored.frame.prev[:12] or 'no hash'}), not {head.version} ({head.hash[:12] or 'no hash'}): "
@@ -156,6 +177,15 @@ class FrameLog:
             except CorruptLog as error:
                 found = Unreadable(conversation, position, str(error))
             yield found
+
+
+def continues(frame: Frame, head: Head) -> bool:
+    """Say whether this is a frame that may stand right after `head`."""
+    return _links(frame, head) and bool(frame.events)
+
+
+def _links(frame: Frame, head: Head) -> bool:
+    return (frame.first, frame.prev) == (head.version + 1, head.hash)
 
 
 def _check_readable(frame: Frame, data: bytes) -> None:

@@ -36,10 +36,12 @@ from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
 from .late import late
 from .leases import unanswered
+from .logfiles import Recording
 from .memory import MemoryStore
 from .opening import Place, opened
 from .raised import raised_in
 from .reader import Reader
+from .restoring import restoring
 from .wire import Queued, encode
 
 LOOK = 2.0
@@ -256,6 +258,21 @@ class Client(Reader):
         command = CancelTurn(id=new_id("c"), agent=last.frame.agent, reason=cut(reason, REASON_LIMIT))
         await self._publish(conversation, command)
         return command.id
+
+    async def restore(self, recording: Recording) -> int:
+        """Store a conversation as it was recorded elsewhere; return how many of its frames were not here yet.
+
+        Nobody is told of it: it goes on when somebody says something in it.
+
+        Raises:
+            InvalidInput: its id is not valid, or a frame is too large for the server.
+            Conflict: the conversation is here with other events, and stays as it is.
+            CorruptLog: the frames do not fit each other, or those that are here do not.
+            Unavailable: the server did not answer; the same call may be made again, and goes on.
+
+        """
+        as_id(recording.conversation)
+        return len([stored async for stored in restoring(self._log, recording)])
 
     def dead_letters(self) -> AsyncGenerator[DeadLetter, None]:
         """Yield the commands that no worker is given again, in no order; `arf deadletters` shows them.

@@ -13,6 +13,7 @@ from ..events import START, EventLog, Frame, NotFound, Stored, not_found
 from ..projections import Conversation, Recorded, fold, initial, state_of, timeline
 from .checking import as_id
 from .follower import Follower
+from .logfiles import Recording
 from .substrate import Substrate
 from .summary import Summary, summary_of
 from .wire import Delta, Queued
@@ -113,6 +114,11 @@ class Reader:
             yield stored
         if not found:
             raise not_found(conversation)
+
+    async def recording(self, conversation_id: str | UUID) -> Recording:
+        """Return a conversation as it was recorded, for `write_logs` or another place; errors as `events`."""
+        conversation = as_id(conversation_id)
+        return Recording(conversation, tuple([stored async for stored in self.frames(conversation)]))
 
 
 def _up_to(frame: Frame, at: int | None) -> Frame:

@@ -94,6 +94,11 @@ if TYPE_CHECKING:
     from .runtime.deadletters import (
         DeadLetter,
     )
+    from .runtime.logfiles import (
+        Recording,
+        read_logs,
+        write_logs,
+    )
     from .runtime.memory import (
         ConversationStore,
         InMemoryStore,
@@ -208,6 +213,11 @@ _HOMES = {
     ),
     ".runtime.credentials": ("Credentials",),
     ".runtime.deadletters": ("DeadLetter",),
+    ".runtime.logfiles": (
+        "Recording",
+        "read_logs",
+        "write_logs",
+    ),
     ".runtime.memory": (
         "ConversationStore",
         "InMemoryStore",
@@ -285,6 +295,7 @@ __all__ = [
     "PromptTemplate",
     "Queued",
     "Recorded",
+    "Recording",
     "Refused",
     "Replayed",
     "Reply",
@@ -315,11 +326,16 @@ __all__ = [
     "get_llm_client",
     "is_debug",
     "preference_enricher",
+<<<<<<< HEAD
     "replay",
+=======
+    "read_logs",
+>>>>>>> 49f4207 (Conversations are exported to log files and imported from them, byte for byte)
     "schemas_to_openai_format",
     "set_config",
     "should_swallow_exceptions",
     "tool",
+    "write_logs",
 ]
 
 

@@ -137,6 +137,9 @@ class Hasty:
         self._last = asyncio.ensure_future(later())
         return Stored(conversation, frame, at, data)
 
+    async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
+        return await self._inner.restore(conversation, data, expected)
+
     def read(self, conversation: ConversationId, after: Head = Head()) -> AsyncIterator[Stored]:  # noqa: B008
         return self._inner.read(conversation, after)
 

@@ -69,6 +69,7 @@ PUBLIC = [
     "PromptTemplate",
     "Queued",
     "Recorded",
+    "Recording",
     "Refused",
     "Replayed",
     "Reply",
@@ -99,11 +100,16 @@ PUBLIC = [
     "get_llm_client",
     "is_debug",
     "preference_enricher",
+<<<<<<< HEAD
     "replay",
+=======
+    "read_logs",
+>>>>>>> 49f4207 (Conversations are exported to log files and imported from them, byte for byte)
     "schemas_to_openai_format",
     "set_config",
     "should_swallow_exceptions",
     "tool",
+    "write_logs",
 ]
 
 ALIASES = {"Executor": "LLMExecutor", "ExecutorConfig": "LLMExecutorConfig"}
