@@ -148,7 +148,7 @@ class _Any(Struct, frozen=True):
     """Is what tells a line from another, and one format from another."""
 
     format: int | None = None
-    frame: Raw | None = None
+    frame: Raw = Raw()
 
 
 _encoder = msgspec.json.Encoder()
@@ -230,7 +230,7 @@ def recordings(source: IO[bytes], name: str) -> Iterator[Recording]:
 def _heading_in(line: bytes, lines: _Lines) -> _Heading:
     try:
         outline = _any.decode(line)
-        if outline.frame is not None:
+        if bytes(outline.frame):
             raise lines.wrong(CorruptLog, "a frame stands where a conversation should begin: it was moved or doubled")
         if outline.format is not None and outline.format > FORMAT:
             raise lines.wrong(

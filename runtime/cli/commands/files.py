@@ -20,8 +20,8 @@ _FORMS = ("text", "json", "jsonl")
 def export(options: Options, conversations: tuple[str, ...], file: str | None, *, all_: bool) -> int:
     """Write conversations to a file, to replay them elsewhere.
 
-    With all that is needed for that, events and hashes, as JSON lines. FILE is replaced if it is there, once all is written; until then, and if
-    something goes wrong, it stays as it was. A turn in progress is written as far as it is.
+    With all that is needed for that, events and hashes, as JSON lines. FILE is replaced if it is there, once all is
+    written; until then, and if something goes wrong, it stays as it was. A turn in progress is written as far as it is.
     """
     from ..replaying.files import export_logs  # noqa: PLC0415
 
