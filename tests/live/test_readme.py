@@ -69,6 +69,8 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
             followed = await first_lines_of(*typed("follow c-1"), count=3, cwd=tmp_path, env=env)
             doctor = await output_of(*typed("doctor"), cwd=tmp_path, env=env)
             listed = await output_of(*typed("list"), cwd=tmp_path, env=env)
+            exported = await output_of(*typed("export c-1 -o c-1.jsonl"), cwd=tmp_path, env=env)
+            imported = await output_of(*typed("import c-1.jsonl --namespace copy"), cwd=tmp_path, env=env)
 
     assert sent[:2] == (0, "Good-bye, Ada!\n")
     assert (log[0], "turn.completed" in log[1]) == (0, True)
@@ -77,6 +79,7 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
     assert ["conversation.started" in followed[0], "turn.started" in followed[2]] == [True, True]
     assert (doctor[0], "durability" in doctor[1]) == (0, True), doctor[1]
     assert (listed[0], "greeter" in listed[1]) == (0, True)
+    assert (exported[0], imported[:2]) == (0, (0, f"c-1: {len(log[1].splitlines())} events imported\n"))
 
 
 async def test_the_program_prints_the_reply_and_the_state(tmp_path: Path) -> None:
