@@ -2,16 +2,18 @@
 
 A conversation is a line that heads it, and a line for each of its frames, in order:
 
-    {"format":1,"conversation":"c-1","agent":"desk","release":"0.4.0","frames":4,"version":12,"hash":"9d1f..."}
+    {"format":1,"conversation":"c-1","agent":"desk","release":"0.4.0","frames":4,"version":12,"hash":"9d1f...",
+     "check":"e07a..."}
     {"hash":"5c07...","frame":{"first":1,"time":1795663922024,...}}
 
 `frame` is the very bytes that the log holds, whatever release wrote the events in it, so that hashing them again gives
 `hash`; a tool that writes such a line anew in its own way changes them, and is found out.  A fork's frames are its
 parent's up to the cut, then its own, so it is read without the parent.
 
-Reading believes nothing: each hash, the chain of versions and hashes, and what the head says of number, version and
-hash are checked before a conversation is given to anybody.  What was recorded once and does not fit any more is a
-`CorruptLog`; what never was a log file, or cannot be taken, is an `InvalidInput`.  Both name file and line.
+Reading believes nothing: each hash, the chain of versions and hashes, and what the head says are checked before a
+conversation is given to anybody; `check` is the hash of what the head says.  What was recorded once and does not fit
+any more is a `CorruptLog`; what never was a log file, or cannot be taken, is an `InvalidInput`.  Both name file and
+line.
 
 Each conversation is whole by itself, so two files one after the other are a file; for the same reason a file that was
 cut exactly between two conversations cannot be told from one that never had more.
@@ -28,6 +30,7 @@ from typing import IO, Annotated, Final
 
 import msgspec
 from msgspec import Meta, Raw, Struct
+from msgspec.structs import replace
 
 from ..events import (
     FRAME_LIMIT,
@@ -135,6 +138,12 @@ class _Heading(Struct, frozen=True, kw_only=True):
     frames: Annotated[int, Meta(ge=1)]
     version: int
     hash: str
+    check: str = ""
+
+    def reckoned(self) -> str:
+        """Return what `check` must be."""
+        said = (self.conversation, self.agent, self.release, self.frames, self.version, self.hash)
+        return frame_hash("\n".join(map(str, said)).encode())
 
 
 class _Kept(Struct, frozen=True):
@@ -175,7 +184,7 @@ def lines_of(recording: Recording) -> Iterator[bytes]:
         version=recording.head.version,
         hash=recording.head.hash,
     )
-    yield _encoder.encode(heading) + b"\n"
+    yield _encoder.encode(replace(heading, check=heading.reckoned())) + b"\n"
     for stored in recording.frames:
         if b"\n" in stored.data or stored.data.strip() != stored.data:
             raise InvalidInput(f"frame {stored.frame.first} of {recording.conversation!r} does not fit on one line")
@@ -232,9 +241,9 @@ def _heading_in(line: bytes, lines: _Lines) -> _Heading:
         outline = _any.decode(line)
         if bytes(outline.frame):
             raise lines.wrong(CorruptLog, "a frame stands where a conversation should begin: it was moved or doubled")
-        if outline.format is not None and outline.format > FORMAT:
+        if outline.format not in (None, FORMAT):
             raise lines.wrong(
-                InvalidInput, f"format {outline.format} is not known to this release, which reads {FORMAT}: use a newer"
+                InvalidInput, f"format {outline.format} is not known to this release, which reads format {FORMAT}"
             )
         heading = _heading.decode(line)
         check_token(heading.conversation, "conversation id")
@@ -244,6 +253,8 @@ def _heading_in(line: bytes, lines: _Lines) -> _Heading:
         raise lines.wrong(InvalidInput, f"no conversation begins here as `arf export` writes it: {error}") from error
     except InvalidId as error:
         raise lines.wrong(InvalidId, str(error)) from error
+    if heading.check != heading.reckoned():
+        raise lines.wrong(CorruptLog, f"the head of conversation {heading.conversation!r} was changed")
     return heading
 
 
