@@ -100,11 +100,8 @@ PUBLIC = [
     "get_llm_client",
     "is_debug",
     "preference_enricher",
-<<<<<<< HEAD
-    "replay",
-=======
     "read_logs",
->>>>>>> 49f4207 (Conversations are exported to log files and imported from them, byte for byte)
+    "replay",
     "schemas_to_openai_format",
     "set_config",
     "should_swallow_exceptions",
