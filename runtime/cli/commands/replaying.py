@@ -1,5 +1,6 @@
 """Commands that hold today's code to what is recorded."""
 
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -48,7 +49,7 @@ def replay(
 @click.option("--since", metavar="TIME", help="Only conversations that were active since, such as 7d, 12h or 30m.")
 @IGNORE
 def check(options: Options, agent: str, since: str | None, ignore: str) -> int:
-    """Say which open conversations the code of today would strand or change.
+    """Say what the code of today would do to open conversations.
 
     One is stranded if its next message could not be answered, and changed if it would have been led otherwise; `arf
     replay` shows all of that. No model is asked, no tool is run, and nothing is written. Exits with 1 if there is any.
@@ -56,3 +57,26 @@ def check(options: Options, agent: str, since: str | None, ignore: str) -> int:
     from ..replaying.checking import show_check  # noqa: PLC0415
 
     return run(show_check(options, agent, since=since, ignore=ignore))
+
+
+@command("save-test", "arf save-test c-1 --agent bot.py:agent", "arf save-test c-1 --update")
+@click.argument("conversations", metavar="CONVERSATION...", nargs=-1, required=True)
+@click.option("--agent", metavar="MODULE:ATTR", help="The agent that the test replays; needed for the first test only.")
+@click.option(
+    "--to",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the test goes; otherwise tests/, or the current directory if there is none.",
+)
+@click.option("--update", is_flag=True, help="Write a log anew that is there and has gone on since.")
+def save_test(
+    options: Options, conversations: tuple[str, ...], agent: str | None, directory: Path | None, *, update: bool
+) -> int:
+    """Keep CONVERSATION as a test of the agent.
+
+    Its log goes to logs/AGENT/ beside the test, which pytest runs, and which replays each log there without a model.
+    """
+    from ..replaying.saving import save_test as saved  # noqa: PLC0415
+
+    tests = directory if directory is not None else Path("tests") if Path("tests").is_dir() else Path()
+    return run(saved(options, conversations, agent=agent, directory=tests, update=update))
