@@ -1,12 +1,12 @@
 """Old conversations as tests: what they were led to, the code of today leads them to, too.
 
 At the top of a test module `assert_replays` makes a test of each conversation in the log files that a pattern names;
-inside a test it replays all of them at once.  A pattern that names no file, and a file that cannot be read, fails: what
-is not replayed is not shown to be the same.
+called in a function, such as a test, it replays all of them at once.  A pattern that names no file, and a file that
+cannot be read, fails: what is not replayed is not shown to be the same.
 """
 
 import asyncio
-import os
+import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,9 +23,6 @@ from ..logfiles import Recording, read_logs
 from ..replay import Tools, replay
 
 Agent: TypeAlias = JourneyAgent[Any, Any, Any]
-
-RUNS = "PYTEST_CURRENT_TEST"
-"""The variable that pytest sets while a test runs."""
 
 
 class Kept(Struct, frozen=True):
@@ -51,10 +48,11 @@ def assert_replays(
     names what may differ, such as `{"prompt", "tools"}`; with `tools="run"` tools are really run.
 
     Called at the top of a module it returns the tests, which are given a name that pytest collects:
-    `test_conversations = assert_replays("logs/*.jsonl", agent)`.  Called in a test it replays all at once.
+    `test_conversations = assert_replays("logs/*.jsonl", agent)`.  Called in a
+    function it replays all at once.
 
     Raises:
-        AssertionError: in a test: a conversation is led otherwise than it was, or there is none.
+        AssertionError: in a function: a conversation is led otherwise than it was, or there is none.
 
     >>> import os, tempfile
     >>> from pathlib import Path
@@ -70,7 +68,8 @@ def assert_replays(
     """
     import pytest  # noqa: PLC0415  the rest of the test kit is used without it, too
 
-    caller = Path(sys._getframe(1).f_code.co_filename).resolve().parent  # noqa: SLF001  whose test it is
+    code = sys._getframe(1).f_code  # noqa: SLF001  whose test it is
+    caller = Path(code.co_filename).resolve().parent
     found = kept(caller, logs)
 
     @pytest.mark.parametrize("one", [pytest.param(one, id=one.name) for one in found])
@@ -80,7 +79,7 @@ def assert_replays(
         if report:
             pytest.fail(report, pytrace=False)
 
-    if RUNS in os.environ:
+    if code.co_flags & inspect.CO_OPTIMIZED:  # a function: nobody would collect what it gets
         reports = [_report(one, _agents(agent, caller), ignore=ignore, tools=tools) for one in found]
         if any(reports):
             raise AssertionError("\n\n".join(report for report in reports if report))

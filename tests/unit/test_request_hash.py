@@ -93,8 +93,9 @@ def test_a_turn_that_is_changed_after_it_was_over_counts() -> None:
 
 def test_parameters_that_stand_for_other_fields_are_taken_as_the_request_has_them() -> None:
     transcript = Transcript().add(1, user(1, "hi"))
-    for parameters in ({"messages": []}, {"tools": 1, "model": "m"}, {"größe": 1}, {"a": 1, "z": [2]}):
-        check("", transcript, 0, 1, [], dict(parameters))
+    given: list[dict[str, Any]] = [{"messages": []}, {"tools": 1, "model": "m"}, {"größe": 1}, {"a": 1, "z": [2]}]
+    for parameters in given:
+        check("", transcript, 0, 1, [], parameters)
 
 
 def test_many_conversations_by_turns() -> None:
