@@ -225,8 +225,18 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
     if turn.waiting:
         return ()
     last = turn.number
-    first = _first_of(conversation, last, command.history_turns)
-    tools = msgspec.json.decode(command.tools) if command.tools else None
+    request = Request(
+        version=conversation.version + 1,
+        attempt=1,
+        model=command.model,
+        parameters=command.parameters,
+        prompt=command.prompt,
+        tools=command.tools,
+        effects=command.effects,
+        first_turn=_first_of(conversation, last, command.history_turns),
+        last_turn=last,
+        hash="",
+    )
     prompt_at = conversation.prompts.where.get(command.prompt)
     tools_at = conversation.tools.where.get(command.tools)
     event = ModelRequested(
@@ -235,20 +245,13 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
         parameters=command.parameters,
         prompt=command.prompt if command.prompt and prompt_at is None else None,
         prompt_at=prompt_at,
-        tools=tuple(tools) if tools and tools_at is None else (),
+        tools=tuple(msgspec.json.decode(command.tools)) if command.tools and tools_at is None else (),
         tools_at=tools_at,
         effects=command.effects,
-        first_turn=first,
+        first_turn=request.first_turn,
         last_turn=last,
         renderer=RENDERER,
-        request=request_hash(
-            command.prompt,
-            conversation.transcript,
-            first,
-            last,
-            tools=command.tools,
-            parameters={"model": command.model, **command.parameters},
-        ),
+        request=request_hash(conversation.transcript, request),
     )
     return (event,)
 
@@ -266,7 +269,7 @@ def _first_of(conversation: Conversation, last: int, history_turns: int | None) 
 def _ask_again(
     conversation: Conversation, request: Request, cause: int, attempt: int, not_before: int | None
 ) -> ModelRequested:
-    """Return the same request once more: same texts, same window."""
+    """Return the same request once more: same texts, same window, rendered as this release does."""
     return ModelRequested(
         cause=cause,
         attempt=attempt,
@@ -278,7 +281,7 @@ def _ask_again(
         first_turn=request.first_turn,
         last_turn=request.last_turn,
         renderer=RENDERER,
-        request=request.hash,
+        request=request_hash(conversation.transcript, request),
         not_before=not_before,
     )
 

@@ -2,8 +2,9 @@
 
 from .calls import Call, called, calls_of, text_of, tools_text
 from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_of
+from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
-from .rendering import RENDERER, call_ids, fingerprint, render
+from .rendering import RENDERER, call_ids, canonical, fingerprint, render
 from .request_hash import request_hash
 from .timeline import Recorded, timeline
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, Transcript, UserMessage
@@ -21,9 +22,11 @@ __all__ = [
     "Ended",
     "Entry",
     "Left",
+    "ModelInput",
     "Owed",
     "OwedModelCall",
     "OwedToolCall",
+    "Rebuilt",
     "Recorded",
     "Request",
     "Result",
@@ -37,11 +40,14 @@ __all__ = [
     "call_ids",
     "called",
     "calls_of",
+    "canonical",
     "evolve",
     "fingerprint",
     "fold",
     "initial",
+    "model_input",
     "outstanding",
+    "rebuilt",
     "render",
     "request_hash",
     "spend",

@@ -45,14 +45,22 @@ def _rendered(prompt: str, entries: Iterable[Entry]) -> "Rendering":
     return rendering
 
 
+def canonical(
+    messages: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]] | None,
+    parameters: Mapping[str, Any],
+) -> bytes:
+    """Return a model request as canonical JSON: sorted keys, UTF-8, no white space."""
+    return _encoder.encode({"messages": messages, "tools": tools, **parameters})
+
+
 def fingerprint(
     messages: Sequence[Mapping[str, Any]],
     tools: Sequence[Mapping[str, Any]] | None,
     parameters: Mapping[str, Any],
 ) -> str:
-    """Return the SHA-256, in hex, of the canonical JSON of a model request: sorted keys, UTF-8, no white space."""
-    canonical = _encoder.encode({"messages": messages, "tools": tools, **parameters})
-    return hashlib.sha256(canonical).hexdigest()
+    """Return the SHA-256, in hex, of the canonical JSON of a model request."""
+    return hashlib.sha256(canonical(messages, tools, parameters)).hexdigest()
 
 
 class Rendering:

@@ -11,14 +11,15 @@ of the canonical JSON of the whole request, in any case.
 
 import hashlib
 import threading
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from .rendering import Rendering, fingerprint, render
+from .model_input import model_input
+from .rendering import Rendering
 from .transcript import Entry, Transcript
+from .turn import Request
 
 KEPT: Final = 64
 """Of so many conversations the turns before the last are kept."""
@@ -70,23 +71,21 @@ class _Known(threading.local):
 _known = _Known()
 
 
-def request_hash(
-    prompt: str, transcript: Transcript, first: int, last: int, *, tools: str, parameters: Mapping[str, Any]
-) -> str:
-    """Return the SHA-256, in hex, of the canonical JSON of a request; `parameters` name the model, too.
-
-    `tools` is the JSON list in OpenAI form, empty text for none.
-    """
+def request_hash(transcript: Transcript, request: Request) -> str:
+    """Return what `model_input(transcript, request).hash` is."""
+    first, last, prompt = request.first_turn, request.last_turn, request.prompt
+    parameters = {"model": request.model, **request.parameters}
     if not parameters.keys().isdisjoint(("messages", "tools")) or not all(map(str.isascii, parameters)):
-        return _in_full(prompt, transcript, first, last, tools, parameters)
+        return model_input(transcript, request).hash
     before = _before(transcript, first, last, prompted=bool(prompt))
     tail = before.rendering.following()
     tail.take(transcript.window(last, last))
     tail.settle()
     rest = encoded(tail)
     if not rest:  # nothing follows the comma
-        return _in_full(prompt, transcript, first, last, tools, parameters)
-    fields = {name: _encoder.encode(value) for name, value in parameters.items()} | {"tools": canonical_tools(tools)}
+        return model_input(transcript, request).hash
+    fields = {name: _encoder.encode(value) for name, value in parameters.items()}
+    fields["tools"] = canonical_tools(request.tools)
     opening = b"".join(b'"%s":%s,' % (name.encode(), fields[name]) for name in sorted(fields) if name < "messages")
     closing = b"".join(b',"%s":%s' % (name.encode(), fields[name]) for name in sorted(fields) if name > "messages")
     system = _encoder.encode({"role": "system", "content": prompt}) + b"," if prompt else b""
@@ -123,10 +122,3 @@ def _before(transcript: Transcript, first: int, last: int, *, prompted: bool) ->
     if len(known) > KEPT:
         del known[next(iter(known))]
     return before
-
-
-def _in_full(
-    prompt: str, transcript: Transcript, first: int, last: int, tools: str, parameters: Mapping[str, Any]
-) -> str:
-    messages = render(prompt, transcript.window(first, last))
-    return fingerprint(messages, msgspec.json.decode(tools) if tools else None, parameters)

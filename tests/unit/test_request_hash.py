@@ -1,7 +1,9 @@
 """The hash of a request: made of what is new, and that of the whole request all the same."""
 
+import hashlib
 from typing import Any
 
+import msgspec
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
@@ -9,11 +11,12 @@ from agent_runtime_framework.projections import (
     AssistantMessage,
     EarlierMessage,
     Entry,
+    Request,
     ToolMessage,
     Transcript,
     UserMessage,
     calls_of,
-    fingerprint,
+    model_input,
     render,
     request_hash,
     text_of,
@@ -40,17 +43,26 @@ def flat(turn: tuple[Any, ...]) -> list[Entry]:
     return [entry for part in turn for entry in (part if isinstance(part, tuple) else (part,))]
 
 
-def in_full(
-    prompt: str, transcript: Transcript, first: int, last: int, tools: list[Any], parameters: dict[str, Any]
-) -> str:
-    return fingerprint(render(prompt, transcript.window(first, last)), tools or None, parameters)
-
-
 def check(
     prompt: str, transcript: Transcript, first: int, last: int, tools: list[Any], parameters: dict[str, Any]
 ) -> None:
-    made = request_hash(prompt, transcript, first, last, tools=tools_text(tools), parameters=parameters)
-    assert made == in_full(prompt, transcript, first, last, tools, parameters)
+    request = Request(
+        version=1,
+        attempt=1,
+        model="m",
+        parameters=parameters,
+        prompt=prompt,
+        tools=tools_text(tools),
+        effects={},
+        first_turn=first,
+        last_turn=last,
+        hash="",
+    )
+    whole = {"messages": render(prompt, transcript.window(first, last)), "tools": tools or None, "model": "m"}
+    canonical = msgspec.json.encode({**whole, **parameters}, order="sorted")
+
+    assert request_hash(transcript, request) == hashlib.sha256(canonical).hexdigest()
+    assert request_hash(transcript, request) == model_input(transcript, request).hash
 
 
 @for_all(st.data(), earlier, turns, st.lists(text, min_size=1, max_size=2), tool_lists, json_object)
