@@ -1,5 +1,7 @@
 """What it means: pure folds over events."""
 
+from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Taken, TurnAccount
+from .accounting import Account, Accounting, account, unfinished
 from .calls import Call, called, calls_of, text_of, tools_text
 from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_of
 from .model_input import ModelInput, Rebuilt, model_input, rebuilt
@@ -14,15 +16,22 @@ from .usage import Spent, spend
 __all__ = [
     "POISONED",
     "RENDERER",
+    "Account",
+    "Accounting",
     "Answer",
+    "Aside",
     "AssistantMessage",
+    "Attempt",
     "Call",
+    "CallAccount",
+    "Change",
     "Conversation",
     "EarlierMessage",
     "Ended",
     "Entry",
     "Left",
     "ModelInput",
+    "Move",
     "Owed",
     "OwedModelCall",
     "OwedToolCall",
@@ -30,12 +39,17 @@ __all__ = [
     "Recorded",
     "Request",
     "Result",
+    "Round",
     "Running",
     "Spent",
+    "Start",
+    "Taken",
     "ToolMessage",
     "Transcript",
     "Turn",
+    "TurnAccount",
     "UserMessage",
+    "account",
     "as_plain",
     "call_ids",
     "called",
@@ -55,4 +69,5 @@ __all__ = [
     "text_of",
     "timeline",
     "tools_text",
+    "unfinished",
 ]

@@ -78,12 +78,12 @@ def tools_text(tools: Sequence[Mapping[str, Any]]) -> str:
     return _encoder.encode(tools).decode() if tools else ""
 
 
-def names_in(tools: str) -> frozenset[str]:
-    """Return the names in a JSON list of tools in OpenAI form; it never raises."""
+def names_in(tools: str) -> tuple[str, ...]:
+    """Return the names in a JSON list of tools in OpenAI form, in order; it never raises."""
     try:
-        return frozenset(tool.function.name for tool in _tools.decode(tools)) if tools else frozenset()
+        return tuple(tool.function.name for tool in _tools.decode(tools)) if tools else ()
     except (msgspec.DecodeError, RecursionError):
-        return frozenset()
+        return ()
 
 
 def _call(index: int, entry: object) -> Call:

@@ -250,7 +250,7 @@ def _model(now: Conversation, event: ModelRequested | ModelAnswered | ModelFaile
                 event.request,
                 event.not_before,
             )
-            turn = replace(turn, request=request, waiting=True, answer=None, offered=names_in(tool_list))
+            turn = replace(turn, request=request, waiting=True, answer=None, offered=frozenset(names_in(tool_list)))
             return replace(now, turn=turn, prompts=prompts, tools=tools)
         case ModelAnswered():
             text, calls = text_of(event.message), calls_of(event.message)

@@ -1,7 +1,7 @@
 """What a model is given: one request as it is sent, and as it can be rebuilt from the log at any later time.
 
-Whoever decides on a request, whoever sends it and whoever rebuilds it make it here, so the hash that is recorded is that
-of what the model gets.
+Whoever decides on a request, sends it or rebuilds it makes it here, so the hash that is recorded is that of what the
+model gets.
 """
 
 import hashlib

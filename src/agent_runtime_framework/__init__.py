@@ -53,7 +53,9 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from .projections import (
+        Aside,
         Recorded,
+        TurnAccount,
     )
     from .runtime.adapters import (
         DjangoRuntimeAdapter,
@@ -177,7 +179,7 @@ _HOMES = {
         "TooLarge",
         "Unavailable",
     ),
-    ".projections": ("Recorded",),
+    ".projections": ("Aside", "Recorded", "TurnAccount"),
     ".runtime.adapters": (
         "DjangoRuntimeAdapter",
         "DjangoStateStore",
@@ -247,6 +249,7 @@ __all__ = [
     "AgentContext",
     "AgentMessage",
     "AgentResult",
+    "Aside",
     "BaseAgent",
     "BaseJourneyState",
     "BaseJourneyTools",
@@ -314,6 +317,7 @@ __all__ = [
     "ToolResult",
     "ToolSchema",
     "ToolSchemaBuilder",
+    "TurnAccount",
     "Unavailable",
     "__version__",
     "build_memory_context",
