@@ -3,6 +3,7 @@
 from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Taken, TurnAccount
 from .accounting import Account, Accounting, account, unfinished
 from .calls import Call, called, calls_of, text_of, tools_text
+from .comparison import Comparison, compared
 from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_of
 from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
@@ -25,6 +26,7 @@ __all__ = [
     "Call",
     "CallAccount",
     "Change",
+    "Comparison",
     "Conversation",
     "EarlierMessage",
     "Ended",
@@ -55,6 +57,7 @@ __all__ = [
     "called",
     "calls_of",
     "canonical",
+    "compared",
     "evolve",
     "fingerprint",
     "fold",
