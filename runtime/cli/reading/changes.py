@@ -11,6 +11,9 @@ from ..console.text import SHOWN, one_line
 MOST: Final = 20
 """So many lines are told of one field."""
 
+NONE: Final = "(none)"
+"""Stands for a step or a journey that has no name."""
+
 DEEPEST: Final = 20
 """Levels that are looked into; what is nested deeper is told whole."""
 
@@ -46,17 +49,6 @@ def move_as_data(move: Move) -> dict[str, Any]:
         if move.journey is None
         else {"from": move.journey[0], "to": move.journey[1], "resumed": move.resumed},
     }
-
-
-def told_move(move: Move) -> Iterator[str]:
-    """Yield what an event did to the journey and its state, a line each."""
-    if move.journey is not None:
-        how = ", as it was left" if move.resumed else ""
-        yield one_line(f"journey: {move.journey[0]} -> {move.journey[1]}{how}")
-    for change in move.changes:
-        yield from told_change(change)
-    if move.step is not None and move.step[0] != move.step[1]:
-        yield one_line(f"step: {move.step[0] or '(none)'} -> {move.step[1] or '(none)'}")
 
 
 def told_change(change: Change) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """`arf diff`: what differs between two versions of a conversation."""
 
-from typing import Any, Final
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -11,11 +11,9 @@ from ..console import output
 from ..console.options import Options
 from ..console.place import reading
 from ..console.text import SHOWN, one_line
-from .changes import change_as_data, told_change
+from .changes import NONE, change_as_data, told_change
 from .progress import progress
 from .state import entry_as_data, owed_as_data, owing, words
-
-NONE: Final = "(none)"
 
 
 async def show_diff(options: Options, conversation: str, a: int, b: int) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ....events import Usage
-from ....projections import Aside, Attempt, CallAccount, Round, Taken, TurnAccount
+from ....projections import Aside, Attempt, CallAccount, Move, Round, Taken, TurnAccount
 from ..console.text import SHOWN, one_line, visible
-from .changes import told_move
+from .changes import NONE, plain, told_change
 from .summary import NO_REASON, Summaries, called
 from .times import lasting, local
 
@@ -31,16 +31,16 @@ class Narrator:
     def heading(self, turn: TurnAccount) -> str:
         """Return what a turn begins with."""
         where = f", step {turn.step}" if turn.step else ""
-        return one_line(f"turn {turn.number}  {local(turn.began_at)}  {turn.journey}{where}")
+        return one_line(f"turn {turn.number}, {local(turn.began_at)}, {turn.journey}{where}")
 
     def aside(self, aside: Aside) -> Iterator[Row]:
         """Yield the rows of what is part of no turn."""
         recorded = aside.recorded
         style = "red" if recorded.type == "command.refused" else ""
         told = self._summaries.of(recorded) if aside.move is None else ""
-        yield Row(str(recorded.version), f"{recorded.type} {told}".strip(), style)
+        yield Row(f"@{recorded.version}", f"{recorded.type} {told}".strip(), style)
         if aside.move is not None:
-            yield from (Row("", line, "magenta") for line in told_move(aside.move))
+            yield from _moved((aside.move,))
 
     def rows(self, turn: TurnAccount) -> Iterator[Row]:
         """Yield the rows of a turn."""
@@ -52,9 +52,12 @@ class Narrator:
 
     def _parts(self, turn: TurnAccount) -> Iterator[tuple[int, list[Row]]]:
         """Yield the parts of a turn, each with the version where it stands."""
+        before: Round | None = None
         for round_ in turn.rounds:
             for attempt in round_.attempts:
-                yield attempt.version, list(self._asked(round_, attempt))
+                yield attempt.version, list(self._asked(round_, attempt, before))
+            before = round_
+            for attempt in round_.attempts:
                 if attempt.failed is not None:
                     yield attempt.failed, [_failed(attempt)]
             if round_.answered is not None:
@@ -74,15 +77,17 @@ class Narrator:
         else:
             yield turn.began + 1_000_000_000, [Row("open", f"it has not ended here: {_cost(turn)}", "yellow")]
 
-    def _asked(self, round_: Round, attempt: Attempt) -> Iterator[Row]:
+    def _asked(self, round_: Round, attempt: Attempt, before: Round | None) -> Iterator[Row]:
         again = attempt is not round_.attempts[0]
+        known = again or (before is not None and _given(before) == _given(round_))
         number = f", attempt {attempt.number}" if attempt.number > 1 else ""
         window = f", turns {round_.first_turn} to {round_.last_turn}" if round_.first_turn else ""
         parameters = "".join(f", {name}={value}" for name, value in round_.parameters.items())
         where = f", step {round_.step}" if round_.step else ""
-        what = f"{round_.model or 'the model'}{where}{parameters}{window}{number}{', the same again' if again else ''}"
-        yield Row("asked", one_line(f"{attempt.version}  {what}", SHOWN))
-        if not again:
+        what = f"{round_.model or 'the model'}{where}{parameters}{window}{number}"
+        same = ", the same again" if again else ", with prompt and tools as before" if known else ""
+        yield Row("asked", one_line(f"@{attempt.version} {what}{same}", SHOWN))
+        if not known:
             yield from self._prompt(round_)
             yield Row("tools", one_line(", ".join(round_.tools) or "none", SHOWN), "dim")
 
@@ -91,7 +96,7 @@ class Narrator:
         if at is None:
             yield Row("prompt", "none", "dim")
         elif at in self._told:
-            yield Row("prompt", f"as at {at}", "dim")
+            yield Row("prompt", f"as @{at}", "dim")
         elif self._prompts:
             yield Row("prompt", visible(round_.prompt), "dim")
         else:
@@ -108,7 +113,7 @@ class Narrator:
             parts.append(f"ended by {round_.finish_reason}")
         if round_.answered_by and round_.answered_by != round_.model:
             parts.append(f"by {round_.answered_by}")
-        yield Row("answered", one_line(f"{round_.answered}  {', '.join(parts)}"))
+        yield Row("answered", one_line(f"@{round_.answered} {', '.join(parts)}"))
         if round_.text and not spoken:
             yield Row("", self._words(round_.text), "green")
 
@@ -119,12 +124,11 @@ class Narrator:
         told = called(call) if call.name and call.problem is None else f"{call.name or '?'}(?)"
         yield Row("call", self._cut(one_line(f"{account.id}  {told}{effect}{took}")))
         for start in account.starts[1:]:
-            yield Row("", f"started again at {start.version}, attempt {start.attempt}", "yellow")
+            yield Row("", f"started again @{start.version}, attempt {start.attempt}", "yellow")
         yield self._outcome(account)
         if account.error:
             yield Row("", self._words(account.error), "red")
-        for move in account.moves:
-            yield from (Row("", line, "magenta") for line in told_move(move))
+        yield from _moved(account.moves)
 
     def _outcome(self, account: CallAccount) -> Row:
         if not account.outcome:
@@ -141,15 +145,39 @@ class Narrator:
         return text if self._whole or len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
+def _given(round_: Round) -> tuple[int | None, int | None]:
+    return round_.prompt_at, round_.tools_at
+
+
+def _moved(moves: tuple[Move, ...]) -> Iterator[Row]:
+    """Yield what became of the state and where the journey moved; a field that holds the step is not told twice."""
+    steps = {move.step for move in moves if move.step is not None}
+    for move in moves:
+        for change in move.changes:
+            if change.field != "step" or (_text(change.before), _text(change.after)) not in steps:
+                yield from (Row("state", line, "magenta") for line in told_change(change))
+    for move in moves:
+        if move.journey is not None:
+            left = ", as it was left" if move.resumed else ""
+            yield Row("journey", one_line(f"{move.journey[0]} -> {move.journey[1]}{left}"), "magenta")
+        if move.step is not None and move.step[0] != move.step[1]:
+            yield Row("step", one_line(f"{move.step[0] or NONE} -> {move.step[1] or NONE}"), "magenta")
+
+
+def _text(value: bytes | None) -> str:
+    found = "" if value is None else plain(value)
+    return found if isinstance(found, str) else ""
+
+
 def _failed(attempt: Attempt) -> Row:
     again = "" if attempt.retry_at is None else f"; again at {local(attempt.retry_at)}"
     took = f" after {lasting(attempt.latency_ms)}"
-    return Row("failed", one_line(f"{attempt.failed}  {attempt.kind}{took}: {attempt.error}{again}", SHOWN), "red")
+    return Row("failed", one_line(f"@{attempt.failed} {attempt.kind}{took}: {attempt.error}{again}", SHOWN), "red")
 
 
 def _taken(life: Taken) -> Row:
     return Row(
-        "resumed", one_line(f"{life.version}  {local(life.time)} by {life.writer}, life {life.attempt}"), "yellow"
+        "resumed", one_line(f"@{life.version} {local(life.time)} by {life.writer}, life {life.attempt}"), "yellow"
     )
 
 
@@ -158,7 +186,7 @@ def _ended(turn: TurnAccount) -> Row:
     reason = turn.reason or NO_REASON
     why = f": {turn.error}" if turn.error else ""
     by = f" by {turn.cancelled_by}" if turn.cancelled_by else ""
-    return Row("ended", one_line(f"{turn.ended}  {turn.outcome}{by}, {reason}{why}; {_cost(turn)}", SHOWN), style)
+    return Row("ended", one_line(f"@{turn.ended} {turn.outcome}{by}, {reason}{why}; {_cost(turn)}", SHOWN), style)
 
 
 def _cost(turn: TurnAccount) -> str:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ....events import NotFound, Usage, add_usage, check_token
@@ -17,6 +16,9 @@ from .accounts import as_data
 from .narration import Narrator, Row, tokens
 from .progress import progress
 from .times import lasting
+
+NARROW: Final = 16
+"""Columns that the words are given at the narrowest terminal."""
 
 LABEL: Final = 10
 """Columns of what a row is about."""
@@ -82,14 +84,13 @@ async def _tell(accounts: AsyncIterator[Account], wanted: Wanted) -> None:
             _write_turn(write, narrator, account)
             total.add(account)
         else:
-            write.rows(narrator.aside(account))
+            write.beside(narrator.aside(account))
     write.heading(total.told())
 
 
-def _write_turn(write: "_Terminal | _Pipe", narrator: Narrator, turn: TurnAccount) -> None:
+def _write_turn(write: "_Writer", narrator: Narrator, turn: TurnAccount) -> None:
     write.heading(narrator.heading(turn))
     write.rows(narrator.rows(turn))
-    write.gap()
 
 
 class _Total:
@@ -115,43 +116,62 @@ class _Total:
         return f"{turns} turn{'' if turns == 1 else 's'}{how}: {', '.join(spent)}"
 
 
-def _writer() -> "_Terminal | _Pipe":
-    return _Terminal() if sys.stdout.isatty() else _Pipe()
+def _writer() -> "_Writer":
+    return _Terminal() if sys.stdout.isatty() else _Writer()
 
 
-class _Terminal:
-    """Writes to a terminal: in colours, and wrapped beside what a row is about."""
+class _Writer:
+    """Writes to what is no terminal: no line is broken but where a text has one; blocks stand apart."""
 
     def __init__(self) -> None:
-        self._console: Console = output.stdout()
+        self._block = ""
 
     def heading(self, text: str) -> None:
-        self._console.print(Text(text, "bold"))
+        self._begin("heading")
+        self._bold(text)
 
     def rows(self, rows: Iterable[Row]) -> None:
-        table = Table.grid(padding=(0, 1, 0, 0))
-        table.add_column(style="dim", width=LABEL, justify="right", no_wrap=True, overflow="ellipsis")
-        table.add_column(overflow="fold")
-        for row in rows:
-            table.add_row(row.label, Text(row.text, row.style))
-        self._console.print(table)
+        self._block = "rows"
+        self._table(rows)
 
-    def gap(self) -> None:
-        self._console.print()
+    def beside(self, rows: Iterable[Row]) -> None:
+        """Write the rows of what is part of no turn."""
+        if self._block != "beside":
+            self._begin("beside")
+        self._table(rows)
 
+    def _begin(self, block: str) -> None:
+        if self._block:
+            self._bold("")
+        self._block = block
 
-class _Pipe:
-    """Writes to what is no terminal: no line is broken but where a text has one."""
-
-    def heading(self, text: str) -> None:
+    def _bold(self, text: str) -> None:
         output.write_code(text)
 
-    def rows(self, rows: Iterable[Row]) -> None:
+    def _table(self, rows: Iterable[Row]) -> None:
         for row in rows:
             first, *more = row.text.split("\n")
             output.write_code(f"{row.label:>{LABEL}} {first}".rstrip())
             for line in more:
                 output.write_code(f"{'':>{LABEL}} {line}".rstrip())
 
-    def gap(self) -> None:
-        output.write_code("")
+
+class _Terminal(_Writer):
+    """Writes to a terminal: in colours, and wrapped beside what a row is about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._console: Console = output.stdout()
+
+    def _bold(self, text: str) -> None:
+        self._console.print(Text(text, "bold"))
+
+    def _table(self, rows: Iterable[Row]) -> None:
+        block, room = Text(), max(self._console.width - LABEL - 1, NARROW)
+        for row in rows:
+            label = row.label
+            for line in Text(row.text, row.style).wrap(self._console, room, overflow="fold"):
+                block.append(f"{label:>{LABEL}} ", "dim").append_text(line).append("\n")
+                label = ""
+        # printed at once, because each print costs more than the lines in it
+        self._console.print(block, end="", no_wrap=True, overflow="ignore", crop=False)
