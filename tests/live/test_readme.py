@@ -1,6 +1,7 @@
 """README does what it says: its code is saved as it tells, its commands are typed as they stand."""
 
 import asyncio
+import json
 import re
 import sys
 from pathlib import Path
@@ -16,7 +17,14 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 GREETER, FRONT, PROGRAM, DJANGO, *TESTS = PYTHON
+SHOWN = README.partition("```\nturn 1")[2].partition("```")[0]
 SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Good-bye, Ada!"]
+
+
+def anyhow(shown: str) -> list[str]:
+    """Return the lines of a turn without its times."""
+    turn = shown.strip().partition("\n\n")[0]
+    return [re.sub(r"\d\d:\d\d:\d\d|\d+ ms|\d+\.\d s", "T", line) for line in turn.splitlines()]
 
 
 def typed(command: str) -> tuple[str, ...]:
@@ -67,6 +75,9 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
             state = await output_of(*typed("state c-1 --at 4"), cwd=tmp_path, env=env)
             after = await output_of("state", "c-1", cwd=tmp_path, env=env)
             followed = await first_lines_of(*typed("follow c-1"), count=3, cwd=tmp_path, env=env)
+            shown = await output_of(*typed("show c-1"), cwd=tmp_path, env=env)
+            differing = await output_of(*typed("diff c-1 4 12"), cwd=tmp_path, env=env)
+            given = await output_of(*typed("prompt c-1 4"), cwd=tmp_path, env=env)
             doctor = await output_of(*typed("doctor"), cwd=tmp_path, env=env)
             listed = await output_of(*typed("list"), cwd=tmp_path, env=env)
             exported = await output_of(*typed("export c-1 -o c-1.jsonl"), cwd=tmp_path, env=env)
@@ -77,6 +88,9 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
     assert (state[0], "Ada" in state[1], "name" in state[1]) == (0, True, True)
     assert (after[0], "done" in after[1]) == (0, True)
     assert ["conversation.started" in followed[0], "turn.started" in followed[2]] == [True, True]
+    assert (shown[0], anyhow(shown[1].partition("turn 1")[2])) == (0, anyhow(SHOWN))
+    assert (differing[0], "name -> done" in differing[1]) == (0, True)
+    assert (given[0], json.loads(given[1])["messages"][-1]["content"]) == (0, "I am Ada")
     assert (doctor[0], "durability" in doctor[1]) == (0, True), doctor[1]
     assert (listed[0], "greeter" in listed[1]) == (0, True)
     assert (exported[0], imported[:2]) == (0, (0, f"c-1: {len(log[1].splitlines())} events imported\n"))

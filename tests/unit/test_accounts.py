@@ -64,7 +64,8 @@ OVER = TurnCompleted(cause=3, reason="text_response")
 
 def accounts(*events: AnyEvent, each: int = 1) -> list[Account]:
     """Return the accounts of these events, each so many milliseconds after the one before, in a frame of its own."""
-    now, found = Accounting(initial(ConversationId("c-1"))), []
+    now = Accounting(initial(ConversationId("c-1")))
+    found: list[Account] = []
     for number, event in enumerate(events, 1):
         frame = Frame(first=number, time=number * each, writer=f"w-{number}", agent="order", events=(event,))
         now, over = account(now, frame)
@@ -266,7 +267,8 @@ def test_whatever_stands_in_whatever_order_is_told_once_and_never_refused(events
 
 def told_of(log: list[Stored]) -> list[Account]:
     """Return the accounts of a log."""
-    now, found = Accounting(initial(log[0].conversation)), []
+    now = Accounting(initial(log[0].conversation))
+    found: list[Account] = []
     for stored in log:
         now, over = account(now, stored.frame)
         found += over

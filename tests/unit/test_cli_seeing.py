@@ -219,6 +219,31 @@ async def test_of_a_damaged_log_is_shown_what_stands_before_the_damage(
     assert lines[-1].startswith("open it has not ended here: ")
 
 
+@pytest.mark.timeout(30)
+async def test_a_thousand_turns_are_shown_in_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[AnyEvent] = [BEGUN[0]]
+    for number in range(1, 1001):
+        asked = len(events) + 3
+        events += [
+            UserSpoke(message_id=f"m-{number}", text="tea"),
+            TurnStarted(number=number, cause=asked - 2),
+            ModelRequested(cause=asked - 1, model="m", last_turn=number, prompt="Be kind." if number == 1 else None),
+            ModelAnswered(cause=asked, message=CALLS),
+            ToolStarted(cause=asked + 1),
+            ToolReturned(cause=asked + 1, content="Added."),
+            StateChanged(cause=asked + 3, set={"n": Raw(str(number).encode())}),
+            TurnCompleted(cause=asked - 1, reason="max_iterations"),
+        ]
+    place = await place_with(*events, capture=capsys, patch=monkeypatch)
+
+    lines = await place.show()
+    assert lines[-1].startswith("1000 turns (1000 completed)")
+    assert "state n: 999 -> 1000" in lines
+    assert (await place.show(turn=1000))[0].startswith("turn 1000, ")
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

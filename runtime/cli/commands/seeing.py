@@ -18,7 +18,7 @@ def show(options: Options, conversation: str, at: int | None, turn: int | None, 
     """Print what happened in each turn of CONVERSATION, and why.
 
     What was said; which step, prompt and tools the model was given, what it chose; what tools did to the state; the
-    reply, the end, tokens and times. Numbers beside it are versions of events, as in `arf log`.
+    reply, the end, tokens and times. @7 is the event of version 7, as in `arf log`.
     """
     from ..reading.show import Wanted  # noqa: PLC0415
     from ..reading.show import show as shown  # noqa: PLC0415
@@ -47,11 +47,12 @@ def diff(options: Options, conversation: str, a: int, b: int) -> int:
 @_conversation
 @click.argument("version", type=_version)
 def prompt(options: Options, conversation: str, version: int) -> int:
-    """Print the exact request that the model got at VERSION of CONVERSATION.
+    """Print the exact request that the model got at VERSION.
 
-    VERSION is that of model.requested, or of the answer or failure that it came to. The request is rebuilt from the
-    log, as canonical JSON and a newline, whatever -o says: messages, tools, model and parameters, the bytes whose
-    SHA-256 the log has as `request`. Exits with 1 if these are others.
+    VERSION is that of model.requested in CONVERSATION, or of the answer or failure that it came to. The request is
+    rebuilt from the log, as canonical JSON and a newline, whatever -o says: messages, tools, model and parameters, the
+    bytes whose SHA-256 the log has as `request`. Exits with 1 if they are not those, and says why.
+    What the model's client adds by itself is not in the log.
     """
     from ..reading.prompt import show_prompt  # noqa: PLC0415
 
