@@ -18,10 +18,12 @@ from agent_runtime_framework.events import (
     ModelRequested,
     NotFound,
 )
-from agent_runtime_framework.projections import RENDERER, Rebuilt
+from agent_runtime_framework.projections import RENDERER, Rebuilt, evolve, initial, rebuilt
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.reader import Reader
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
+from agent_runtime_framework.runtime.testing.simulation import random_journeys
+from agent_runtime_framework.testing import random_script, simulate
 from support.journeys import OrderAgent, working
 from support.openai_server import OpenAIServer
 
@@ -58,10 +60,10 @@ async def requests_of(reader: Reader) -> list[Rebuilt]:
     found = []
     async for event in reader.events("c-1"):
         if isinstance(event.event, ModelRequested):
-            rebuilt = await reader.request("c-1", event.version)
-            assert rebuilt is not None
-            assert rebuilt.recorded == event.event.request
-            found.append(rebuilt)
+            request = await reader.request("c-1", event.version)
+            assert request is not None
+            assert request.recorded == event.event.request
+            found.append(request)
     return found
 
 
@@ -72,23 +74,39 @@ async def test_what_is_rebuilt_is_what_the_server_of_the_model_saw(stream: bool)
         await talk(substrate, server, stream=stream)
         seen = [request["body"] for request in server.requests]
 
-    rebuilt = await requests_of(Reader(substrate))
+    requests = await requests_of(Reader(substrate))
 
-    assert len(seen) == len(SCRIPT) == len(rebuilt)
-    for body, request in zip(seen, rebuilt, strict=True):
+    assert len(seen) == len(SCRIPT) == len(requests)
+    for body, request in zip(seen, requests, strict=True):
         given = json.loads(request.input.canonical)
         sent = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
         assert {"tools": None, **sent} == given
         assert request.problem == ""
         assert hashlib.sha256(request.input.canonical).hexdigest() == request.recorded
-    assert {len(request.input.tools or ()) for request in rebuilt} == {1, 8, 0}
-    assert {message["content"] for request in rebuilt for message in request.input.messages[:1]} == {
+    assert {len(request.input.tools or ()) for request in requests} == {1, 8, 0}
+    assert {message["content"] for request in requests for message in request.input.messages[:1]} == {
         "Ask for the name.",
         "Take the order.",
         "Say good-bye.",
     }
-    users = [[m["content"] for m in request.input.messages if m["role"] == "user"] for request in rebuilt]
+    users = [[m["content"] for m in request.input.messages if m["role"] == "user"] for request in requests]
     assert users[-1] == list(SAID[-2:])  # the window
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_request_of_any_run_is_rebuilt_to_the_byte(seed: int) -> None:
+    agents, asked = random_journeys(seed), 0
+    run = simulate(agents, random_script(seed, [agent.key for agent in agents]), seed)
+    for conversation, log in run.logs.items():
+        now = initial(conversation)
+        for event in (event for stored in log for event in stored.frame.events):
+            now = evolve(now, event)
+            if isinstance(event, ModelRequested):
+                request = rebuilt(now, event.renderer)
+                assert request is not None
+                assert request.problem == ""
+                asked += 1
+    assert asked
 
 
 async def test_an_answer_and_a_failure_name_the_request_that_they_came_of() -> None:
@@ -100,9 +118,9 @@ async def test_an_answer_and_a_failure_name_the_request_that_they_came_of() -> N
 
     outcomes = [event for event in events if isinstance(event.event, ModelAnswered | ModelFailed)]
     for outcome in outcomes:
-        rebuilt = await reader.request("c-1", outcome.version)
-        assert rebuilt is not None
-        assert rebuilt.version == outcome.event.cause
+        request = await reader.request("c-1", outcome.version)
+        assert request is not None
+        assert request.version == outcome.event.cause
     assert {outcome.type for outcome in outcomes} == {"model.answered", "model.failed"}
     versions = [event.version for event in events if isinstance(event.event, ModelRequested)]
     near = rf"is no request to a model; the nearest are at {versions[0]} and {versions[1]}$"

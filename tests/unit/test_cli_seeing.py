@@ -1,11 +1,15 @@
 """What `arf show`, `arf diff` and `arf prompt` print of what seldom happens, and of logs that are damaged."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
 from msgspec import Raw
+from msgspec.json import decode, encode
 from msgspec.structs import replace
 
 from agent_runtime_framework.events import (
@@ -36,15 +40,27 @@ from agent_runtime_framework.events import (
     UnknownEvent,
     UserSpoke,
 )
-from agent_runtime_framework.projections import RENDERER, Change
+from agent_runtime_framework.projections import (
+    RENDERER,
+    Account,
+    Accounting,
+    Change,
+    TurnAccount,
+    account,
+    initial,
+    unfinished,
+)
 from agent_runtime_framework.runtime.cli.console.options import Options
 from agent_runtime_framework.runtime.cli.reading import diff, prompt, show
+from agent_runtime_framework.runtime.cli.reading.accounts import as_data
 from agent_runtime_framework.runtime.cli.reading.changes import MOST, told_change
+from agent_runtime_framework.runtime.cli.reading.narration import Narrator
 from agent_runtime_framework.runtime.cli.reading.times import lasting
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.reader import Reader
 from agent_runtime_framework.runtime.substrate import in_memory
 from support.journeys import tokens
+from support.strategies import events
 
 TOOLS = tuple({"type": "function", "function": {"name": name}} for name in ("add", "pay"))
 CALLS = {"content": "So.", "tool_calls": [{"name": "add", "arguments": {"k": 1}}, {"name": "pay", "arguments": "{"}]}
@@ -223,10 +239,10 @@ async def test_of_a_damaged_log_is_shown_what_stands_before_the_damage(
 async def test_a_thousand_turns_are_shown_in_seconds(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events: list[AnyEvent] = [BEGUN[0]]
+    turns: list[AnyEvent] = [BEGUN[0]]
     for number in range(1, 1001):
-        asked = len(events) + 3
-        events += [
+        asked = len(turns) + 3
+        turns += [
             UserSpoke(message_id=f"m-{number}", text="tea"),
             TurnStarted(number=number, cause=asked - 2),
             ModelRequested(cause=asked - 1, model="m", last_turn=number, prompt="Be kind." if number == 1 else None),
@@ -236,7 +252,7 @@ async def test_a_thousand_turns_are_shown_in_seconds(
             StateChanged(cause=asked + 3, set={"n": Raw(str(number).encode())}),
             TurnCompleted(cause=asked - 1, reason="max_iterations"),
         ]
-    place = await place_with(*events, capture=capsys, patch=monkeypatch)
+    place = await place_with(*turns, capture=capsys, patch=monkeypatch)
 
     lines = await place.show()
     assert lines[-1].startswith("1000 turns (1000 completed)")
@@ -285,6 +301,7 @@ async def test_a_request_outside_a_turn_cannot_be_rebuilt(
         (b'"x"', None, ['f: - "x"']),
         (b"1", b"true", ["f: 1 -> true"]),
         (b'{"a":1,"b":{"c":[1,2]}}', b'{"b":{"c":[1,3]},"d":0}', ["f.a: - 1", "f.b.c[1]: 2 -> 3", "f.d: + 0"]),
+        (b'{"a b":1,"":"x  y"}', b'{"a b":2,"":"x y"}', ['f["a b"]: 1 -> 2', 'f[""]: "x  y" -> "x y"']),
         (b"[1,2]", b"[1,2,3]", ["f[2]: + 3"]),
         (b"[1,2,3]", b"[3]", ["f[0]: - 1", "f[1]: - 2"]),
         (b'[{"n":1}]', b'[{"n":2}]', ["f[0].n: 1 -> 2"]),
@@ -295,6 +312,19 @@ async def test_a_request_outside_a_turn_cannot_be_rebuilt(
 )
 def test_of_a_value_only_what_differs_is_told(before: bytes | None, after: bytes | None, told: list[str]) -> None:
     assert list(told_change(Change("f", before, after))) == told
+
+
+@for_all(st.lists(events, max_size=25), st.booleans())
+def test_whatever_is_recorded_can_be_told_and_is_data(recorded: list[AnyEvent], whole: bool) -> None:
+    now, told = Accounting(initial(ConversationId("c-1"))), list[Account]()
+    for number, event in enumerate(recorded, 1):
+        now, over = account(now, Frame(first=number, time=number, writer="w\x07", agent="a", events=(event,)))
+        told += over
+    narrator = Narrator(whole=whole, prompts=whole)
+    for each in (*told, *unfinished(now)):
+        rows = narrator.rows(each) if isinstance(each, TurnAccount) else narrator.aside(each)
+        assert not any(re.search(r"[\x00-\x08\x0b-\x1f\x7f]", row.label + row.text) for row in rows)
+        assert decode(encode(as_data(each)))["kind"] in ("turn", "aside")
 
 
 def test_a_long_change_is_cut_and_says_where_it_is_whole() -> None:

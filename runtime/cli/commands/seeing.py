@@ -12,7 +12,7 @@ _version = click.IntRange(min=1)
 @command("show", "arf show c-1", "arf show c-1 --turn 2", "arf show c-1 -o jsonl | jq -c '[.turn, .outcome, .usage]'")
 @_conversation
 @click.option("--at", type=_version, metavar="VERSION", help="As far as it was after this event.")
-@click.option("--turn", type=_version, metavar="N", help="This turn alone, with nothing cut.")
+@click.option("--turn", type=_version, metavar="N", help="This turn alone, texts and prompts whole.")
 @click.option("--prompts", is_flag=True, help="Print each prompt whole, where it is first used.")
 def show(options: Options, conversation: str, at: int | None, turn: int | None, *, prompts: bool) -> int:
     """Print what happened in each turn of CONVERSATION, and why.

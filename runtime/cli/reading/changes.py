@@ -1,12 +1,13 @@
 """What became of values, in words: field by field, and within a field only what differs."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
 from ....projections import Change, Move
-from ..console.text import SHOWN, one_line
+from ..console.text import SHOWN, one_line, visible
 
 MOST: Final = 20
 """So many lines are told of one field."""
@@ -16,6 +17,9 @@ NONE: Final = "(none)"
 
 DEEPEST: Final = 20
 """Levels that are looked into; what is nested deeper is told whole."""
+
+
+_PLAIN: Final = re.compile(r"[\w-]+")
 
 
 class _Missing:
@@ -51,15 +55,16 @@ def move_as_data(move: Move) -> dict[str, Any]:
     }
 
 
-def told_change(change: Change) -> Iterator[str]:
-    """Yield what differs in a field, a line each."""
+def told_change(change: Change, *, whole: bool = False) -> Iterator[str]:
+    """Yield what differs in a field, a line each; not all of what is long, unless it is wanted whole."""
     before = _MISSING if change.before is None else plain(change.before)
     after = _MISSING if change.after is None else plain(change.after)
-    for number, (path, one, other) in enumerate(differing(change.field, before, after)):
-        if number == MOST:
-            yield f"{change.field}: … and more; -o json has it whole"
+    for number, (path, one, other) in enumerate(differing(one_line(change.field), before, after)):
+        if number == MOST and not whole:
+            yield f"{one_line(change.field)}: … and more; -o json has it whole"
             return
-        yield one_line(f"{path}: {_told(one, other)}", SHOWN)
+        told = visible(f"{path}: {_told(one, other)}")
+        yield told if whole or len(told) <= SHOWN else f"{told[:SHOWN]}…"
 
 
 def differing(path: str, before: Any, after: Any, depth: int = 0) -> Iterator[tuple[str, Any, Any]]:
@@ -69,16 +74,17 @@ def differing(path: str, before: Any, after: Any, depth: int = 0) -> Iterator[tu
         return
     if depth < DEEPEST and isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
-            yield from differing(f"{path}.{key}", before.get(key, _MISSING), after.get(key, _MISSING), depth + 1)
+            at = f"{path}.{key}" if _PLAIN.fullmatch(key) else f"{path}[{as_json(key)}]"
+            yield from differing(at, before.get(key, _MISSING), after.get(key, _MISSING), depth + 1)
     elif depth < DEEPEST and isinstance(before, list) and isinstance(after, list):
         yield from _in_lists(path, before, after, depth)
-    elif _json(before) != _json(after):
+    elif as_json(before) != as_json(after):
         yield path, before, after
 
 
 def _in_lists(path: str, before: list[Any], after: list[Any], depth: int) -> Iterator[tuple[str, Any, Any]]:
     """Yield where lists differ; what is the same at the end stays the same when something is put in before it."""
-    one, other = [_json(value) for value in before], [_json(value) for value in after]
+    one, other = [as_json(value) for value in before], [as_json(value) for value in after]
     same = 0
     while same < min(len(one), len(other)) and one[-1 - same] == other[-1 - same]:
         same += 1
@@ -91,11 +97,12 @@ def _in_lists(path: str, before: list[Any], after: list[Any], depth: int) -> Ite
 
 def _told(before: Any, after: Any) -> str:
     if before is _MISSING:
-        return f"+ {_json(after)}"
+        return f"+ {as_json(after)}"
     if after is _MISSING:
-        return f"- {_json(before)}"
-    return f"{_json(before)} -> {_json(after)}"
+        return f"- {as_json(before)}"
+    return f"{as_json(before)} -> {as_json(after)}"
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """Return a value as JSON, empty text for what is not there."""
     return "" if value is _MISSING else msgspec.json.encode(value).decode()

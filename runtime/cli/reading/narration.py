@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ....events import Usage
 from ....projections import Aside, Attempt, CallAccount, Move, Round, Taken, TurnAccount
 from ..console.text import SHOWN, one_line, visible
-from .changes import NONE, plain, told_change
+from .changes import NONE, as_json, plain, told_change
 from .summary import NO_REASON, Summaries, called
 from .times import lasting, local
 
@@ -40,7 +40,7 @@ class Narrator:
         told = self._summaries.of(recorded) if aside.move is None else ""
         yield Row(f"@{recorded.version}", f"{recorded.type} {told}".strip(), style)
         if aside.move is not None:
-            yield from _moved((aside.move,))
+            yield from self._moved((aside.move,))
 
     def rows(self, turn: TurnAccount) -> Iterator[Row]:
         """Yield the rows of a turn."""
@@ -49,6 +49,8 @@ class Narrator:
         yield Row("user", self._words(turn.text), "cyan")
         for _, rows in sorted(self._parts(turn), key=lambda part: part[0]):
             yield from rows
+        if turn.ended is None:
+            yield Row("open", f"it has not ended here: {_cost(turn)}", "yellow")
 
     def _parts(self, turn: TurnAccount) -> Iterator[tuple[int, list[Row]]]:
         """Yield the parts of a turn, each with the version where it stands."""
@@ -74,15 +76,13 @@ class Narrator:
             yield turn.replied, [Row("reply", self._words(turn.reply) or "(no words)", "green")]
         if turn.ended is not None:
             yield turn.ended, [_ended(turn)]
-        else:
-            yield turn.began + 1_000_000_000, [Row("open", f"it has not ended here: {_cost(turn)}", "yellow")]
 
     def _asked(self, round_: Round, attempt: Attempt, before: Round | None) -> Iterator[Row]:
         again = attempt is not round_.attempts[0]
         known = again or (before is not None and _given(before) == _given(round_))
         number = f", attempt {attempt.number}" if attempt.number > 1 else ""
         window = f", turns {round_.first_turn} to {round_.last_turn}" if round_.first_turn else ""
-        parameters = "".join(f", {name}={value}" for name, value in round_.parameters.items())
+        parameters = "".join(f", {name}={as_json(value)}" for name, value in round_.parameters.items())
         where = f", step {round_.step}" if round_.step else ""
         what = f"{round_.model or 'the model'}{where}{parameters}{window}{number}"
         same = ", the same again" if again else ", with prompt and tools as before" if known else ""
@@ -128,7 +128,7 @@ class Narrator:
         yield self._outcome(account)
         if account.error:
             yield Row("", self._words(account.error), "red")
-        yield from _moved(account.moves)
+        yield from self._moved(account.moves)
 
     def _outcome(self, account: CallAccount) -> Row:
         if not account.outcome:
@@ -137,6 +137,20 @@ class Narrator:
             return Row("", f"-> {self._words(account.content)}")
         how = "not run" if account.refused else "failed"
         return Row("", f"{how} ({account.outcome}): {self._words(account.content)}", "red")
+
+    def _moved(self, moves: tuple[Move, ...]) -> Iterator[Row]:
+        """Yield what became of the state, and where the journey moved; a field `step` does not say so twice."""
+        steps = {move.step for move in moves if move.step is not None}
+        for move in moves:
+            for change in move.changes:
+                if change.field != "step" or (_text(change.before), _text(change.after)) not in steps:
+                    yield from (Row("state", line, "magenta") for line in told_change(change, whole=self._whole))
+        for move in moves:
+            if move.journey is not None:
+                left = ", as it was left" if move.resumed else ""
+                yield Row("journey", one_line(f"{move.journey[0]} -> {move.journey[1]}{left}"), "magenta")
+            if move.step is not None and move.step[0] != move.step[1]:
+                yield Row("step", one_line(f"{move.step[0] or NONE} -> {move.step[1] or NONE}"), "magenta")
 
     def _words(self, text: str) -> str:
         return self._cut(visible(text))
@@ -147,21 +161,6 @@ class Narrator:
 
 def _given(round_: Round) -> tuple[int | None, int | None]:
     return round_.prompt_at, round_.tools_at
-
-
-def _moved(moves: tuple[Move, ...]) -> Iterator[Row]:
-    """Yield what became of the state and where the journey moved; a field that holds the step is not told twice."""
-    steps = {move.step for move in moves if move.step is not None}
-    for move in moves:
-        for change in move.changes:
-            if change.field != "step" or (_text(change.before), _text(change.after)) not in steps:
-                yield from (Row("state", line, "magenta") for line in told_change(change))
-    for move in moves:
-        if move.journey is not None:
-            left = ", as it was left" if move.resumed else ""
-            yield Row("journey", one_line(f"{move.journey[0]} -> {move.journey[1]}{left}"), "magenta")
-        if move.step is not None and move.step[0] != move.step[1]:
-            yield Row("step", one_line(f"{move.step[0] or NONE} -> {move.step[1] or NONE}"), "magenta")
 
 
 def _text(value: bytes | None) -> str:
@@ -202,6 +201,6 @@ def tokens(usage: Usage) -> list[str]:
     """Return the tokens in words, under the provider's names where it has others than OpenAI's."""
     total, asked, answered = (usage.get(name) for name in ("total_tokens", "prompt_tokens", "completion_tokens"))
     if total is None:
-        return [f"{count} {name.replace('_', ' ')}" for name, count in usage.items()]
+        return [one_line(f"{count} {name.replace('_', ' ')}") for name, count in usage.items()]
     parts = f" ({asked} + {answered})" if asked is not None and answered is not None else ""
     return [f"{total} tokens{parts}"]

@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
+from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
@@ -24,13 +25,12 @@ LABEL: Final = 10
 """Columns of what a row is about."""
 
 
-class Wanted:
-    """Is what of a conversation is to be shown: all, all up to a version, or one turn."""
+class Wanted(Struct, frozen=True):
+    """Is what of a conversation is to be shown: all, all up to a version, or one turn; with prompts whole, or not."""
 
-    def __init__(self, at: int | None = None, turn: int | None = None, *, prompts: bool = False) -> None:
-        self.at = at
-        self.turn = turn
-        self.prompts = prompts
+    at: int | None = None
+    turn: int | None = None
+    prompts: bool = False
 
 
 async def show(options: Options, conversation: str, wanted: Wanted) -> None:
