@@ -3,6 +3,7 @@
 Whoever needs a conversation only to look at it takes a `Reader`, so that looking cannot change anything.
 """
 
+import contextlib
 from bisect import bisect_left
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -121,10 +122,7 @@ class Reader:
         Errors as `conversation`, but what stands before a damage is yielded first.
         """
         id_ = as_id(conversation_id)
-        if at is not None:
-            last = await self._log.last(id_)
-            if last is not None and not 1 <= at <= last.head.version:
-                raise _no_version(id_, last.head.version, at)
+        await self._check_version(id_, at)
         now = Accounting(initial(id_))
         try:
             async for stored in self.frames(id_):
@@ -180,6 +178,13 @@ class Reader:
         if last is None:
             raise not_found(conversation)
         return last
+
+    async def _check_version(self, conversation: ConversationId, at: int | None) -> None:
+        """Raise NotFound for a version that is not there, without reading all that is."""
+        with contextlib.suppress(CorruptLog):  # what stands before the damage can be read
+            last = None if at is None else await self._log.last(conversation)
+            if last is not None and at is not None and not 1 <= at <= last.head.version:
+                raise _no_version(conversation, last.head.version, at)
 
     async def frames(self, conversation_id: str | UUID) -> AsyncGenerator[Stored, None]:
         """Yield the stored frames of a conversation; errors as `events`."""
