@@ -213,7 +213,7 @@ async def test_a_change_of_journey_is_told_and_differs(
         patch=monkeypatch,
     )
 
-    assert (await place.show())[-7:-3] == ["-> Added.", "state sum: + 3", "journey order -> pay", "step name -> ask"]
+    assert (await place.show())[-7:-3] == ["-> Added.", "journey order -> pay", "state sum: + 3", "step name -> ask"]
     there = await place.diff(7, 8)
     assert [line.split(None, 1) for line in there] == [
         ["version", "7 -> 8"],

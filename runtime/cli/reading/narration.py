@@ -142,13 +142,13 @@ class Narrator:
         """Yield what became of the state, and where the journey moved; a field `step` does not say so twice."""
         steps = {move.step for move in moves if move.step is not None}
         for move in moves:
-            for change in move.changes:
-                if change.field != "step" or (_text(change.before), _text(change.after)) not in steps:
-                    yield from (Row("state", line, "magenta") for line in told_change(change, whole=self._whole))
-        for move in moves:
             if move.journey is not None:
                 left = ", as it was left" if move.resumed else ""
                 yield Row("journey", one_line(f"{move.journey[0]} -> {move.journey[1]}{left}"), "magenta")
+            for change in move.changes:
+                held = move.journey is None and change.field == "step"
+                if not held or (_text(change.before), _text(change.after)) not in steps:
+                    yield from (Row("state", line, "magenta") for line in told_change(change, whole=self._whole))
             if move.step is not None and move.step[0] != move.step[1]:
                 yield Row("step", one_line(f"{move.step[0] or NONE} -> {move.step[1] or NONE}"), "magenta")
 
