@@ -30,13 +30,16 @@ class Untouchable:
 
 
 class ReadOnly:
-    """Is a log of which `append` raises."""
+    """Is a log of which whatever writes raises."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
 
     async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
         raise Touched("append")
+
+    async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
+        raise Touched("restore")
 
     def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         return self._log.read(conversation, after)

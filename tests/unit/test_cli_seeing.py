@@ -105,7 +105,7 @@ class Damaged:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
-        self.append, self.last, self.lasts = log.append, log.last, log.lasts
+        self.append, self.restore, self.last, self.lasts = log.append, log.restore, log.last, log.lasts
 
     async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         async for stored in self._log.read(conversation, after):

@@ -101,11 +101,6 @@ def write_piece(text: str) -> None:
         raise ClosedPipe from None
 
 
-def write_bytes(data: bytes) -> None:
-    """Write bytes as they are, and a newline."""
-    _write(data)
-
-
 def write_json(value: Any, form: Form) -> None:
     """Write one value: as a document of its own (`json`), or on one line (`jsonl`)."""
     data = msgspec.json.encode(value)

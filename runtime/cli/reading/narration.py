@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ....events import Usage
-from ....projections import Aside, Attempt, CallAccount, Move, Round, Taken, TurnAccount
+from ....projections import Aside, Attempt, CallAccount, Move, Round, Taken, TurnAccount, called
 from ..console.text import SHOWN, one_line, visible
 from .changes import NONE, as_json, plain, told_change
-from .summary import NO_REASON, Summaries, called
+from .summary import NO_REASON, Summaries
 from .times import lasting, local
 
 

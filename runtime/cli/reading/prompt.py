@@ -20,7 +20,7 @@ async def show_prompt(options: Options, conversation: str, version: int) -> int:
     if found is None:
         output.say(f"the request of version {version} in {conversation!r} cannot be rebuilt: it stands in no turn")
         return 1
-    output.write_bytes(found.input.canonical)
+    output.write_bytes(found.input.canonical + b"\n")
     if found.problem:
         output.say(f"the request at {found.version} in {conversation!r} is not what the model got: {found.problem}")
         return 1
