@@ -1,6 +1,10 @@
-"""Deciding old conversations again, with the code of today."""
+"""Holding old conversations to the code of today: deciding them again, and asking the model again."""
 
+from .again import Leading, NotAsked, asked_today, chosen_now, compared
+from .choice import Choice, Chosen, Difference, Differs, chosen_then
 from .divergence import ASPECTS, TEXT, Aspect, Divergence
+from .points import Point, Points, journey_named
+from .reasked import Asked, Counts, Reasked, Result, counted
 from .recorded import Answered, Recorded, recorded
 from .replay import Replay
 from .report import Replayed, described, tool_changes
@@ -11,13 +15,31 @@ __all__ = [
     "TEXT",
     "Answered",
     "AsRecorded",
+    "Asked",
     "Aspect",
+    "Choice",
+    "Chosen",
+    "Counts",
+    "Difference",
+    "Differs",
     "Divergence",
+    "Leading",
+    "NotAsked",
+    "Point",
+    "Points",
+    "Reasked",
     "Recorded",
     "Replay",
     "Replayed",
+    "Result",
     "Today",
+    "asked_today",
+    "chosen_now",
+    "chosen_then",
+    "compared",
+    "counted",
     "described",
+    "journey_named",
     "recorded",
     "tool_changes",
 ]

@@ -5,7 +5,7 @@ with.  So every question goes to the journey that the conversation is in, and a 
 like any other, whose outcome is that another journey was entered.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any, get_args
 
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ...actors import AskModel, EndTurn, EnterJourney, Mailbox, Open, Policy, RefuseTool, Verdict
 from ...actors.journey import REROUTE, AgentContext, clashes, create_reroute_tool, state_from_fields
+from ...actors.replay import journey_named
 from ...events import InvalidInput, check_token
 from ...projections import Call, Conversation
 from ..models import LLMClient
@@ -27,7 +28,7 @@ IN_CIRCLES = f"Error: {MOST_ENTERED} journeys were entered in this turn already;
 
 
 class Journeys:
-    """Is an agent and what its router leads to; implements `actors.Journey`, and `Today` for a replay.
+    """Is an agent and what its router leads to; implements `actors.Journey`, and `Today` and `Leading` for a replay.
 
     A `client` that is given is used instead of any that the agents have.
 
@@ -123,6 +124,15 @@ class Journeys:
         if journey not in self._routed:
             raise InvalidInput(f"route {tool!r} of {self.agent.key!r} was added while that was at work: start it anew")
         return self._by_name[self._routed[journey].key]
+
+    def leads(self, conversation: Conversation, tool: str) -> Collection[str] | None:
+        """Return the steps that a call of this tool may lead to, or the journey; None where nothing is declared."""
+        on = self.on(conversation)
+        to = self.led_to(on, tool)
+        if to is not None:
+            return (journey_named(to.name),)
+        declared = on.agent.declared_tools.get(tool)
+        return None if declared is None else declared.to
 
     def states(self, conversation: Conversation) -> Iterator[tuple[BoundJourney, Any]]:
         """Yield the journeys that were on in the last turn, with their states; the last one is still on."""

@@ -4,9 +4,8 @@ Tools are not run: what they came to is taken from the log, too.  Where they are
 the replay's own fold, the same idempotency key as then, and changes nothing that is recorded.
 """
 
-import asyncio
 from collections.abc import AsyncIterable, Collection, Iterable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from ...actors.replay import ASPECTS, Aspect, Replay, Replayed
 from ...events import ConversationId, InvalidInput, NotFound, Stored
@@ -14,13 +13,11 @@ from ..agents import JourneyAgent, Journeys
 from ..agents.calling import ToolCaller
 from ..agents.journey_tools import JourneyToolRun
 from ..clock import SystemClock
+from .logs import check_is_of, each
 from .untouchable import Untouchable
 
 Tools: TypeAlias = Literal["log", "run"]
 """Where a tool's outcome comes from: what was recorded, or today's tool, really run."""
-
-PAUSE: Final = 0.05
-"""Seconds after which others on the loop get their turn."""
 
 
 async def replay(
@@ -39,6 +36,7 @@ async def replay(
         InvalidInput: it is another agent's conversation, or `ignore` or `tools` is none of those.
         CorruptLog: what is stored does not fit.
 
+    >>> import asyncio
     >>> from agent_runtime_framework import replay
     >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
     >>> log = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=()).logs["c-1"]
@@ -50,17 +48,13 @@ async def replay(
     journeys = Journeys(agent, client=Untouchable())
     caller = _caller(journeys) if tools == "run" else None
     made: Replay | None = None
-    loop = asyncio.get_running_loop()
-    breath = loop.time()
-    async for stored in _each(log):
+    async for stored in each(log):
         if made is None:
-            made = _begun(stored, journeys)
+            check_is_of(journeys, stored)
+            made = Replay(ConversationId(stored.conversation), journeys)
         while caller is not None and (owed := made.runs_before(stored.frame)) is not None:
             made.ran(await caller[made.now.journey].call(made.now, owed))
         made.advance(stored.frame)
-        if loop.time() - breath > PAUSE:
-            await asyncio.sleep(0)
-            breath = loop.time()
     if made is None:
         raise NotFound("nothing is recorded of this conversation")
     made.finish()
@@ -82,15 +76,6 @@ def _check(ignore: Collection[str], tools: str) -> None:
         raise InvalidInput(f"tools must come from the `log` or be `run`, not {tools!r}")
 
 
-def _begun(first: Stored, journeys: Journeys) -> Replay:
-    agent = first.frame.agent
-    if agent not in ("", journeys.agent.key):
-        raise InvalidInput(
-            f"conversation {first.conversation!r} is of agent {agent!r}, not of {journeys.agent.key!r}: name that one"
-        )
-    return Replay(ConversationId(first.conversation), journeys)
-
-
 def _caller(journeys: Journeys) -> dict[str, ToolCaller]:
     """Return who runs the tools of each journey, without hooks: nobody is to hear of what only seems to happen."""
     run, clock = JourneyToolRun(journeys), SystemClock()
@@ -100,12 +85,3 @@ def _caller(journeys: Journeys) -> dict[str, ToolCaller]:
         )
         for journey in journeys
     }
-
-
-async def _each(log: AsyncIterable[Stored] | Iterable[Stored]) -> AsyncIterable[Stored]:
-    if isinstance(log, AsyncIterable):
-        async for stored in log:
-            yield stored
-        return
-    for stored in log:
-        yield stored

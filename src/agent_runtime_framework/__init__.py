@@ -36,7 +36,9 @@ if TYPE_CHECKING:
         tool,
     )
     from .actors.replay import (
+        Asked,
         Divergence,
+        Reasked,
         Replayed,
     )
     from .events import (
@@ -121,6 +123,7 @@ if TYPE_CHECKING:
         JetStreamStore,
     )
     from .runtime.replay import (
+        reask,
         replay,
     )
     from .runtime.retry import (
@@ -165,7 +168,7 @@ _HOMES = {
         "schemas_to_openai_format",
         "tool",
     ),
-    ".actors.replay": ("Divergence", "Replayed"),
+    ".actors.replay": ("Asked", "Divergence", "Reasked", "Replayed"),
     ".events": (
         "Conflict",
         "CorruptLog",
@@ -237,7 +240,7 @@ _HOMES = {
         "get_llm_client",
     ),
     ".runtime.nats.store": ("JetStreamStore",),
-    ".runtime.replay": ("replay",),
+    ".runtime.replay": ("reask", "replay"),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
     ".runtime.summary": ("Summary",),
@@ -250,6 +253,7 @@ __all__ = [
     "AgentMessage",
     "AgentResult",
     "Aside",
+    "Asked",
     "BaseAgent",
     "BaseJourneyState",
     "BaseJourneyTools",
@@ -297,6 +301,7 @@ __all__ = [
     "PromptManager",
     "PromptTemplate",
     "Queued",
+    "Reasked",
     "Recorded",
     "Recording",
     "Refused",
@@ -331,6 +336,7 @@ __all__ = [
     "is_debug",
     "preference_enricher",
     "read_logs",
+    "reask",
     "replay",
     "schemas_to_openai_format",
     "set_config",

@@ -18,6 +18,7 @@ IGNORE = click.option(
     "arf replay c-1 --agent bot.py:agent",
     "arf replay c-1 c-2 --agent bot:agent --ignore prompt,tools",
     "arf replay c-1 --agent bot:agent --tools run",
+    "arf replay c-1 c-2 --agent bot:agent --model live --calls 50",
 )
 @click.argument("conversations", metavar="CONVERSATION...", nargs=-1, required=True)
 @click.option("--agent", metavar="MODULE:ATTR", required=True, help="The agent as it is today; as for `arf worker`.")
@@ -29,8 +30,22 @@ IGNORE = click.option(
     help="Take what tools came to from the log, or really run them, on a state of the replay's own.",
 )
 @IGNORE
+@click.option(
+    "--model",
+    type=click.Choice(["live"]),
+    help="Ask the model again at each point, which costs what it costs; without it none is ever asked.",
+)
+@click.option("--calls", type=click.IntRange(min=1), help="With --model live: so many calls at most; otherwise 100.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="With --model live: calls at once; otherwise 4.")
 def replay(
-    options: Options, conversations: tuple[str, ...], agent: str, tools: Literal["log", "run"], ignore: str
+    options: Options,
+    conversations: tuple[str, ...],
+    agent: str,
+    tools: Literal["log", "run"],
+    ignore: str,
+    model: str | None,
+    calls: int | None,
+    concurrency: int | None,
 ) -> int:
     """Decide CONVERSATION again with the code of today.
 
@@ -38,10 +53,36 @@ def replay(
 
     What people said and the model answered is taken from the log: no model is asked, and nothing is written. What
     differs in behaviour comes first, what the model is given last. Exits with 1 if anything that counts differs.
+
+    With --model live the model is asked again at each point where it was, with the conversation as it was recorded
+    until then, and where it chooses otherwise is printed: another tool, other arguments, another step. No tool is run.
     """
+    if model is not None:
+        return _reask(options, conversations, agent, tools, ignore, calls, concurrency)
+    if calls is not None or concurrency is not None:
+        raise click.UsageError("--calls and --concurrency are for --model live; without it no model is asked")
     from ..replaying.replaying import show_replays  # noqa: PLC0415
 
     return run(show_replays(options, conversations, agent, tools=tools, ignore=ignore))
+
+
+def _reask(
+    options: Options,
+    conversations: tuple[str, ...],
+    agent: str,
+    tools: str,
+    ignore: str,
+    calls: int | None,
+    concurrency: int | None,
+) -> int:
+    if tools != "log" or ignore:
+        raise click.UsageError("--model live compares what the model chooses: --tools run and --ignore are not for it")
+    from ...replay import BUDGET, CONCURRENCY  # noqa: PLC0415
+    from ..replaying.reasking import show_reasked  # noqa: PLC0415
+
+    budget = BUDGET if calls is None else calls
+    at_once = CONCURRENCY if concurrency is None else concurrency
+    return run(show_reasked(options, conversations, agent, concurrency=at_once, budget=budget))
 
 
 @command("check", "arf check bot.py:agent", "arf check bot:agent --since 7d --ignore prompt")
