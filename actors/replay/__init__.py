@@ -3,7 +3,7 @@
 from .again import Leading, NotAsked, asked_today, chosen_now, compared
 from .choice import Choice, Chosen, Difference, Differs, chosen_then
 from .divergence import ASPECTS, TEXT, Aspect, Divergence
-from .points import Point, Points, journey_named
+from .points import Move, Point, Points, journey_named
 from .reasked import Asked, Counts, Reasked, Result, counted
 from .recorded import Answered, Recorded, recorded
 from .replay import Replay
@@ -24,6 +24,7 @@ __all__ = [
     "Differs",
     "Divergence",
     "Leading",
+    "Move",
     "NotAsked",
     "Point",
     "Points",
