@@ -6,6 +6,7 @@ a worker; each attempt counts against a budget, and what is left out because of 
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
@@ -26,7 +27,7 @@ from ...actors.replay import (
     compared,
 )
 from ...events import ConversationId, InvalidInput, NotFound, Stored
-from ...projections import Conversation
+from ...projections import Conversation, Request
 from ..agents import JourneyAgent, Journeys
 from ..agents.asking import ModelCaller
 from ..clock import SystemClock
@@ -129,6 +130,7 @@ class Reasking:
         self._journeys: dict[int, Journeys] = {}
         self._callers: dict[tuple[int, str], ModelCaller] = {}
         self._conversations: list[_Asking] = []
+        self._turns = asyncio.Lock()
         self._over = False
 
     @property
@@ -187,16 +189,20 @@ class Reasking:
                 yield one, index, point
 
     async def _work(self, todo: Iterator[tuple[_Asking, int, Point]], done: Callable[[], object]) -> None:
-        while not self._over and self.left > 0:
-            following = next(todo, None)
-            if following is None:
-                return
-            one, index, point = following
-            one.asked[index] = await self._asked(one.journeys, point)
+        while True:
+            # one at a time, or as many long conversations would be rendered before others on the loop get their turn
+            async with self._turns:
+                following = None if self._over or self.left <= 0 else next(todo, None)
+                if following is None:
+                    return
+                one, index, point = following
+                request = asked_today(point, one.journeys)
+                self.left -= not isinstance(request, NotAsked)
+                await asyncio.sleep(0)
+            one.asked[index] = await self._asked(one.journeys, point, request)
             done()
-            await asyncio.sleep(0)  # a client need not wait for anything
 
-    async def _asked(self, journeys: Journeys, point: Point) -> Asked:
+    async def _asked(self, journeys: Journeys, point: Point, request: Conversation | NotAsked) -> Asked:
         before = point.before
         then = chosen_then(point)
         asked = Asked(
@@ -209,12 +215,11 @@ class Reasking:
             then=then,
             usage_then=point.usage,
         )
-        request = asked_today(point, journeys)
         if isinstance(request, NotAsked):
             differs = Differs("code", "", str(then), str(request))
             return replace(asked, result="differs", differences=(differs,), error=str(request))
+        unchanged = bool(point.request) and _request(request).hash == point.request
         request, outcome, attempts = await self._outcome(journeys, request)
-        unchanged = bool(point.request) and _hash(request) == point.request
         asked = replace(asked, attempts=attempts, unchanged=unchanged, latency_ms=outcome.latency_ms)
         if isinstance(outcome, RecordModelFailure):
             return replace(asked, error=outcome.error)
@@ -224,20 +229,16 @@ class Reasking:
     async def _outcome(self, journeys: Journeys, asked: Conversation) -> tuple[Conversation, Outcome, int]:
         """Return what the model answers, asked again as a worker would; and the request that it answered."""
         caller = self._caller(journeys, asked)
-        attempts = 0
-        while True:
-            self.left -= 1
-            attempts += 1
-            turn = asked.turn
-            if turn is None or turn.request is None:
-                raise AssertionError("a request that was decided stands in its turn")
-            outcome = await caller.ask(asked, turn.request)
+        for attempts in itertools.count(1):
+            outcome = await caller.ask(asked, _request(asked))
             if isinstance(outcome, RecordAnswer) or outcome.retry_at is None:
                 return asked, outcome, attempts
             if self.left <= 0 or self._over:
                 spent = f"{outcome.error}; not asked again: the budget of {self._budget} calls is spent"
                 return asked, replace(outcome, error=spent), attempts
+            self.left -= 1
             asked = settle(asked, None, outcome).conversation
+        raise AssertionError("it counts for ever")
 
     def _caller(self, journeys: Journeys, asked: Conversation) -> ModelCaller:
         """Return who asks in the journey that is on, without hooks: nobody is to hear of what happens in no turn."""
@@ -261,6 +262,8 @@ def _compared(asked: Asked, point: Point, now: Choice, journeys: Journeys) -> As
     return replace(asked, result="same" if now.text == point.text else "words", now=now)
 
 
-def _hash(asked: Conversation) -> str:
+def _request(asked: Conversation) -> Request:
     request = None if asked.turn is None else asked.turn.request
-    return "" if request is None else request.hash
+    if request is None:
+        raise AssertionError("a request that was decided stands in its turn")
+    return request

@@ -189,26 +189,27 @@ async def test_tokens_are_summed(server: OpenAIServer, agent: OrderAgent) -> Non
 
 
 async def test_two_thousand_points_do_not_hold_the_loop_up() -> None:
-    llm = Unordered(lambda *_: "Hello!")
     reasking = Reasking(concurrency=32, budget=2_000)
-    longest, done = 0.0, asyncio.Event()
+    for number in range(20):
+        await reasking.read(log(100, f"c-{number}"), order_agent(Unordered(lambda *_: at_once())))
+    in_a_row = longest = asked = 0
+
+    def at_once() -> str:
+        nonlocal in_a_row, longest, asked
+        asked, in_a_row = asked + 1, in_a_row + 1
+        longest = max(longest, in_a_row)
+        return "Hello!"
 
     async def others() -> None:
-        nonlocal longest
-        before = time.monotonic()
-        while not done.is_set():
+        nonlocal in_a_row
+        while True:
             await asyncio.sleep(0)
-            now = time.monotonic()
-            longest, before = max(longest, now - before), now
+            in_a_row = 0
 
     watching = asyncio.create_task(others())
-    for number in range(20):
-        await reasking.read(log(100, f"c-{number}"), order_agent(llm))
-    longest = 0.0
     await reasking.ask()
-    done.set()
-    await watching
+    watching.cancel()
 
-    assert sum(len(one.points) for one in reasking.found) == len(llm.asked) == 2_000
+    assert sum(len(one.points) for one in reasking.found) == asked == 2_000
     assert not any(one.differs for one in reasking.found)
-    assert longest < 0.5
+    assert longest <= 2  # however fast the model is, others get their turn after each
