@@ -13,6 +13,10 @@ Result: TypeAlias = Literal["same", "words", "differs", "failed"]
 """What a point came to: the same choice in the same words, or in other words, another choice, or no answer at all."""
 
 
+SHOWN = 500
+"""So many characters of what was said or chosen are told."""
+
+
 class Asked(Struct, frozen=True, kw_only=True):
     """Is one point at which the model was asked again.
 
@@ -166,5 +170,6 @@ def _told(one: Asked) -> str:
 
 
 def _field(name: str, text: str) -> list[str]:
-    beginning, *rest = text.splitlines() or [""]
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    beginning, *rest = shown.splitlines() or [""]
     return [f"    {name:<4}  {beginning}", *(f"          {line}" for line in rest)]

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from .choice import MISSING, unequal
 from .divergence import ASPECTS, TEXT, Aspect, Divergence
 
 SHOWN = 20
@@ -166,23 +167,12 @@ def _unnamed(tool: dict[str, Any]) -> dict[str, Any]:
 
 def _changes(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     for key in sorted(then.keys() | now.keys()):
-        one, other = then.get(key), now.get(key)
-        if one != other:
-            yield from _nested(key, one, other)
-
-
-def _nested(path: str, then: Any, now: Any) -> Iterator[str]:
-    """Yield where two values differ, as deep as both are objects."""
-    if isinstance(then, dict) and isinstance(now, dict):
-        for key in sorted(then.keys() | now.keys()):
-            if then.get(key) != now.get(key):
-                yield from _nested(f"{path}.{key}", then.get(key), now.get(key))
-    else:
-        yield f"{path}: {_json(then)} -> {_json(now)}"
+        for path, one, other in unequal(key, then.get(key), now.get(key)):
+            yield f"{path}: {_json(one)} -> {_json(other)}"
 
 
 def _json(value: Any) -> str:
-    return "none" if value is None else msgspec.json.encode(value).decode()
+    return "none" if value in (None, MISSING) else msgspec.json.encode(value).decode()
 
 
 def _count(number: int, what: str) -> str:

@@ -96,6 +96,21 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
     assert (exported[0], imported[:2]) == (0, (0, f"c-1: {len(log[1].splitlines())} events imported\n"))
 
 
+async def test_the_model_is_asked_again_and_its_other_choice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    async with server_process(tmp_path, [*SCRIPT, "Who are you?", "Good-bye, Ada!"]) as models:
+        env = environment(OPENAI_BASE_URL=models.url)
+        async with arf(*typed("worker greeter.py:agent"), cwd=tmp_path, env=env) as worker:
+            await worker.line_with("ready")
+            await output_of(*typed('send greeter c-1 "I am Ada"'), cwd=tmp_path, env=env)
+        words = (*typed("replay c-1 --agent greeter.py:agent --model live"), "--concurrency", "1")
+        code, told, said = await output_of(*words, cwd=tmp_path, env=env)
+
+    assert (code, said) == (1, ""), told
+    assert told.startswith("c-1: 2 points: 1 the same, 1 other tool, 1 other step\n")
+    assert "step: done -> stays in name" in told
+
+
 async def test_the_program_prints_the_reply_and_the_state(tmp_path: Path) -> None:
     (tmp_path / "greeter.py").write_text(GREETER)
     (tmp_path / "program.py").write_text(PROGRAM)

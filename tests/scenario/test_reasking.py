@@ -1,11 +1,22 @@
 """Asking the model again at each point of a recorded conversation: what is asked, and where the choices differ."""
 
+import asyncio
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from agent_runtime_framework import Asked, InvalidInput, JourneyAgent, JourneyConfig, NoReply, NotFound, reask, tool
+from agent_runtime_framework import (
+    Asked,
+    ExecutorHooks,
+    InvalidInput,
+    JourneyAgent,
+    JourneyConfig,
+    NoReply,
+    NotFound,
+    reask,
+    tool,
+)
 from agent_runtime_framework.events import ModelError, Stored
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.substrate import in_memory
@@ -321,6 +332,38 @@ async def test_without_a_model_nothing_is_asked_and_it_is_said_once(monkeypatch:
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(InvalidInput, match="OPENAI_API_KEY"):
         await reask(await ordered(), order_agent(None), retry=NO_WAITING)
+
+
+async def test_nobody_s_hooks_hear_of_what_happens_in_no_turn() -> None:
+    heard: list[Any] = []
+
+    class Hooks(ExecutorHooks):
+        async def on_llm_call(self, messages: Any, tools: Any) -> None:
+            heard.append(messages)
+
+    agent = order_agent(Unordered(lambda *_: "Hello!"))
+    agent.hooks = Hooks()
+    assert (await reask(await ordered(), agent)).total == 5
+    assert heard == []
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), asyncio.CancelledError(), StopIteration(), ValueError("no")])
+async def test_whatever_a_client_raises_fails_its_point_alone(raised: BaseException) -> None:
+    def rule(messages: list[dict[str, Any]], tools: Any) -> Any:
+        return raised if messages[-1]["content"] == "Tea, please" else "Hello!"
+
+    again = await reask(await ordered(), order_agent(Unordered(rule)), retry=NO_WAITING)
+
+    assert [one.turn for one in again.points if one.result == "failed"] == [2]
+    assert len(again.points) == 5
+
+
+async def test_calls_that_make_no_sense_are_told() -> None:
+    nonsense = {"role": "assistant", "tool_calls": [3, {"function": {"name": 7}}]}
+    one = await at(nonsense)
+
+    assert str(one.now).count("(no name)()") == 2
+    assert kinds(one) == ["tool", "step"]
 
 
 async def test_a_report_tells_what_was_said_and_chosen() -> None:
