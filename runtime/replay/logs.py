@@ -22,17 +22,17 @@ async def each(log: AsyncIterable[Stored] | Iterable[Stored]) -> AsyncIterator[S
             breath = loop.time()
 
 
-def check_is_of(journeys: Journeys, first: Stored) -> None:
-    """Check that a conversation with this first frame is the agent's.
+def check_is_of(journeys: Journeys, stored: Stored) -> None:
+    """Check that a conversation with this frame is the agent's, or nobody's yet.
 
     Raises:
         InvalidInput: it is another's.
 
     """
-    agent = first.frame.agent
+    agent = stored.frame.agent
     if agent not in ("", journeys.agent.key):
         raise InvalidInput(
-            f"conversation {first.conversation!r} is of agent {agent!r}, not of {journeys.agent.key!r}: name that one"
+            f"conversation {stored.conversation!r} is of agent {agent!r}, not of {journeys.agent.key!r}: name that one"
         )
 
 

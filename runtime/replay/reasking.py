@@ -148,9 +148,9 @@ class Reasking:
         journeys = self._journeys.setdefault(id(agent), Journeys(agent, client=self._client))
         points: Points | None = None
         async for stored in each(log):
-            if points is None:
+            points = Points(ConversationId(stored.conversation)) if points is None else points
+            if not points.now.agent:
                 check_is_of(journeys, stored)
-                points = Points(ConversationId(stored.conversation))
             points.advance(stored.frame)
         if points is None:
             raise NotFound("nothing is recorded of this conversation")

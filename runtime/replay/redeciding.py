@@ -49,9 +49,9 @@ async def replay(
     caller = _caller(journeys) if tools == "run" else None
     made: Replay | None = None
     async for stored in each(log):
-        if made is None:
+        made = Replay(ConversationId(stored.conversation), journeys) if made is None else made
+        if not made.then.agent:
             check_is_of(journeys, stored)
-            made = Replay(ConversationId(stored.conversation), journeys)
         while caller is not None and (owed := made.runs_before(stored.frame)) is not None:
             made.ran(await caller[made.now.journey].call(made.now, owed))
         made.advance(stored.frame)
