@@ -62,6 +62,17 @@ def test_what_differs_is_told_and_is_exit_code_1(place: Path, changed: Path) -> 
     assert {one["aspect"] for one in found["divergences"]} >= {"tools", "call", "step", "state"}
 
 
+def test_a_log_file_is_replayed_where_nothing_else_is(place: Path, tmp_path: Path) -> None:
+    assert run(f"export c-1 c-2 -o {tmp_path}/both.jsonl", place).returncode == 0
+
+    done = run(f"replay both.jsonl --agent {place}/bot.py:Bot", tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "2 conversations: 2 the same, 0 diverge\n")
+    assert [line.partition(": ")[0] for line in done.stdout.splitlines()] == ["c-1", "c-2"]
+    assert [path.name for path in tmp_path.iterdir()] == ["both.jsonl"]
+    assert error(f"replay ./c-9.jsonl --agent {place}/bot.py:Bot", tmp_path) == (3, "there is no file c-9.jsonl")
+
+
 def test_check_says_what_would_be_stranded(place: Path, changed: Path) -> None:
     done = run("check bot.py:Bot", place)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "1 open conversation: 1 same\n")

@@ -17,7 +17,7 @@ IGNORE = click.option(
     "replay",
     "arf replay c-1 --agent bot.py:agent",
     "arf replay c-1 c-2 --agent bot:agent --ignore prompt,tools",
-    "arf replay c-1 --agent bot:agent --tools run",
+    "arf replay logs/c-1.jsonl --agent bot:agent --tools run",
     "arf replay c-1 c-2 --agent bot:agent --model live --calls 50",
 )
 @click.argument("conversations", metavar="CONVERSATION...", nargs=-1, required=True)
@@ -49,7 +49,7 @@ def replay(
 ) -> int:
     """Decide CONVERSATION again with the code of today.
 
-    Where that does something else than was done is printed.
+    Where that does something else than was done is printed. CONVERSATION may also be a log file of `arf export`.
 
     What people said and the model answered is taken from the log: no model is asked, and nothing is written. What
     differs in behaviour comes first, what the model is given last. Exits with 1 if anything that counts differs.

@@ -13,9 +13,9 @@ from ...loading import load_agents
 from ...replay import Reasking
 from ..console import output
 from ..console.options import Options
-from ..console.place import reading
 from ..reading.progress import progress
 from .replaying import agent_of
+from .sources import sources
 
 _COLUMNS: Final = {
     "same": "same",
@@ -34,11 +34,9 @@ async def show_reasked(
     """Write where the model chooses otherwise to stdout, and return 1 if it does anywhere, or gave no answer."""
     agents = {one.key: one for one in load_agents([agent])}
     reasking = Reasking(concurrency=concurrency, budget=budget)
-    async with progress("reading events") as read, reading(options) as client:
-        for conversation in dict.fromkeys(conversations):
-            last = await client.last(conversation)
-            one = agent_of(last.frame.agent, agents, conversation)
-            await reasking.read(read.of(client.frames(conversation)), one)
+    async with progress("reading events") as read, sources(options, conversations) as each:
+        async for source in each:
+            await reasking.read(read.of(source.frames), agent_of(source.agent, agents, source.conversation))
     total = reasking.total
     try:
         async with progress("asking the model", total=min(total, budget)) as asked:

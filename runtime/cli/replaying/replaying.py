@@ -13,20 +13,20 @@ from ...replay import Tools
 from ...replay import replay as replayed
 from ..console import output
 from ..console.options import Options
-from ..console.place import reading
 from ..reading.progress import progress
+from .sources import sources
 
 
 async def show_replays(options: Options, conversations: Sequence[str], agent: str, *, tools: Tools, ignore: str) -> int:
     """Write what differs to stdout, and return 1 if anything that counts does."""
     agents = {one.key: one for one in load_agents([agent])}
     ignored = aspects(ignore)
-    diverged, found = 0, list[dict[str, Any]]()
-    async with progress("replaying events") as read, reading(options) as client:
-        for conversation in conversations:
-            last = await client.last(conversation)
-            one = agent_of(last.frame.agent, agents, conversation)
-            result = await replayed(read.of(client.frames(conversation)), one, ignore=ignored, tools=tools)
+    number, diverged, found = 0, 0, list[dict[str, Any]]()
+    async with progress("replaying events") as read, sources(options, conversations) as each:
+        async for source in each:
+            one = agent_of(source.agent, agents, source.conversation)
+            result = await replayed(read.of(source.frames), one, ignore=ignored, tools=tools)
+            number += 1
             diverged += result.first is not None
             if options.output == "text":
                 output.write_text(str(result))
@@ -36,8 +36,8 @@ async def show_replays(options: Options, conversations: Sequence[str], agent: st
                 found.append(as_data(result))
     if options.output == "json":
         output.write_json(found, "json")
-    if len(conversations) > 1:
-        output.say(f"{len(conversations)} conversations: {len(conversations) - diverged} the same, {diverged} diverge")
+    if number > 1:
+        output.say(f"{number} conversations: {number - diverged} the same, {diverged} diverge")
     return int(diverged > 0)
 
 
