@@ -60,6 +60,7 @@ from .commands import (
     RunTool,
     SayToAgent,
 )
+from .edits import edited
 from .sizes import REASON_LIMIT, cut, json_size, size_of
 from .tool_decisions import closed, in_doubt, raw, tool_outcome, verdict
 
@@ -225,6 +226,7 @@ def _refusal(id_: str, reason: str) -> CommandRefused:
 def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[KnownEvent, ...]:
     if turn.waiting:
         return ()
+    command = edited(conversation, command)
     last = turn.number
     first = _first_of(conversation, last, command.history_turns)
     messages = render(command.prompt, conversation.transcript.window(first, last))

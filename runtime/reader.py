@@ -3,13 +3,14 @@
 Whoever needs a conversation only to look at it takes a `Reader`, so that looking cannot change anything.
 """
 
+import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from ..events import START, EventLog, Frame, NotFound, Stored, not_found
+from ..events import START, ConversationId, CorruptLog, EventLog, Frame, NotFound, Stored, Unreadable, not_found
 from ..projections import Conversation, Recorded, fold, initial, state_of, timeline
 from .checking import as_id
 from .follower import Follower
@@ -90,6 +91,28 @@ class Reader:
         """Yield every conversation of the namespace, in no order."""
         async for stored in self._log.lasts():
             yield summary_of(stored)
+
+    async def forks(self, conversation_id: str | UUID) -> tuple[ConversationId, ...]:
+        """Return which conversations were forked from this one, in the order of their names.
+
+        These are the ones that cannot be read without its log; a fork of one of them is that one's.
+
+        Raises:
+            Unavailable: the server did not answer.
+
+        """
+        parent = as_id(conversation_id)
+        found = [last.conversation async for last in self._log.lasts() if await self._parent_of(last) == parent]
+        return tuple(sorted(found))
+
+    async def _parent_of(self, last: Stored | Unreadable) -> str:
+        if isinstance(last, Stored):
+            return last.frame.parent
+        with contextlib.suppress(CorruptLog):  # what is damaged at its end was forked from somewhere all the same
+            async for stored in self._log.read(last.conversation):
+                if not stored.inherited:
+                    return stored.frame.parent
+        return ""
 
     async def frames(self, conversation_id: str | UUID) -> AsyncGenerator[Stored, None]:
         """Yield the stored frames of a conversation; errors as `events`."""
