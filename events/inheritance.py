@@ -4,10 +4,14 @@ A fork's log begins at the cut: its first frame is the one after the parent's fr
 hash, and its first event names all three, parent, version and hash.  A parent may be a fork itself.
 
 A cut lies in the parent's own log, never in what that one inherits.  So from a fork to its ancestors the cuts come ever
-earlier: a lineage that leads in a circle does not fit, and generations need no limit.  They cost one read each.
+earlier: a lineage that leads in a circle does not fit, and generations need no limit.  They cost two reads each.
+
+What an ancestor has was stored before the fork was.  All the same a server that answers reads may know of the fork and
+not yet of that, where each log has its own servers; so it is waited for a moment before it is said to be missing.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from .codec import decode_frame, frame_hash
@@ -30,36 +34,77 @@ def lineage_of(frame: Frame) -> Lineage | None:
     return event.lineage if isinstance(event, ConversationStarted) else None
 
 
-async def inherited(source: Source, first: Stored, after: Head) -> AsyncIterator[Stored]:
-    """Yield what a conversation has from its ancestors after the head `after`; `first` is the first frame of its own.
+class Ancestry:
+    """Reads what conversations have from their ancestors; it looks again after each of the seconds in `waits`."""
 
-    Raises:
-        CorruptLog: an ancestor is not there, or does not have the frame at which it was cut.
+    def __init__(self, source: Source, waits: Sequence[float]) -> None:
+        self._source = source
+        self._waits = waits
 
-    """
-    head = after
-    for lineage in reversed(await _generations(source, first, after)):
-        async for stored in _up_to_the_cut(source, first.conversation, lineage):
-            if stored.head.version > after.version:
-                check_continues(stored, head)
-                head = stored.head
-                yield stored
+    async def before(self, first: Stored, after: Head) -> AsyncIterator[Stored]:
+        """Yield what stands after the head `after`, and before a conversation's own first frame.
 
+        Raises:
+            CorruptLog: an ancestor is not there, or does not have the frame after which it was cut.
 
-async def _generations(source: Source, first: Stored, after: Head) -> list[Lineage]:
-    """Return the cuts on the way to the first ancestor, the latest first, as far as something stands after `after`."""
-    cuts: list[Lineage] = []
-    lineage = _checked(first)
-    while lineage is not None and lineage.version > after.version:
-        cuts.append(lineage)
-        parent = await _first(source, lineage, first.conversation)
-        if parent.frame.first > lineage.version:
-            raise CorruptLog(
-                f"{first.conversation!r} descends from {lineage.parent!r} at version {lineage.version}, whose own log "
-                f"begins at {parent.frame.first}: its lineage leads nowhere"
-            )
-        lineage = _checked(parent)
-    return cuts
+        """
+        head = after
+        for lineage in reversed(await self._generations(first, after)):
+            async for stored in self._up_to_the_cut(first.conversation, lineage):
+                if stored.head.version > after.version:
+                    check_continues(stored, head)
+                    head = stored.head
+                    yield stored
+
+    async def _generations(self, first: Stored, after: Head) -> list[Lineage]:
+        """Return the cuts on the way to the first ancestor, the latest first, as far as they are after `after`."""
+        cuts: list[Lineage] = []
+        lineage = _checked(first)
+        while lineage is not None and lineage.version > after.version:
+            cuts.append(lineage)
+            parent = await self._first_of(lineage, first.conversation)
+            if parent.frame.first > lineage.version:
+                raise CorruptLog(
+                    f"{first.conversation!r} descends from {lineage.parent!r} at version {lineage.version}, whose own "
+                    f"log begins at {parent.frame.first}: its lineage leads nowhere"
+                )
+            lineage = _checked(parent)
+        return cuts
+
+    async def _first_of(self, lineage: Lineage, child: str) -> Stored:
+        """Return the first frame of a parent's own log."""
+        async for stored in self._read(ConversationId(lineage.parent)):
+            return stored
+        raise CorruptLog(
+            f"{child!r} descends from {lineage.parent!r} at version {lineage.version}, and there is no conversation "
+            f"{lineage.parent!r}: without it nothing before that version can be read"
+        )
+
+    async def _up_to_the_cut(self, child: ConversationId, lineage: Lineage) -> AsyncIterator[Stored]:
+        """Yield the frames of an ancestor's own log up to the cut, as the child's."""
+        cut, ended = (lineage.version, lineage.frame), 0
+        async for found in self._read(ConversationId(lineage.parent)):
+            ended = found.head.version
+            if ended >= lineage.version and (ended, found.head.hash) != cut:
+                break
+            yield Stored(child, found.frame, Head(ended, 0, found.head.hash), found.data)
+            if ended == lineage.version:
+                return
+        raise CorruptLog(
+            f"{child!r} descends from {lineage.parent!r} at version {lineage.version}, where no frame of "
+            f"{lineage.parent!r} with the hash {lineage.frame[:12] or 'none'} ends (one ends at {ended}): "
+            "one of the two logs was changed"
+        )
+
+    async def _read(self, conversation: ConversationId) -> AsyncIterator[Stored]:
+        """Yield a log's own frames, and look several times whether there are more."""
+        last = 0
+        for wait in (0.0, *self._waits):
+            if wait:
+                await asyncio.sleep(wait)
+            async for position, data in self._source.get(conversation, last):
+                last = position
+                yield stored_at(conversation, position, data)
 
 
 def _checked(first: Stored) -> Lineage | None:
@@ -74,34 +119,6 @@ def _checked(first: Stored) -> Lineage | None:
     if not TOKEN.fullmatch(lineage.parent):
         raise CorruptLog(f"{first.conversation!r} names a parent that cannot be one: {lineage.parent[:80]!r}")
     return lineage
-
-
-async def _first(source: Source, lineage: Lineage, child: str) -> Stored:
-    """Return the first frame of a parent's own log."""
-    parent = ConversationId(lineage.parent)
-    async for position, data in source.get(parent, 0):
-        return stored_at(parent, position, data)
-    raise CorruptLog(
-        f"{child!r} descends from {parent!r} at version {lineage.version}, and there is no conversation {parent!r}: "
-        "without it nothing before that version can be read"
-    )
-
-
-async def _up_to_the_cut(source: Source, child: ConversationId, lineage: Lineage) -> AsyncIterator[Stored]:
-    """Yield the frames of an ancestor's own log up to the cut, as the child's."""
-    parent, ended = ConversationId(lineage.parent), 0
-    async for position, data in source.get(parent, 0):
-        found = stored_at(parent, position, data)
-        ended = found.head.version
-        if ended >= lineage.version and (ended, found.head.hash) != (lineage.version, lineage.frame):
-            break
-        yield Stored(child, found.frame, Head(ended, 0, found.head.hash), data)
-        if ended == lineage.version:
-            return
-    raise CorruptLog(
-        f"{child!r} descends from {parent!r} at version {lineage.version}, where no frame of {parent!r} with the hash "
-        f"{lineage.frame[:12] or 'none'} ends (one ends at {ended}): one of the two logs was changed"
-    )
 
 
 def check_continues(stored: Stored, head: Head) -> None:

@@ -35,7 +35,7 @@ from .checking import checked
 from .clock import SystemClock, new_id
 from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
-from .forking import Fork, cut_off, edits_of, find_cut, taken
+from .forking import Forked, cut_off, edits_of, find_cut, taken
 from .late import late
 from .leases import unanswered
 from .memory import MemoryStore
@@ -269,7 +269,7 @@ class Client(Reader):
         *,
         model: str | None = None,
         prompt: str | None = None,
-    ) -> Fork:
+    ) -> Forked:
         """Begin a conversation that goes on from what another was after version `at`, or is now.
 
         That one stays as it is, and so does what the fork has from it, whatever is said in either later.

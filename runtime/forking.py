@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from msgspec import Struct
 
 from ..events import (
+    START,
     TEXT_LIMIT,
     Conflict,
     ConversationId,
@@ -37,7 +38,7 @@ MODEL_LIMIT = 200
 """So many characters the name of a model may have."""
 
 
-class Fork(Struct, frozen=True, kw_only=True):
+class Forked(Struct, frozen=True, kw_only=True):
     """Is a conversation that was forked.
 
     Attributes:
@@ -123,24 +124,34 @@ async def find_cut(log: EventLog, conversation: ConversationId, at: int | None) 
         raise not_found(conversation)
     if last.frame.status == "erased":
         raise Refused(f"{conversation!r} was erased: there is nothing to fork")
-    if at is not None and not 1 <= at <= last.head.version:
-        raise NotFound(f"conversation {conversation!r} has versions 1 to {last.head.version}, not {at}")
-    wanted = last.head.version if at is None else at
-    now, before, inside = initial(conversation), "", 0
+    if at is not None and at < 1:
+        raise _no_version(conversation, last.head.version, at)
+    now, head, before, turn = initial(conversation), START, "", 0
     frames = log.read(conversation)
     async for stored in frames:
         now = fold(now, [stored.frame])
-        if now.version >= wanted and not inside:
-            inside = stored.frame.turn
-        if not _cuttable(now):
+        if at is None or now.version < at:
+            before = _described(now) if _cuttable(now) else before
+            head = stored.head
             continue
-        here = f"{now.version} (after turn {now.turns})"
-        if now.version > wanted:
-            raise _no_cut(conversation, wanted, inside, before, here)
-        if now.version == wanted:
+        turn = turn or stored.frame.turn
+        if _cuttable(now):
+            if now.version > at:
+                raise _no_cut(conversation, at, turn, before, _described(now))
             return Cut(_known(now), stored.head, await _holder(stored, frames))
-        before = here
-    raise _no_cut(conversation, wanted, inside, before, "")
+    if at is None and _cuttable(now):
+        return Cut(_known(now), head, conversation)
+    if at is not None and now.version < at:
+        raise _no_version(conversation, now.version, at)
+    raise _no_cut(conversation, at or now.version, turn or now.turns, before, "")
+
+
+def _described(cut: Conversation) -> str:
+    return f"{cut.version} (after turn {cut.turns})"
+
+
+def _no_version(conversation: str, last: int, at: int) -> NotFound:
+    return NotFound(f"conversation {conversation!r} has versions 1 to {last}, not {at}")
 
 
 def _cuttable(now: Conversation) -> bool:
@@ -157,7 +168,8 @@ def _known(now: Conversation) -> Conversation:
 def _no_cut(conversation: str, at: int, turn: int, before: str, after: str) -> Refused:
     nearest = " and ".join(cut for cut in (before, after) if cut)
     cuts = f"the nearest cut{'s are' if before and after else ' is'} {nearest}" if nearest else "there is no cut yet"
-    return Refused(f"{conversation!r} cannot be cut at version {at}, which is inside turn {turn}: {cuts}")
+    where = f"inside turn {turn}" if turn else "before its first turn"
+    return Refused(f"{conversation!r} cannot be cut at version {at}, which is {where}: {cuts}")
 
 
 async def _holder(cut: Stored, later: AsyncIterator[Stored]) -> ConversationId:
@@ -173,7 +185,7 @@ async def _holder(cut: Stored, later: AsyncIterator[Stored]) -> ConversationId:
 
 async def cut_off(
     log: EventLog, cut: Cut, as_id: ConversationId, edits: Edits | None, *, time: int, writer: WriterId
-) -> Fork:
+) -> Forked:
     """Begin a conversation at a cut.
 
     Raises:
@@ -206,7 +218,7 @@ async def cut_off(
         await log.append(as_id, frame, head)
     except Conflict as error:
         raise taken(as_id) from error
-    return Fork(
+    return Forked(
         conversation=as_id, agent=now.agent, parent=cut.parent, version=head.version, turn=now.turns, step=now.step
     )
 

@@ -6,6 +6,9 @@ from ...events import FrameLog
 from .names import Names
 from .records import JetStreamRecords
 
+BEHIND = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds for which a server that answers reads may be behind with one log and not with another; in all 1.55."""
+
 
 class JetStreamLog(FrameLog):
     """Keeps conversations in the event streams of a namespace.
@@ -15,4 +18,4 @@ class JetStreamLog(FrameLog):
     """
 
     def __init__(self, names: Names, *, appends: Client, reads: Client) -> None:
-        super().__init__(JetStreamRecords(names, appends=appends, reads=reads))
+        super().__init__(JetStreamRecords(names, appends=appends, reads=reads), waits=BEHIND)

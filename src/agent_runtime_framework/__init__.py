@@ -90,6 +90,9 @@ if TYPE_CHECKING:
     from .runtime.deadletters import (
         DeadLetter,
     )
+    from .runtime.forking import (
+        Forked,
+    )
     from .runtime.memory import (
         ConversationStore,
         InMemoryStore,
@@ -200,6 +203,7 @@ _HOMES = {
     ),
     ".runtime.credentials": ("Credentials",),
     ".runtime.deadletters": ("DeadLetter",),
+    ".runtime.forking": ("Forked",),
     ".runtime.memory": (
         "ConversationStore",
         "InMemoryStore",
@@ -248,6 +252,7 @@ __all__ = [
     "Executor",
     "ExecutorConfig",
     "ExecutorHooks",
+    "Forked",
     "FrameworkConfig",
     "FrameworkError",
     "InMemoryStore",

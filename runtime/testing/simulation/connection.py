@@ -22,6 +22,9 @@ T = TypeVar("T")
 TIMEOUT = 1.0
 """Seconds after which a request that nobody answers is given up."""
 
+BEHIND = (0.1, 0.3, 0.7)
+"""Seconds in which a server that is behind has caught up."""
+
 SLOW_ANSWERS = 0.3
 """How many answers are not there as soon as the server has acted."""
 
@@ -35,7 +38,7 @@ class Connection:
         self.reads = reads
         self._away = 0.0
         self.substrate = Substrate(
-            FrameLog(_Records(self)),
+            FrameLog(_Records(self), waits=BEHIND),
             _Bus(self),
             _Leases(self, writer),
             _Members(self),
