@@ -3,8 +3,9 @@
 pytest has the fixtures `nats_server`, a `NatsServer`, and `agent_runtime`, an `AgentsAtWork`, wherever this package is
 installed.  `OnboardingAgent` is the agent of `arf demo`, to try things with.
 
-`simulate` runs an agent through a script of `Say`, `Cancel`, `Read`, `Publish` and `Spoil` under virtual time, while
-workers crash, connections break and models fail as a seed has it, and checks after each step what must always hold.
+`simulate` runs an agent through a script of `Say`, `Cancel`, `Fork`, `Read`, `Publish` and `Spoil` under virtual time,
+while workers crash, connections break and models fail as a seed has it, and checks after each step what must always
+hold.
 """
 
 from .runtime.demo import OnboardingAgent
@@ -14,6 +15,7 @@ from .runtime.testing.simulation import (
     Block,
     Cancel,
     Crash,
+    Fork,
     Inconclusive,
     Join,
     Leave,
@@ -35,6 +37,7 @@ __all__ = [
     "Block",
     "Cancel",
     "Crash",
+    "Fork",
     "Inconclusive",
     "Join",
     "Leave",

@@ -266,3 +266,31 @@ async def test_a_follower_hears_the_whole_of_a_fork(log: FrameLog) -> None:
     assert found == (await read(log, FORK))[:6]
     assert await anext(followed) == more
     await followed.aclose()  # type: ignore[attr-defined]
+
+
+class Behind(MemoryRecords):
+    """Are records of which a server answers the next reads of one log without what came last."""
+
+    reads = 0
+
+    async def get(self, conversation: ConversationId, after: int) -> AsyncIterator[tuple[int, bytes]]:
+        every = [one async for one in super().get(conversation, after)]
+        if conversation == CHAT and self.reads > 0:
+            self.reads -= 1
+            every = every[:-1]
+        for one in every:
+            yield one
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_what_a_server_does_not_know_yet_of_a_parent_is_looked_for_again(count: int) -> None:
+    records = Behind()
+    log = FrameLog(records, waits=(0.001, 0.001))
+    written = await write(log, CHAT, count)
+    own = await fork(log, written[-1], FORK)
+
+    records.reads = 2
+    assert await read(log, FORK) == [*as_of(FORK, *written), own]
+    records.reads = 9
+    with pytest.raises(CorruptLog, match="descends from 'c-1'"):
+        await read(log, FORK)
