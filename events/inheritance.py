@@ -7,12 +7,11 @@ A cut lies in the parent's own log, never in what that one inherits.  So from a 
 earlier: a lineage that leads in a circle does not fit, and generations need no limit.  They cost two reads each.
 
 What an ancestor has was stored before the fork was.  All the same a server that answers reads may know of the fork and
-not yet of that, where each log has its own servers; so it is waited for a moment before it is said to be missing.
+not yet of that, where each log has its own servers; so it is looked for again before it is said to be missing.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol, TypeAlias
 
 from .codec import decode_frame, frame_hash
 from .errors import CorruptLog
@@ -28,6 +27,15 @@ class Source(Protocol):
         """Yield position and bytes of what stands after position `after`, in order."""
 
 
+LookAgain: TypeAlias = Callable[[int], Awaitable[bool]]
+"""Says, when some time has passed, whether to look again after so many looks."""
+
+
+async def once(_looks: int) -> bool:
+    """Look once: what is stored is known at once."""
+    return False
+
+
 def lineage_of(frame: Frame) -> Lineage | None:
     """Return what the first frame of a log says of its parent, None where that log has the conversation's beginning."""
     event = frame.events[0] if frame.events and frame.first > 1 else None
@@ -35,11 +43,11 @@ def lineage_of(frame: Frame) -> Lineage | None:
 
 
 class Ancestry:
-    """Reads what conversations have from their ancestors; it looks again after each of the seconds in `waits`."""
+    """Reads what conversations have from their ancestors; what an ancestor lacks is looked for as often as is said."""
 
-    def __init__(self, source: Source, waits: Sequence[float]) -> None:
+    def __init__(self, source: Source, again: LookAgain) -> None:
         self._source = source
-        self._waits = waits
+        self._again = again
 
     async def before(self, first: Stored, after: Head) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`, and before a conversation's own first frame.
@@ -97,11 +105,10 @@ class Ancestry:
         )
 
     async def _read(self, conversation: ConversationId) -> AsyncIterator[Stored]:
-        """Yield a log's own frames, and look several times whether there are more."""
-        last = 0
-        for wait in (0.0, *self._waits):
-            if wait:
-                await asyncio.sleep(wait)
+        """Yield a log's own frames, and look again whether there are more, for whoever goes on asking."""
+        last = looks = 0
+        while looks == 0 or await self._again(looks):
+            looks += 1
             async for position, data in self._source.get(conversation, last):
                 last = position
                 yield stored_at(conversation, position, data)

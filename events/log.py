@@ -17,7 +17,7 @@ from .codec import decode_frame, encode_frame, frame_hash
 from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
-from .inheritance import Ancestry, check_continues, stored_at
+from .inheritance import Ancestry, LookAgain, check_continues, once, stored_at
 from .limits import FRAME_LIMIT
 from .vocabulary import UnknownEvent
 
@@ -89,8 +89,8 @@ class EventLog(Protocol):
 class FrameLog:
     """Is the event log over any records.
 
-    Where these may answer a read with less than is stored, `waits` has the seconds after which a fork's ancestor is
-    looked at again that lacks what the fork has from it.
+    Where these may answer a read with less than is stored, `again` says how often a fork's ancestor is looked at that
+    lacks what the fork has from it.
 
     >>> import asyncio
     >>> from agent_runtime_framework.events import AgentSpoke, ConversationId, Frame, MemoryLog, START
@@ -101,9 +101,9 @@ class FrameLog:
     1
     """
 
-    def __init__(self, records: Records, *, limit: int | None = FRAME_LIMIT, waits: Sequence[float] = ()) -> None:
+    def __init__(self, records: Records, *, limit: int | None = FRAME_LIMIT, again: LookAgain = once) -> None:
         self._records = records
-        self._ancestry = Ancestry(records, waits)
+        self._ancestry = Ancestry(records, again)
         self._limit = limit
 
     async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:

@@ -113,12 +113,14 @@ async def find_cut(log: EventLog, conversation: ConversationId, at: int | None) 
     """Return the cut at version `at`, or at the head.
 
     Raises:
+        InvalidInput: the version is no number.
         NotFound: there is no such conversation, or no such version of it.
         Refused: it was erased, or it cannot be cut there; the message names the nearest cuts.
         NewerRelease: something before the cut is not known to this release.
         CorruptLog: what is stored does not fit.
 
     """
+    _check_version(at)
     last = await log.last(conversation)
     if last is None:
         raise not_found(conversation)
@@ -144,6 +146,11 @@ async def find_cut(log: EventLog, conversation: ConversationId, at: int | None) 
     if at is not None and now.version < at:
         raise _no_version(conversation, now.version, at)
     raise _no_cut(conversation, at or now.version, turn or now.turns, before, "")
+
+
+def _check_version(at: object) -> None:
+    if at is not None and (isinstance(at, bool) or not isinstance(at, int)):
+        raise InvalidInput(f"the version must be a number, not {at!r:.80}")
 
 
 def _described(cut: Conversation) -> str:
@@ -177,9 +184,9 @@ async def _holder(cut: Stored, later: AsyncIterator[Stored]) -> ConversationId:
     if not cut.inherited:
         return cut.conversation
     async for stored in later:
-        event = stored.frame.events[0]
-        if isinstance(event, ConversationStarted) and event.lineage is not None:
-            return ConversationId(event.lineage.parent)
+        for event in stored.frame.events:
+            if isinstance(event, ConversationStarted) and event.lineage is not None:
+                return ConversationId(event.lineage.parent)
     raise AssertionError("a log that has what it inherits begins with its lineage")
 
 

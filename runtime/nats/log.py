@@ -3,6 +3,7 @@
 from nats.aio.client import Client
 
 from ...events import FrameLog
+from ..looking import after_each
 from .names import Names
 from .records import JetStreamRecords
 
@@ -18,4 +19,4 @@ class JetStreamLog(FrameLog):
     """
 
     def __init__(self, names: Names, *, appends: Client, reads: Client) -> None:
-        super().__init__(JetStreamRecords(names, appends=appends, reads=reads), waits=BEHIND)
+        super().__init__(JetStreamRecords(names, appends=appends, reads=reads), again=after_each(BEHIND))

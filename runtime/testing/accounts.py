@@ -8,13 +8,13 @@ import msgspec
 from ...events import (
     START,
     ConversationId,
-    ConversationStarted,
     CorruptLog,
     Frame,
     Head,
     Stored,
     decode_frame,
     frame_hash,
+    lineage_of,
 )
 from ...projections import (
     AssistantMessage,
@@ -316,8 +316,7 @@ def _cut(first: bytes) -> tuple[int, str]:
 
 def inherited_by(first: Stored, logs: Mapping[ConversationId, Sequence[Stored]]) -> list[Stored]:
     """Return the frames that a fork has from its parent, of which `logs` has all; `first` is the first of its own."""
-    event = first.frame.events[0]
-    lineage = event.lineage if isinstance(event, ConversationStarted) and first.frame.first > 1 else None
+    lineage = lineage_of(first.frame)
     if lineage is None:
         return []
     parents = logs.get(ConversationId(lineage.parent), ())

@@ -20,6 +20,7 @@ from agent_runtime_framework.events import (
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.follower import Follower
 from agent_runtime_framework.runtime.live import MemoryLive
+from agent_runtime_framework.runtime.looking import after_each
 from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.records import JetStreamRecords
 from agent_runtime_framework.runtime.nats.topology import ensure
@@ -285,7 +286,7 @@ class Behind(MemoryRecords):
 @pytest.mark.parametrize("count", [1, 3])
 async def test_what_a_server_does_not_know_yet_of_a_parent_is_looked_for_again(count: int) -> None:
     records = Behind()
-    log = FrameLog(records, waits=(0.001, 0.001))
+    log = FrameLog(records, again=after_each((0.001, 0.001)))
     written = await write(log, CHAT, count)
     own = await fork(log, written[-1], FORK)
 

@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agent_runtime_framework import InvalidInput, ModelError, TooLarge
-from agent_runtime_framework.events import TEXT_LIMIT, ConversationStarted, Edits, ModelRequested
-from agent_runtime_framework.projections import fingerprint
+from agent_runtime_framework.actors import AskModel
+from agent_runtime_framework.actors.edits import edited
+from agent_runtime_framework.events import TEXT_LIMIT, ConversationId, ConversationStarted, Edits, ModelRequested
+from agent_runtime_framework.projections import Conversation, fingerprint
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import order_agent, recorded, working
@@ -75,3 +78,15 @@ async def test_a_prompt_that_cannot_be_kept_is_refused_at_the_door(prompt: Any, 
     async with working(order_agent(ScriptedLLM())) as rt:
         with pytest.raises(error, match="the prompt"):
             await rt.fork("c-1", prompt=prompt)
+
+
+def test_a_prompt_counts_in_the_step_of_the_journey_that_was_on_at_the_cut() -> None:
+    edits = (Edits(model="m-1"), Edits(prompt="Rhyme.", journey="order", step="name"), Edits(model="m-2"))
+    here = Conversation(ConversationId("c-1"), journey="order", step="name", edits=edits)
+    asked = AskModel(prompt="Ask.", model="m-0", parameters={"temperature": 0})
+
+    assert edited(here, asked) == AskModel(prompt="Rhyme.", model="m-2", parameters={"temperature": 0, "model": "m-2"})
+    for elsewhere in (replace(here, step="order"), replace(here, journey="desk")):
+        assert edited(elsewhere, asked).prompt == "Ask."
+    assert edited(replace(here, edits=()), asked) == asked
+    assert edited(replace(here, edits=(Edits(prompt="", journey="order", step="name"),)), asked).prompt == ""

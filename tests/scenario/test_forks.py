@@ -268,6 +268,9 @@ async def test_what_cannot_be_forked_is_said_to_be_so(substrate: Substrate) -> N
         with pytest.raises(NewerRelease, match=r"'c-2' holds events of a newer release \(mood.guessed\)"):
             await rt.fork("c-2")
         assert (await rt.fork("c-2", at=cut)).version == cut
+        for version in ("9", 9.0, True):
+            with pytest.raises(InvalidInput, match="the version must be a number, not"):
+                await rt.fork("c-2", at=version)  # type: ignore[arg-type]
         for wrong in ("no id", "", "c" * 200):
             with pytest.raises(InvalidInput, match="conversation id"):
                 await rt.fork("c-2", as_id=wrong)

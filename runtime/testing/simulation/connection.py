@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ....events import AckLost, AgentKey, ConversationId, FrameLog, Unavailable, WriterId
 from ...bus import Consumption, Deliver, Delivery
 from ...leases import Lease
+from ...looking import after_each
 from ...members import Member
 from ...substrate import Substrate, stores_in_memory
 from .loop import Process
@@ -38,7 +39,7 @@ class Connection:
         self.reads = reads
         self._away = 0.0
         self.substrate = Substrate(
-            FrameLog(_Records(self), waits=BEHIND),
+            FrameLog(_Records(self), again=after_each(BEHIND)),
             _Bus(self),
             _Leases(self, writer),
             _Members(self),
