@@ -162,7 +162,7 @@ def _no_version(conversation: str, last: int, at: int) -> NotFound:
 
 
 def _cuttable(now: Conversation) -> bool:
-    return bool(now.agent) and now.turn is None and now.spoken is None
+    return bool(now.agent) and now.turn is None and now.spoken is None and not now.erased
 
 
 def _known(now: Conversation) -> Conversation:

@@ -41,6 +41,7 @@ PUBLIC = [
     "Executor",
     "ExecutorConfig",
     "ExecutorHooks",
+    "Forked",
     "FrameworkConfig",
     "FrameworkError",
     "InMemoryStore",

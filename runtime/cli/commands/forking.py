@@ -33,10 +33,11 @@ def fork(
     say: str | None,
     timeout: float,
 ) -> int:
-    """Begin a conversation that goes on from what CONVERSATION was, and print its id.
+    """Go on from CONVERSATION in a new one, and print its id.
 
-    Both go on, and neither hears of the other. A conversation is cut between two turns; where VERSION is inside one,
-    the nearest cuts are named. With --say a worker must be running for the agent; the reply is printed after the id.
+    The new one has its state, its step and what was said, up to now or to VERSION. Both go on, and neither hears of the
+    other. A conversation is cut between two turns; where VERSION is inside one, the nearest cuts are named. With --say
+    a worker must be running for the agent; the reply is printed after the id.
     """
     if prompt == say == "-":
         raise click.UsageError("only one text can be on stdin: give the prompt or what is said", None)
