@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
 from agent_runtime_framework.events import (
     START,
@@ -17,13 +18,15 @@ from agent_runtime_framework.events import (
     Stored,
     encode_frame,
 )
-from agent_runtime_framework.runtime.clock import new_id
+from agent_runtime_framework.runtime.clock import SystemClock, new_id
 from agent_runtime_framework.runtime.follower import Follower
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.looking import after_each
 from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.records import JetStreamRecords
 from agent_runtime_framework.runtime.nats.topology import ensure
+from agent_runtime_framework.runtime.reader import Reader
+from agent_runtime_framework.runtime.substrate import in_memory
 from support.chains import CHAT, frame_after, put_raw, read, write
 from support.faults import FaultyRecords
 from support.forks import as_of, cut_at, first_of_fork, fork
@@ -295,3 +298,15 @@ async def test_what_a_server_does_not_know_yet_of_a_parent_is_looked_for_again(c
     records.reads = 9
     with pytest.raises(CorruptLog, match="descends from 'c-1'"):
         await read(log, FORK)
+
+
+async def test_what_hangs_on_a_log_is_known_also_where_its_end_is_damaged(records: Records, log: FrameLog) -> None:
+    written, own = await forked(log)
+    await put_raw(records, b"garbage", own[-1].head.position, FORK)
+    await fork(log, written[4], ConversationId("f-2"))
+    await write(log, ConversationId("c-9"), 1)
+    await put_raw(records, b"garbage", 0, ConversationId("c-10"))
+    reader = Reader(replace(in_memory(SystemClock()), log=log))
+
+    assert await reader.forks(CHAT) == ("f-1", "f-2")
+    assert await reader.forks(FORK) == ()
