@@ -59,6 +59,7 @@ from .commands import (
     RunTool,
     SayToAgent,
 )
+from .edits import edited
 from .sizes import REASON_LIMIT, cut, json_size, size_of
 from .tool_decisions import closed, in_doubt, raw, tool_outcome, verdict
 
@@ -224,6 +225,7 @@ def _refusal(id_: str, reason: str) -> CommandRefused:
 def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[KnownEvent, ...]:
     if turn.waiting:
         return ()
+    command = edited(conversation, command)
     last = turn.number
     request = Request(
         version=conversation.version + 1,

@@ -17,6 +17,7 @@ from .errors import (
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
+from .inheritance import LookAgain, lineage_of
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, not_found
 from .memory import MemoryLog, MemoryRecords
@@ -26,6 +27,7 @@ from .vocabulary import (
     CommandRefused,
     ConversationErased,
     ConversationStarted,
+    Edits,
     Effect,
     Event,
     JourneyEntered,
@@ -68,6 +70,7 @@ __all__ = [
     "ConversationId",
     "ConversationStarted",
     "CorruptLog",
+    "Edits",
     "Effect",
     "Event",
     "EventLog",
@@ -80,6 +83,7 @@ __all__ = [
     "JourneyEntered",
     "KnownEvent",
     "Lineage",
+    "LookAgain",
     "MemoryLog",
     "MemoryRecords",
     "MessageId",
@@ -123,5 +127,6 @@ __all__ = [
     "encode_event",
     "encode_frame",
     "frame_hash",
+    "lineage_of",
     "not_found",
 ]

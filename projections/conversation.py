@@ -19,6 +19,7 @@ from ..events import (
     ConversationErased,
     ConversationId,
     ConversationStarted,
+    Edits,
     Frame,
     JourneyEntered,
     Lineage,
@@ -73,6 +74,8 @@ class Conversation(Struct, frozen=True):
     Attributes:
         agent: the front agent, for ever; empty while nothing is recorded.
         journey: the journey that is on; at first the front agent's.
+        lineage: where it was cut from its parent, or None if it is no fork.
+        edits: what it and the forks that it descends from do otherwise than their parents; the last says the most.
         state: the journey's state, each top-level field as JSON bytes.
         left: the journeys that were left, by name.
         transcript: what was said, turn by turn.
@@ -80,7 +83,8 @@ class Conversation(Struct, frozen=True):
         turns: how many turns have begun.
         spoken: the last thing the user said that no turn has taken up, or None.
         reply: version and words of the last `agent.spoke` of the turn in progress.
-        handled: command ids that had their effect, each with the turn that it began, 0 for one that began none.
+        handled: command ids that had their effect, each with the turn that it began, 0 for one that began none; in a
+            fork those of its own, since ids count in their conversation.
         ended: how the last turn ended, or None.
         poisoned: message ids of turns that came to too many lives, each with how many.
         prompts, tools: the texts that stand in the log.
@@ -94,6 +98,7 @@ class Conversation(Struct, frozen=True):
     journey: str = ""
     journey_hash: str = ""
     lineage: Lineage | None = None
+    edits: tuple[Edits, ...] = ()
     state: Mapping[str, bytes] = {}
     step: str = ""
     left: Map[str, Left] = Map()
@@ -171,6 +176,9 @@ def evolve(conversation: Conversation, event: AnyEvent) -> Conversation:
 
 
 def _started(now: Conversation, event: ConversationStarted) -> Conversation:
+    if event.lineage is not None and now.agent:
+        edits = now.edits if event.edits is None else (*now.edits, event.edits)
+        return replace(now, lineage=event.lineage, edits=edits, handled=Map(), poisoned=Map())
     history = tuple(EarlierMessage(message) for message in event.history)
     return replace(
         now,

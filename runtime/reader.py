@@ -22,6 +22,7 @@ from ..events import (
     ModelRequested,
     NotFound,
     Stored,
+    Unreadable,
     not_found,
 )
 from ..projections import (
@@ -185,6 +186,28 @@ class Reader:
             last = None if at is None else await self._log.last(conversation)
             if last is not None and at is not None and not 1 <= at <= last.head.version:
                 raise _no_version(conversation, last.head.version, at)
+
+    async def forks(self, conversation_id: str | UUID) -> tuple[ConversationId, ...]:
+        """Return which conversations were forked from this one, in the order of their names.
+
+        These are the ones that cannot be read without its log; a fork of one of them is that one's.
+
+        Raises:
+            Unavailable: the server did not answer.
+
+        """
+        parent = as_id(conversation_id)
+        found = [last.conversation async for last in self._log.lasts() if await self._parent_of(last) == parent]
+        return tuple(sorted(found))
+
+    async def _parent_of(self, last: Stored | Unreadable) -> str:
+        if isinstance(last, Stored):
+            return last.frame.parent
+        with contextlib.suppress(CorruptLog):  # what is damaged at its end was forked from somewhere all the same
+            async for stored in self._log.read(last.conversation):
+                if not stored.inherited:
+                    return stored.frame.parent
+        return ""
 
     async def frames(self, conversation_id: str | UUID) -> AsyncGenerator[Stored, None]:
         """Yield the stored frames of a conversation; errors as `events`."""

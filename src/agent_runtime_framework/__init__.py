@@ -98,6 +98,9 @@ if TYPE_CHECKING:
     from .runtime.deadletters import (
         DeadLetter,
     )
+    from .runtime.forking import (
+        Forked,
+    )
     from .runtime.logfiles import (
         Recording,
         read_logs,
@@ -223,6 +226,7 @@ _HOMES = {
         "read_logs",
         "write_logs",
     ),
+    ".runtime.forking": ("Forked",),
     ".runtime.memory": (
         "ConversationStore",
         "InMemoryStore",
@@ -275,6 +279,7 @@ __all__ = [
     "Executor",
     "ExecutorConfig",
     "ExecutorHooks",
+    "Forked",
     "FrameworkConfig",
     "FrameworkError",
     "InMemoryStore",

@@ -6,6 +6,9 @@ installed.  `OnboardingAgent` is the agent of `arf demo`, to try things with.
 `simulate` runs an agent through a script of `Say`, `Cancel`, `Read`, `Publish` and `Spoil` under virtual time, while
 workers crash, connections break and models fail as a seed has it, and checks after each step what must always hold.
 `assert_replays` makes tests of old conversations.
+`simulate` runs an agent through a script of `Say`, `Cancel`, `Fork`, `Read`, `Publish` and `Spoil` under virtual time,
+while workers crash, connections break and models fail as a seed has it, and checks after each step what must always
+hold.
 """
 
 from .runtime.demo import OnboardingAgent
@@ -16,6 +19,7 @@ from .runtime.testing.simulation import (
     Block,
     Cancel,
     Crash,
+    Fork,
     Inconclusive,
     Join,
     Leave,
@@ -37,6 +41,7 @@ __all__ = [
     "Block",
     "Cancel",
     "Crash",
+    "Fork",
     "Inconclusive",
     "Join",
     "Leave",

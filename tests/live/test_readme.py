@@ -66,7 +66,7 @@ async def test_an_agent_of_ones_own_is_made_and_talked_to(tmp_path: Path) -> Non
 
 async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path) -> None:
     (tmp_path / "greeter.py").write_text(GREETER)
-    async with server_process(tmp_path, SCRIPT) as models:
+    async with server_process(tmp_path, [*SCRIPT, "A greeter."]) as models:
         env = environment(OPENAI_BASE_URL=models.url)
         async with arf(*typed("worker greeter.py:agent"), cwd=tmp_path, env=env) as worker:
             await worker.line_with("ready")
@@ -82,6 +82,9 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
             listed = await output_of(*typed("list"), cwd=tmp_path, env=env)
             exported = await output_of(*typed("export c-1 -o c-1.jsonl"), cwd=tmp_path, env=env)
             imported = await output_of(*typed("import c-1.jsonl --namespace copy"), cwd=tmp_path, env=env)
+            forked = await output_of(*typed('fork c-1 --as c-3 --say "and who are you?"'), cwd=tmp_path, env=env)
+            edited = '--at 13 --model another-model --prompt "Greet in rhyme."'
+            again = await output_of(*typed(f"fork c-1 {edited}"), cwd=tmp_path, env=env)
 
     assert sent[:2] == (0, "Good-bye, Ada!\n")
     assert (log[0], "turn.completed" in log[1]) == (0, True)
@@ -94,6 +97,8 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
     assert (doctor[0], "durability" in doctor[1]) == (0, True), doctor[1]
     assert (listed[0], "greeter" in listed[1]) == (0, True)
     assert (exported[0], imported[:2]) == (0, (0, f"c-1: {len(log[1].splitlines())} events imported\n"))
+    assert forked == (0, "c-3\nA greeter.\n", "")
+    assert (again[0], again[1].startswith("fork-")) == (0, True), again
 
 
 async def test_the_model_is_asked_again_and_its_other_choice_is_told(tmp_path: Path) -> None:

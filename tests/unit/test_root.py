@@ -44,6 +44,7 @@ PUBLIC = [
     "Executor",
     "ExecutorConfig",
     "ExecutorHooks",
+    "Forked",
     "FrameworkConfig",
     "FrameworkError",
     "InMemoryStore",

@@ -30,7 +30,7 @@ from ..console.options import Options
 from ..console.place import reading
 from ..console.text import SHOWN, one_line, visible
 from .progress import progress
-from .summary import NO_REASON
+from .summary import NO_REASON, edited
 from .times import iso, local
 
 
@@ -55,6 +55,8 @@ def as_data(now: Conversation) -> dict[str, Any]:
         "step": now.step,
         "status": now.status,
         "turns": now.turns,
+        "lineage": None if now.lineage is None else msgspec.to_builtins(now.lineage),
+        "edits": msgspec.to_builtins(now.edits),
         "ended": None if now.ended is None else msgspec.to_builtins(now.ended),
         "owed": owed_as_data(outstanding(now)),
         "state": state_of(now),
@@ -127,6 +129,9 @@ def _table(now: Conversation) -> Table:
         ("step", now.step),
         ("owed", owing(outstanding(now))),
     ]
+    if now.lineage is not None:
+        lines.insert(2, ("forked", f"from {now.lineage.parent} at version {now.lineage.version}"))
+        lines[3:3] = [("", words) for edits in now.edits for words in edited(edits)]
     if now.left:
         left = ", ".join(f"{name} at {left.step}" if left.step else name for name, left in sorted(now.left.items()))
         lines.insert(2, ("left", left))

@@ -15,6 +15,7 @@ from ....events import (
     CommandRefused,
     ConversationErased,
     ConversationStarted,
+    Edits,
     JourneyEntered,
     ModelAnswered,
     ModelFailed,
@@ -116,10 +117,19 @@ def _name(call: Call | None) -> str:
 def _started(event: ConversationStarted) -> str:
     parts = [f"agent {event.agent}", f"step {event.step}" if event.step else ""]
     if event.lineage is not None:
-        parts.append(f"forked from {event.lineage.parent}@{event.lineage.version}")
+        parts.append(f"forked from {event.lineage.parent} at version {event.lineage.version}")
+    if event.edits is not None:
+        parts += edited(event.edits)
     if event.history:
         parts.append(f"{len(event.history)} earlier messages")
     return ", ".join(part for part in parts if part)
+
+
+def edited(edits: Edits) -> list[str]:
+    """Return what a fork does otherwise than its parent, in words."""
+    model = [f"answered by {edits.model}"] if edits.model else []
+    where = f" in step {edits.step}" if edits.step else ""
+    return model if edits.prompt is None else [*model, f"with another prompt{where}: {edits.prompt}"]
 
 
 def _model(event: _Model) -> str:
