@@ -272,6 +272,7 @@ class ConversationActor(AsyncioActor):
             status=conversation.status,
             command=getattr(command, "id", ""),
             prev=self._head.hash,
+            parent="" if conversation.lineage is None else conversation.lineage.parent,
             events=settled.events,
         )
 

@@ -37,9 +37,8 @@ from ..projections import (
     Turn,
     UserMessage,
     evolve,
-    fingerprint,
     outstanding,
-    render,
+    request_hash,
 )
 from .commands import (
     AskModel,
@@ -61,6 +60,7 @@ from .commands import (
     RunTool,
     SayToAgent,
 )
+from .edits import edited
 from .revision import revised
 from .sizes import REASON_LIMIT, cut, json_size, size_of
 from .tool_decisions import closed, in_doubt, raw, tool_outcome, verdict
@@ -229,10 +229,20 @@ def _refusal(id_: str, reason: str) -> CommandRefused:
 def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[KnownEvent, ...]:
     if turn.waiting:
         return ()
+    command = edited(conversation, command)
     last = turn.number
-    first = _first_of(conversation, last, command.history_turns)
-    messages = render(command.prompt, conversation.transcript.window(first, last))
-    tools = msgspec.json.decode(command.tools) if command.tools else None
+    request = Request(
+        version=conversation.version + 1,
+        attempt=1,
+        model=command.model,
+        parameters=command.parameters,
+        prompt=command.prompt,
+        tools=command.tools,
+        effects=command.effects,
+        first_turn=_first_of(conversation, last, command.history_turns),
+        last_turn=last,
+        hash="",
+    )
     prompt_at = conversation.prompts.where.get(command.prompt)
     tools_at = conversation.tools.where.get(command.tools)
     event = ModelRequested(
@@ -241,13 +251,13 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
         parameters=command.parameters,
         prompt=command.prompt if command.prompt and prompt_at is None else None,
         prompt_at=prompt_at,
-        tools=tuple(tools) if tools and tools_at is None else (),
+        tools=tuple(msgspec.json.decode(command.tools)) if command.tools and tools_at is None else (),
         tools_at=tools_at,
         effects=command.effects,
-        first_turn=first,
+        first_turn=request.first_turn,
         last_turn=last,
         renderer=RENDERER,
-        request=fingerprint(messages, tools, {"model": command.model, **command.parameters}),
+        request=request_hash(conversation.transcript, request),
     )
     return (event,)
 
@@ -265,7 +275,7 @@ def _first_of(conversation: Conversation, last: int, history_turns: int | None) 
 def _ask_again(
     conversation: Conversation, request: Request, cause: int, attempt: int, not_before: int | None
 ) -> ModelRequested:
-    """Return the same request once more: same texts, same window."""
+    """Return the same request once more: same texts, same window, rendered as this release does."""
     return ModelRequested(
         cause=cause,
         attempt=attempt,
@@ -277,7 +287,7 @@ def _ask_again(
         first_turn=request.first_turn,
         last_turn=request.last_turn,
         renderer=RENDERER,
-        request=request.hash,
+        request=request_hash(conversation.transcript, request),
         not_before=not_before,
     )
 

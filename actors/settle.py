@@ -113,7 +113,7 @@ def settle(conversation: Conversation, journey: Journey | None, *commands: Comma
                 for event in decided:
                     conversation = evolve(conversation, event)
                 events.extend(decided)
-                following = _needed(conversation, journey) if decided and journey is not None else None
+                following = needed(conversation, journey) if decided and journey is not None else None
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001  author code may raise anything, and nothing here waits
@@ -137,7 +137,7 @@ def _instead(conversation: Conversation, command: Command, error: str) -> FailTu
     return RefuseCommand(id=command.id, reason=error) if isinstance(command, SayToAgent) else None
 
 
-def _needed(conversation: Conversation, journey: Journey) -> Command | Pinned | None:
+def needed(conversation: Conversation, journey: Journey) -> Command | Pinned | None:
     """Return what the journey says of the conversation as it is now, None if nothing needs to be known."""
     turn = conversation.turn
     if turn is None or turn.waiting or (turn.answer is not None and turn.answer.running is not None):
@@ -150,11 +150,12 @@ def _needed(conversation: Conversation, journey: Journey) -> Command | Pinned | 
         return journey.ask_model(conversation)
     call = answer.next_call
     if call is not None:
-        return _verdict(conversation, turn, call, journey)
+        return verdict_of(conversation, turn, call, journey)
     return _end_of(turn, answer, journey.policy(conversation)) or journey.ask_model(conversation)
 
 
-def _verdict(conversation: Conversation, turn: Turn, call: Call, journey: Journey) -> Verdict:
+def verdict_of(conversation: Conversation, turn: Turn, call: Call, journey: Journey) -> Verdict:
+    """Return whether a call of the answer may run: one that was offered, has arguments, and fits the journey."""
     if journey.policy(conversation).offered_only and call.name and call.name not in turn.offered:
         return RefuseTool(kind="not_offered", content=NOT_AVAILABLE.format(name=call.name))
     if call.problem is not None:

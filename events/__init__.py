@@ -18,8 +18,9 @@ from .errors import (
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
+from .inheritance import LookAgain, lineage_of
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
-from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, not_found
+from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, not_found
 from .memory import MemoryLog, MemoryRecords
 from .vocabulary import (
     AgentSpoke,
@@ -27,6 +28,7 @@ from .vocabulary import (
     CommandRefused,
     ConversationErased,
     ConversationStarted,
+    Edits,
     Effect,
     Event,
     JourneyEntered,
@@ -70,6 +72,7 @@ __all__ = [
     "ConversationId",
     "ConversationStarted",
     "CorruptLog",
+    "Edits",
     "Effect",
     "Event",
     "EventLog",
@@ -83,6 +86,7 @@ __all__ = [
     "JourneyRevised",
     "KnownEvent",
     "Lineage",
+    "LookAgain",
     "MemoryLog",
     "MemoryRecords",
     "MessageId",
@@ -121,10 +125,12 @@ __all__ = [
     "add_usage",
     "call_id",
     "check_token",
+    "continues",
     "decode_event",
     "decode_frame",
     "encode_event",
     "encode_frame",
     "frame_hash",
+    "lineage_of",
     "not_found",
 ]

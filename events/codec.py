@@ -54,9 +54,19 @@ def encode_frame(frame: Frame, *, limit: int | None = FRAME_LIMIT) -> bytes:
         data = _encoder.encode(structs.replace(frame, events=events))
     except UnicodeEncodeError as error:
         raise InvalidInput(f"a text of the frame at version {frame.first} is not valid Unicode: {error}") from error
+    check_size(frame, data, limit)
+    return data
+
+
+def check_size(frame: Frame, data: bytes, limit: int | None) -> None:
+    """Check a frame's bytes against the limit.
+
+    Raises:
+        TooLarge: they are over it.
+
+    """
     if limit is not None and len(data) > limit:
         raise TooLarge(f"the frame at version {frame.first} has {len(data)} bytes, at most {limit} are taken")
-    return data
 
 
 def decode_frame(data: bytes, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Frame:

@@ -2,6 +2,8 @@
 
 Frames of a conversation form a chain: `first` continues the count of events where the frame before ended, and `prev` is
 the SHA-256 of that frame's stored bytes.  `Head` is the place where the next frame goes.
+
+The chain of a fork begins in another log: its first frame continues the frame of its parent at which it was cut.
 """
 
 from collections.abc import Iterator
@@ -20,7 +22,8 @@ class Head(Struct, frozen=True):
 
     Attributes:
         version: the last event's version; 0 if there is none.
-        position: the log's own number of the last frame, opaque to all but the log; 0 if there is none.
+        position: the log's own number of the last frame, opaque to all but the log; 0 if there is none, and for a
+            frame that a fork has from its parent: nothing stands in the fork's own log there.
         hash: SHA-256, in hex, of the last frame's stored bytes; empty if there is none.
 
     """
@@ -44,6 +47,7 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
         agent, turn, step, status: the conversation as it is after this frame.
         command: the id of the command that this frame answers; empty for what follows from an effect.
         prev: SHA-256 of the stored bytes of the frame before; empty for the first.
+        parent: for a fork, the conversation that it was cut from.
         events: at least one.
 
     """
@@ -57,6 +61,7 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: Status = "idle"
     command: str = ""
     prev: str = ""
+    parent: str = ""
     events: tuple[AnyEvent, ...] = ()
 
     @property
@@ -85,3 +90,8 @@ class Stored(Struct, frozen=True):
     frame: Frame
     head: Head
     data: bytes
+
+    @property
+    def inherited(self) -> bool:
+        """Whether the frame stands in the log of another conversation, from which this one was forked after it."""
+        return self.head.position == 0

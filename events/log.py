@@ -3,6 +3,9 @@
 A log is made of dumb `Records`, which store bytes at an expected position, and of this module, which knows what they
 mean: the chain of versions and hashes, and what to do when an acknowledgement is lost.  A backend writes only records.
 
+A fork's own log begins at the cut.  Whoever reads it gets what it has from its ancestors first, out of their logs
+(`events.inheritance`), and need not know where a frame stands.
+
 An append is encoded once.  Its bytes' hash is its id for every retry, so that after a conflict or a lost
 acknowledgement the tail of the log says whether the append was mine.
 """
@@ -10,10 +13,11 @@ acknowledgement the tail of the log says whether the append was mine.
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from .codec import decode_frame, encode_frame, frame_hash
+from .codec import check_size, decode_frame, encode_frame, frame_hash
 from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
+from .inheritance import Ancestry, LookAgain, check_continues, once, stored_at
 from .limits import FRAME_LIMIT
 from .vocabulary import UnknownEvent
 
@@ -64,11 +68,23 @@ class EventLog(Protocol):
 
         """
 
+    async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
+        """Store these very bytes, a frame that another log gave, right after `expected`.
+
+        Raises:
+            CorruptLog: the bytes are no frame, or not the one that continues `expected`; nothing was stored.
+            Conflict, TooLarge, Unavailable: as `append`.
+
+        """
+
     def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`, in order, checked against it and each other.
 
+        Of a fork that is first what it has from its ancestors.
+
         Raises:
-            CorruptLog: bytes that are no frame, a gap in the versions, a hash that is not the one before.
+            CorruptLog: bytes that are no frame, a gap in the versions, a hash that is not the one before; a fork whose
+                parent is not there, or does not have the frame that it was cut after.
 
         """
 
@@ -82,6 +98,9 @@ class EventLog(Protocol):
 class FrameLog:
     """Is the event log over any records.
 
+    Where these may answer a read with less than is stored, `again` says how often a fork's ancestor is looked at that
+    lacks what the fork has from it.
+
     >>> import asyncio
     >>> from agent_runtime_framework.events import AgentSpoke, ConversationId, Frame, MemoryLog, START
     >>> async def main() -> int:
@@ -91,22 +110,35 @@ class FrameLog:
     1
     """
 
-    def __init__(self, records: Records, *, limit: int | None = FRAME_LIMIT) -> None:
+    def __init__(self, records: Records, *, limit: int | None = FRAME_LIMIT, again: LookAgain = once) -> None:
         self._records = records
+        self._ancestry = Ancestry(records, again)
         self._limit = limit
 
     async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
         """Store `frame` right after `expected`; see `EventLog.append`."""
-        if (frame.first, frame.prev) != (expected.version + 1, expected.hash) or not frame.events:
+        if not continues(frame, expected):
             raise ValueError(f"frame {frame.first} of {conversation!r} does not continue {expected}")
         data = encode_frame(frame, limit=self._limit)
         _check_readable(frame, data)
+        return await self._put(conversation, frame, data, expected)
+
+    async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
+        """Store these very bytes right after `expected`; see `EventLog.restore`."""
+        frame = decode_frame(data)
+        if not continues(frame, expected):
+            raise CorruptLog(f"frame {frame.first} for {conversation!r} does not continue {expected}")
+        check_size(frame, data, self._limit)
+        return await self._put(conversation, frame, data, expected)
+
+    async def _put(self, conversation: ConversationId, frame: Frame, data: bytes, expected: Head) -> Stored:
+        """Store a frame's bytes; raises as `append`."""
         key = frame_hash(data)
         for _ in range(ATTEMPTS):
             try:
                 position = await self._records.put(conversation, data, id=key, expected=expected.position)
             except (PositionMoved, AckLost):
-                tail = [stored async for stored in self.read(conversation, expected)]
+                tail = await self._tail(conversation, expected)
                 mine = next((stored for stored in tail if stored.head.hash == key), None)
                 if mine is not None:
                     return mine
@@ -120,6 +152,12 @@ class FrameLog:
             "the same call may be made again"
         )
 
+    async def _tail(self, conversation: ConversationId, expected: Head) -> list[Stored]:
+        """Return what stands after `expected`; all of a log that was thought empty, whatever it continues."""
+        if expected.position:
+            return [stored async for stored in self.read(conversation, expected)]
+        return [stored_at(conversation, *found) async for found in self._records.get(conversation, 0)]
+
     async def _check_not_lost(self, conversation: ConversationId, expected: Head) -> None:
         last = await self._records.last(conversation)
         position = 0 if last is None else last[0]
@@ -131,31 +169,36 @@ class FrameLog:
 
     async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`; see `EventLog.read`."""
-        head = after
+        head, first = after, after.position == 0
         async for position, data in self._records.get(conversation, after.position):
-            stored = _stored(conversation, position, data)
-            if stored.frame.first != head.version + 1 or stored.frame.prev != head.hash:
-                raise CorruptLog(
-                    f"the frame of {conversation!r} at position {position} continues version {stored.frame.first - 1} "
-                    f"({stored.frame.prev[:12] or 'no hash'}), not {head.version} ({head.hash[:12] or 'no hash'}): "
-                    "the log was changed or frames are missing"
-                )
+            stored = stored_at(conversation, position, data)
+            if first:
+                first = False
+                async for before in self._ancestry.before(stored, after):
+                    head = before.head
+                    yield before
+            check_continues(stored, head)
             head = stored.head
             yield stored
 
     async def last(self, conversation: ConversationId) -> Stored | None:
         """Return the last frame, or None where nothing is recorded."""
         found = await self._records.last(conversation)
-        return None if found is None else _stored(conversation, *found)
+        return None if found is None else stored_at(conversation, *found)
 
     async def lasts(self) -> AsyncIterator[Stored | Unreadable]:
         """Yield the last frame of every conversation, in no order; see `EventLog.lasts`."""
         async for conversation, position, data in self._records.lasts():
             try:
-                found: Stored | Unreadable = _stored(conversation, position, data)
+                found: Stored | Unreadable = stored_at(conversation, position, data)
             except CorruptLog as error:
                 found = Unreadable(conversation, position, str(error))
             yield found
+
+
+def continues(frame: Frame, head: Head) -> bool:
+    """Say whether this is a frame that may stand right after `head`."""
+    return (frame.first, frame.prev) == (head.version + 1, head.hash) and bool(frame.events)
 
 
 def _check_readable(frame: Frame, data: bytes) -> None:
@@ -168,14 +211,6 @@ def _check_readable(frame: Frame, data: bytes) -> None:
 def not_found(conversation: str, where: str = "") -> NotFound:
     """Return the error for a conversation of which nothing is recorded."""
     return NotFound(f"no conversation {conversation!r}{where}")
-
-
-def _stored(conversation: ConversationId, position: int, data: bytes) -> Stored:
-    try:
-        frame = decode_frame(data)
-    except CorruptLog as error:
-        raise CorruptLog(f"conversation {conversation!r}, position {position}: {error}") from error
-    return Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)
 
 
 def _conflict(conversation: ConversationId, expected: Head, tail: Sequence[Stored]) -> Conflict:

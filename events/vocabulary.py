@@ -46,6 +46,18 @@ class Lineage(Struct, frozen=True, kw_only=True):
     frame: str
 
 
+class Edits(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Says what a fork does otherwise than its parent did: another model, another prompt in one step of one journey.
+
+    An empty model and a prompt that is None leave things as they are.
+    """
+
+    model: Structure[str] = ""
+    prompt: Content[str | None] = None
+    journey: Structure[str] = ""
+    step: Structure[str] = ""
+
+
 class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
     """Is what every event has: the version that it follows from, or None where nothing recorded precedes it."""
 
@@ -53,7 +65,11 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=T
 
 
 class ConversationStarted(Event, frozen=True, kw_only=True, tag="conversation.started"):
-    """It exists: under its front agent, with a first state, perhaps with messages from before, perhaps as a fork."""
+    """It exists: under its front agent, with a first state, perhaps with messages from before.
+
+    With a lineage it is a fork: it goes on from what its parent was at the cut, whose state, step and transcript it
+    has, and counts versions on from there.  `edits` says what it does otherwise; each of its fields is marked itself.
+    """
 
     agent: Structure[str]
     journey_hash: Structure[str]
@@ -61,6 +77,7 @@ class ConversationStarted(Event, frozen=True, kw_only=True, tag="conversation.st
     step: Structure[str] = ""
     history: Content[tuple[dict[str, Any], ...]] = ()
     lineage: Structure[Lineage | None] = None
+    edits: Structure[Edits | None] = None
 
 
 class UserSpoke(Event, frozen=True, kw_only=True, tag="user.spoke"):

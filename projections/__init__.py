@@ -1,9 +1,14 @@
 """What it means: pure folds over events."""
 
-from .calls import Call, calls_of, text_of, tools_text
+from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Taken, TurnAccount
+from .accounting import Account, Accounting, account, unfinished
+from .calls import Call, called, calls_of, text_of, tools_text
+from .comparison import Comparison, compared
 from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_of
+from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
-from .rendering import RENDERER, call_ids, fingerprint, render
+from .rendering import RENDERER, call_ids, canonical, fingerprint, render
+from .request_hash import request_hash
 from .timeline import Recorded, timeline
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, Transcript, UserMessage
 from .turn import POISONED, Answer, Ended, Request, Result, Running, Turn
@@ -12,38 +17,60 @@ from .usage import Spent, spend
 __all__ = [
     "POISONED",
     "RENDERER",
+    "Account",
+    "Accounting",
     "Answer",
+    "Aside",
     "AssistantMessage",
+    "Attempt",
     "Call",
+    "CallAccount",
+    "Change",
+    "Comparison",
     "Conversation",
     "EarlierMessage",
     "Ended",
     "Entry",
     "Left",
+    "ModelInput",
+    "Move",
     "Owed",
     "OwedModelCall",
     "OwedToolCall",
+    "Rebuilt",
     "Recorded",
     "Request",
     "Result",
+    "Round",
     "Running",
     "Spent",
+    "Start",
+    "Taken",
     "ToolMessage",
     "Transcript",
     "Turn",
+    "TurnAccount",
     "UserMessage",
+    "account",
     "as_plain",
     "call_ids",
+    "called",
     "calls_of",
+    "canonical",
+    "compared",
     "evolve",
     "fingerprint",
     "fold",
     "initial",
+    "model_input",
     "outstanding",
+    "rebuilt",
     "render",
+    "request_hash",
     "spend",
     "state_of",
     "text_of",
     "timeline",
     "tools_text",
+    "unfinished",
 ]

@@ -67,17 +67,23 @@ def text_of(message: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else ""
 
 
+def called(call: Call) -> str:
+    """Return a call as it is written in Python, such as `save(name="Ada")`."""
+    given = (f"{name}={_encoder.encode(value).decode()}" for name, value in call.arguments.items())
+    return f"{call.name}({', '.join(given)})"
+
+
 def tools_text(tools: Sequence[Mapping[str, Any]]) -> str:
     """Return a list of tools as JSON, empty text for none; parameters stay in the order that their author gave them."""
     return _encoder.encode(tools).decode() if tools else ""
 
 
-def names_in(tools: str) -> frozenset[str]:
-    """Return the names in a JSON list of tools in OpenAI form; it never raises."""
+def names_in(tools: str) -> tuple[str, ...]:
+    """Return the names in a JSON list of tools in OpenAI form, in order; it never raises."""
     try:
-        return frozenset(tool.function.name for tool in _tools.decode(tools)) if tools else frozenset()
+        return tuple(tool.function.name for tool in _tools.decode(tools)) if tools else ()
     except (msgspec.DecodeError, RecursionError):
-        return frozenset()
+        return ()
 
 
 def _call(index: int, entry: object) -> Call:

@@ -19,6 +19,7 @@ from ..events import (
     ConversationErased,
     ConversationId,
     ConversationStarted,
+    Edits,
     Frame,
     JourneyEntered,
     JourneyRevised,
@@ -79,6 +80,8 @@ class Conversation(Struct, frozen=True):
         agent: the front agent, for ever; empty while nothing is recorded.
         journey: the journey that is on; at first the front agent's.
         journey_hash: the version of that journey which the state was recorded under, or which went on with it last.
+        lineage: where it was cut from its parent, or None if it is no fork.
+        edits: what it and the forks that it descends from do otherwise than their parents; the last says the most.
         state: the journey's state, each top-level field as JSON bytes.
         left: the journeys that were left, by name.
         transcript: what was said, turn by turn.
@@ -86,7 +89,8 @@ class Conversation(Struct, frozen=True):
         turns: how many turns have begun.
         spoken: the last thing the user said that no turn has taken up, or None.
         reply: version and words of the last `agent.spoke` of the turn in progress.
-        handled: command ids that had their effect, each with the turn that it began, 0 for one that began none.
+        handled: command ids that had their effect, each with the turn that it began, 0 for one that began none; in a
+            fork those of its own, since ids count in their conversation.
         ended: how the last turn ended, or None.
         poisoned: message ids of turns that came to too many lives, each with how many.
         prompts, tools: the texts that stand in the log.
@@ -100,6 +104,7 @@ class Conversation(Struct, frozen=True):
     journey: str = ""
     journey_hash: str = ""
     lineage: Lineage | None = None
+    edits: tuple[Edits, ...] = ()
     state: Mapping[str, bytes] = {}
     step: str = ""
     left: Map[str, Left] = Map()
@@ -177,6 +182,9 @@ def evolve(conversation: Conversation, event: AnyEvent) -> Conversation:
 
 
 def _started(now: Conversation, event: ConversationStarted) -> Conversation:
+    if event.lineage is not None and now.agent:
+        edits = now.edits if event.edits is None else (*now.edits, event.edits)
+        return replace(now, lineage=event.lineage, edits=edits, handled=Map(), poisoned=Map())
     history = tuple(EarlierMessage(message) for message in event.history)
     return replace(
         now,
@@ -256,7 +264,7 @@ def _model(now: Conversation, event: ModelRequested | ModelAnswered | ModelFaile
                 event.request,
                 event.not_before,
             )
-            turn = replace(turn, request=request, waiting=True, answer=None, offered=names_in(tool_list))
+            turn = replace(turn, request=request, waiting=True, answer=None, offered=frozenset(names_in(tool_list)))
             return replace(now, turn=turn, prompts=prompts, tools=tools)
         case ModelAnswered():
             text, calls = text_of(event.message), calls_of(event.message)

@@ -10,7 +10,7 @@ changes.
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -36,23 +36,22 @@ def call_ids(entries: Iterable[Entry]) -> dict[CallId, str]:
     return _rendered("", entries).ids
 
 
-def _rendered(prompt: str, entries: Iterable[Entry]) -> "_Rendering":
-    rendering = _Rendering()
+def _rendered(prompt: str, entries: Iterable[Entry]) -> "Rendering":
+    rendering = Rendering()
     if prompt:
         rendering.messages.append({"role": "system", "content": prompt})
-    for entry in entries:
-        match entry:
-            case UserMessage(text=text):
-                if text:  # a turn may go on with what was said before, without a word of the user's
-                    rendering.say({"role": "user", "content": text})
-            case AssistantMessage(version=version, text=text, calls=calls):
-                rendering.answer(text, calls, f"call_{version}", version)
-            case ToolMessage(index=index, text=text):
-                rendering.result(index, text)
-            case EarlierMessage(message=message):
-                rendering.earlier(message)
+    rendering.take(entries)
     rendering.settle()
     return rendering
+
+
+def canonical(
+    messages: Sequence[Mapping[str, Any]],
+    tools: Sequence[Mapping[str, Any]] | None,
+    parameters: Mapping[str, Any],
+) -> bytes:
+    """Return a model request as canonical JSON: sorted keys, UTF-8, no white space."""
+    return _encoder.encode({"messages": messages, "tools": tools, **parameters})
 
 
 def fingerprint(
@@ -60,27 +59,57 @@ def fingerprint(
     tools: Sequence[Mapping[str, Any]] | None,
     parameters: Mapping[str, Any],
 ) -> str:
-    """Return the SHA-256, in hex, of the canonical JSON of a model request: sorted keys, UTF-8, no white space."""
-    canonical = _encoder.encode({"messages": messages, "tools": tools, **parameters})
-    return hashlib.sha256(canonical).hexdigest()
+    """Return the SHA-256, in hex, of the canonical JSON of a model request."""
+    return hashlib.sha256(canonical(messages, tools, parameters)).hexdigest()
 
 
-class _Rendering:
-    """Builds the list; the calls of the last answer and their results are held until something else is said."""
+class Rendering:
+    """Builds the list; the calls of the last answer and their results are held until something else is said.
 
-    def __init__(self) -> None:
+    It may go on where another one, which is settled, ended: `after` so many messages, in which ids were `used`.
+    """
+
+    def __init__(self, *, after: int = 0, used: Collection[str] = frozenset()) -> None:
         self.messages: list[dict[str, Any]] = []
         self.ids: dict[CallId, str] = {}
+        self._after = after
+        self._used_before = used
         self._used: set[str] = set()
         self._ids: dict[int, str] = {}
         self._by_provider_id: dict[str, int] = {}
         self._results: dict[int, str] = {}
 
+    def following(self) -> "Rendering":
+        """Return one that goes on where this one, which is settled, ended; while it does, this one may not."""
+        return Rendering(after=self._after + len(self.messages), used=self._used)
+
+    def taken(self) -> list[dict[str, Any]]:
+        """Take out the messages so far."""
+        taken, self.messages = self.messages, []
+        self._after += len(taken)
+        return taken
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Render more of a transcript."""
+        for entry in entries:
+            match entry:
+                case UserMessage(text=text):
+                    if text:  # a turn may go on with what was said before, without a word of the user's
+                        self.say({"role": "user", "content": text})
+                case AssistantMessage(version=version, text=text, calls=calls):
+                    self.answer(text, calls, f"call_{version}", version)
+                case ToolMessage(index=index, text=text):
+                    self.result(index, text)
+                case EarlierMessage(message=message):
+                    self.earlier(message)
+
     def say(self, message: dict[str, Any]) -> None:
+        """Add a message that is no answer with calls."""
         self.settle()
         self.messages.append(message)
 
     def answer(self, text: str, calls: Sequence[Call], prefix: str, version: int | None = None) -> None:
+        """Add an answer; its calls get their ids."""
         self.settle()
         if not calls:
             self.messages.append({"role": "assistant", "content": text})
@@ -106,7 +135,7 @@ class _Rendering:
             if index is not None:
                 self.result(index, text)
         elif role == "assistant":
-            self.answer(text, calls_of(message), f"call_0_{len(self.messages)}")
+            self.answer(text, calls_of(message), f"call_0_{self._after + len(self.messages)}")
         elif role in ("user", "system", "developer"):
             # parts of a user's message, such as images, go to the model as they are
             words = copy.deepcopy(content) if isinstance(content, list | tuple) else text
@@ -123,11 +152,14 @@ class _Rendering:
         self._results.clear()
 
     def _unique(self, wanted: str, otherwise: str) -> str:
-        id_ = wanted if wanted and wanted not in self._used else otherwise
-        while id_ in self._used:
+        id_ = wanted if wanted and not self._is_used(wanted) else otherwise
+        while self._is_used(id_):
             id_ += "_"
         self._used.add(id_)
         return id_
+
+    def _is_used(self, id_: str) -> bool:
+        return id_ in self._used or id_ in self._used_before
 
 
 def _rendered_call(call: Call, id_: str) -> dict[str, Any]:

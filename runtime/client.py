@@ -30,16 +30,20 @@ from ..events import (
 from ..projections import evolve, initial, state_of
 from .agents.run import no_reply
 from .bus import partition_of
-from .checking import as_id, checked
-from .clock import new_id
+from .checking import as_id as checked_id
+from .checking import checked
+from .clock import SystemClock, new_id
 from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
+from .forking import Forked, cut_off, edits_of, find_cut, taken
 from .late import late
 from .leases import unanswered
+from .logfiles import Recording
 from .memory import MemoryStore
 from .opening import Place, opened
 from .raised import raised_in
 from .reader import Reader
+from .restoring import restoring
 from .wire import Queued, encode
 
 LOOK = 2.0
@@ -129,7 +133,7 @@ class Client(Reader):
 
         """
         say = checked(agent_key, text, metadata or {}, message_id)
-        await self._publish(as_id(conversation_id), say)
+        await self._publish(checked_id(conversation_id), say)
         return say.id
 
     async def send(
@@ -151,7 +155,7 @@ class Client(Reader):
             Unavailable: no reply within `timeout` seconds, or no server; sending the same id again is safe.
 
         """
-        conversation = as_id(conversation_id)
+        conversation = checked_id(conversation_id)
         say = checked(agent_key, text, metadata or {}, message_id)
         last = await self._log.last(conversation)
         if last is not None and last.frame.agent not in ("", say.agent):
@@ -181,6 +185,8 @@ class Client(Reader):
                 continue
             for event in heard.frame.events:
                 now = evolve(now, event)
+                if heard.inherited:  # a parent may have heard of a message under the same id
+                    continue
                 if isinstance(event, CommandRefused) and event.command_id == say.id:
                     raise Refused(f"message {say.id} was refused in {conversation!r}: {event.reason}")
                 ended = now.ended
@@ -237,7 +243,7 @@ class Client(Reader):
         """
         agent = AgentKey(check_token(agent_key, "agent key"))
         holders = await self.substrate.leases.holders()
-        return holders.get((agent, partition_of(as_id(conversation_id), self.substrate.bus.partitions)))
+        return holders.get((agent, partition_of(checked_id(conversation_id), self.substrate.bus.partitions)))
 
     async def cancel(self, conversation_id: str | UUID, reason: str = "") -> str:
         """End the turn in progress; return the command's id.
@@ -249,13 +255,61 @@ class Client(Reader):
         """
         if not isinstance(reason, str):
             raise InvalidInput(f"the reason must be a text, not {type(reason).__name__}")
-        conversation = as_id(conversation_id)
+        conversation = checked_id(conversation_id)
         last = await self._log.last(conversation)
         if last is None:
             raise not_found(conversation)
         command = CancelTurn(id=new_id("c"), agent=last.frame.agent, reason=cut(reason, REASON_LIMIT))
         await self._publish(conversation, command)
         return command.id
+
+    async def restore(self, recording: Recording) -> int:
+        """Store a conversation as it was recorded elsewhere; return how many of its frames were not here yet.
+
+        Nobody is told of it: it goes on when somebody says something in it.
+
+        Raises:
+            InvalidInput: its id is not valid, or a frame is too large for the server.
+            Conflict: the conversation is here with other events, and stays as it is.
+            CorruptLog: the frames do not fit each other, or those that are here do not.
+            Unavailable: the server did not answer; the same call may be made again, and goes on.
+
+        """
+        checked_id(recording.conversation)
+        return len([stored async for stored in restoring(self._log, recording)])
+
+    async def fork(
+        self,
+        conversation_id: str | UUID,
+        at: int | None = None,
+        as_id: str | UUID | None = None,
+        *,
+        model: str | None = None,
+        prompt: str | None = None,
+    ) -> Forked:
+        """Begin a conversation that goes on from what another was after version `at`, or is now.
+
+        That one stays as it is, and so does what the fork has from it, whatever is said in either later.
+        It gets a new id where `as_id` names none.  What is said in it is answered by `model`, where one is given, and
+        under `prompt` in the step that it is in now; whatever else is to be otherwise is said to it.
+
+        Raises:
+            InvalidInput: an id, the model or the prompt cannot be taken.
+            NotFound: there is no such conversation, or no such version of it.
+            Refused: it was erased, or a turn is in progress there; the message names the nearest cuts.
+            Conflict: there is a conversation of that id already.
+            NewerRelease, CorruptLog: what is before the cut cannot be gone on from.
+            Unavailable: no server answers, or the fork is not known to be stored.
+
+        """
+        parent, edits = checked_id(conversation_id), edits_of(model, prompt)
+        child = ConversationId(new_id("fork")) if as_id is None else checked_id(as_id)
+        if await self._log.last(child) is not None:  # the append would refuse it, too, after all that is read for it
+            raise taken(child)
+        cut_at = await find_cut(self._log, parent, at)
+        return await cut_off(
+            self._log, cut_at, child, edits, time=SystemClock().now(), writer=WriterId(new_id("client"))
+        )
 
     def dead_letters(self) -> AsyncGenerator[DeadLetter, None]:
         """Yield the commands that no worker is given again, in no order; `arf deadletters` shows them.

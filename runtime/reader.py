@@ -3,19 +3,50 @@
 Whoever needs a conversation only to look at it takes a `Reader`, so that looking cannot change anything.
 """
 
+import contextlib
+from bisect import bisect_left
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from ..events import START, EventLog, Frame, NotFound, Stored, not_found
-from ..projections import Conversation, Recorded, fold, initial, state_of, timeline
+from ..events import (
+    START,
+    ConversationId,
+    CorruptLog,
+    EventLog,
+    Frame,
+    ModelAnswered,
+    ModelFailed,
+    ModelRequested,
+    NotFound,
+    Stored,
+    Unreadable,
+    not_found,
+)
+from ..projections import (
+    Account,
+    Accounting,
+    Conversation,
+    Rebuilt,
+    Recorded,
+    account,
+    fold,
+    initial,
+    rebuilt,
+    state_of,
+    timeline,
+    unfinished,
+)
 from .checking import as_id
 from .follower import Follower
+from .logfiles import Recording
 from .substrate import Substrate
 from .summary import Summary, summary_of
 from .wire import Delta, Queued
+
+_Asking = ModelRequested | ModelAnswered | ModelFailed
 
 
 class Reader:
@@ -79,17 +110,104 @@ class Reader:
             if last is not None and now.version >= last:
                 break
         if at is not None and not 1 <= at <= now.version:
-            raise NotFound(f"conversation {id_!r} has versions 1 to {now.version}, not {at}")
+            raise _no_version(id_, now.version, at)
         return now
 
     async def state(self, conversation_id: str | UUID, at: int | None = None) -> dict[str, Any]:
         """Return the journey's state, after version `at` or after all that is recorded; errors as `conversation`."""
         return state_of(await self.conversation(conversation_id, at))
 
+    async def accounts(self, conversation_id: str | UUID, at: int | None = None) -> AsyncGenerator[Account, None]:
+        """Yield the account of each turn as it ends, and in between what is part of none; a turn in progress last.
+
+        Errors as `conversation`, but what stands before a damage is yielded first.
+        """
+        id_ = as_id(conversation_id)
+        await self._check_version(id_, at)
+        now = Accounting(initial(id_))
+        try:
+            async for stored in self.frames(id_):
+                now, over = account(now, _up_to(stored.frame, at))
+                for each in over:
+                    yield each
+                if at is not None and now.conversation.version >= at:
+                    break
+        except CorruptLog:
+            for each in unfinished(now):
+                yield each
+            raise
+        for each in unfinished(now):
+            yield each
+
+    async def request(self, conversation_id: str | UUID, version: int) -> Rebuilt | None:
+        """Return the request to the model at `version`, or the one that the answer or failure there came of.
+
+        It is rebuilt from the log.  A request that stands where none can be is None.
+
+        Raises:
+            NotFound: there is none; the message names the nearest.
+            CorruptLog: what is stored does not fit.
+
+        """
+        id_ = as_id(conversation_id)
+        requests: dict[int, ModelRequested] = {}
+        asked: int | None = None
+        async for recorded in self.events(id_):
+            if isinstance(recorded.event, ModelRequested):
+                requests[recorded.version] = recorded.event
+            if recorded.version == version and isinstance(recorded.event, _Asking):
+                asked = version if isinstance(recorded.event, ModelRequested) else recorded.event.cause
+        request = requests.get(asked or 0)
+        if asked is None or request is None:
+            raise _no_request(id_, version, sorted(requests))
+        return rebuilt(await self.conversation(id_, asked), request.renderer)
+
     async def conversations(self) -> AsyncGenerator[Summary, None]:
         """Yield every conversation of the namespace, in no order."""
         async for stored in self._log.lasts():
             yield summary_of(stored)
+
+    async def last(self, conversation_id: str | UUID) -> Stored:
+        """Return the last frame of a conversation.
+
+        Raises:
+            NotFound: nothing is recorded.
+
+        """
+        conversation = as_id(conversation_id)
+        last = await self._log.last(conversation)
+        if last is None:
+            raise not_found(conversation)
+        return last
+
+    async def _check_version(self, conversation: ConversationId, at: int | None) -> None:
+        """Raise NotFound for a version that is not there, without reading all that is."""
+        with contextlib.suppress(CorruptLog):  # what stands before the damage can be read
+            last = None if at is None else await self._log.last(conversation)
+            if last is not None and at is not None and not 1 <= at <= last.head.version:
+                raise _no_version(conversation, last.head.version, at)
+
+    async def forks(self, conversation_id: str | UUID) -> tuple[ConversationId, ...]:
+        """Return which conversations were forked from this one, in the order of their names.
+
+        These are the ones that cannot be read without its log; a fork of one of them is that one's.
+
+        Raises:
+            Unavailable: the server did not answer.
+
+        """
+        parent = as_id(conversation_id)
+        found = [last.conversation async for last in self._log.lasts() if await self._parent_of(last) == parent]
+        return tuple(sorted(found))
+
+    async def _parent_of(self, last: Stored | Unreadable) -> str:
+        if isinstance(last, Stored):
+            return last.frame.parent
+        with contextlib.suppress(CorruptLog):  # what is damaged at its end was forked from somewhere all the same
+            async for stored in self._log.read(last.conversation):
+                if not stored.inherited:
+                    return stored.frame.parent
+        return ""
 
     async def frames(self, conversation_id: str | UUID) -> AsyncGenerator[Stored, None]:
         """Yield the stored frames of a conversation; errors as `events`."""
@@ -100,6 +218,23 @@ class Reader:
             yield stored
         if not found:
             raise not_found(conversation)
+
+    async def recording(self, conversation_id: str | UUID) -> Recording:
+        """Return a conversation as it was recorded, for `write_logs` or another place; errors as `events`."""
+        conversation = as_id(conversation_id)
+        return Recording(conversation, tuple([stored async for stored in self.frames(conversation)]))
+
+
+def _no_version(conversation: ConversationId, last: int, version: int) -> NotFound:
+    return NotFound(f"conversation {conversation!r} has versions 1 to {last}, not {version}")
+
+
+def _no_request(conversation: ConversationId, version: int, requests: list[int]) -> NotFound:
+    """Return the error that names the requests around a version."""
+    place = bisect_left(requests, version)
+    near = " and ".join(str(each) for each in requests[max(place - 1, 0) : place + 1])
+    nearest = f"; the nearest are at {near}" if " " in near else f"; the nearest is at {near}"
+    return NotFound(f"version {version} of {conversation!r} is no request to a model{nearest if near else ''}")
 
 
 def _up_to(frame: Frame, at: int | None) -> Frame:

@@ -8,7 +8,8 @@ from ..events import Stored, Unreadable
 class Summary(Struct, frozen=True):
     """Is a conversation in a listing; `time` is its last activity in Unix milliseconds.
 
-    One whose last stored bytes are damaged has the status `unreadable`.
+    `parent` is the conversation that it was forked from, empty for none.  One whose last stored bytes are damaged has
+    the status `unreadable`.
 
     >>> import asyncio
     >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
@@ -28,6 +29,7 @@ class Summary(Struct, frozen=True):
     time: int
     turns: int
     version: int
+    parent: str = ""
 
 
 def summary_of(stored: Stored | Unreadable) -> Summary:
@@ -35,4 +37,6 @@ def summary_of(stored: Stored | Unreadable) -> Summary:
     if isinstance(stored, Unreadable):
         return Summary(stored.conversation, "", "", "unreadable", 0, 0, 0)
     frame = stored.frame
-    return Summary(stored.conversation, frame.agent, frame.step, frame.status, frame.time, frame.turn, frame.last)
+    return Summary(
+        stored.conversation, frame.agent, frame.step, frame.status, frame.time, frame.turn, frame.last, frame.parent
+    )

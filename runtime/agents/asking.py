@@ -4,13 +4,11 @@ import asyncio
 import copy
 import itertools
 from collections.abc import Callable
-from typing import Any, TypeAlias
-
-import msgspec
+from typing import TypeAlias
 
 from ...actors import RecordAnswer, RecordModelFailure, described, shown
 from ...events import ConversationId, ModelError
-from ...projections import Conversation, Request, render
+from ...projections import Conversation, ModelInput, Request, model_input
 from ..clock import Clock
 from ..models import LLMClient, ModelReply, reply_of, streaming
 from ..retry import RetryPolicy
@@ -50,10 +48,9 @@ class ModelCaller:
         """Send a request, once its time has come, and return the answer or why there is none."""
         if request.not_before is not None:
             await self._clock.sleep(max(request.not_before - self._clock.now(), 0) / 1000)
-        messages = render(request.prompt, conversation.transcript.window(request.first_turn, request.last_turn))
-        tools: list[dict[str, Any]] | None = msgspec.json.decode(request.tools) if request.tools else None
+        given = model_input(conversation.transcript, request)
         try:
-            await self._watch(conversation, messages, tools)
+            await self._watch(conversation, given)
         except Exception as error:  # noqa: BLE001  in debug a hook may raise anything
             self._raised(conversation.id, conversation.turns, error)
             return RecordModelFailure(request=request.version, kind="hook_raised", error=described(error))
@@ -61,7 +58,7 @@ class ModelCaller:
         try:
             async with asyncio.timeout(self._timeout):
                 with author_code():
-                    reply = await self._generate(conversation.id, request, messages, tools)
+                    reply = await self._generate(conversation.id, request, given)
         except Exception as error:  # noqa: BLE001  a client may raise anything; it is recorded
             return self._failure(conversation, request, error, self._since(began))
         calls = reply.message.get("tool_calls")
@@ -77,31 +74,23 @@ class ModelCaller:
             model=reply.model,
         )
 
-    async def _watch(
-        self, conversation: Conversation, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None
-    ) -> None:
+    async def _watch(self, conversation: Conversation, given: ModelInput) -> None:
         if self._hooks is not None:
             rounds = 0 if conversation.turn is None else conversation.turn.rounds
             await watched(self._hooks.on_iteration_start, rounds + 1)
-            await watched(self._hooks.on_llm_call, messages, tools)
+            await watched(self._hooks.on_llm_call, given.messages, given.tools)
 
-    async def _generate(
-        self,
-        id_: ConversationId,
-        request: Request,
-        messages: list[dict[str, Any]],
-        tools: list[dict[str, Any]] | None,
-    ) -> ModelReply:
-        client, parameters = self._client(), copy.deepcopy(request.parameters)
+    async def _generate(self, id_: ConversationId, request: Request, given: ModelInput) -> ModelReply:
+        client, parameters = self._client(), copy.deepcopy(given.parameters)
         told, streams = self._told, streaming(client)
         if told is None or streams is None:
-            return reply_of(await client.generate(messages, tools=tools, **parameters))
+            return reply_of(await client.generate(given.messages, tools=given.tools, **parameters))
         numbers = itertools.count()
 
         def on_delta(text: str) -> None:
             told(id_, request, next(numbers), text)
 
-        return reply_of(await streams.stream(messages, tools=tools, on_delta=on_delta, **parameters))
+        return reply_of(await streams.stream(given.messages, tools=given.tools, on_delta=on_delta, **parameters))
 
     def _failure(
         self, conversation: Conversation, request: Request, raised: Exception, latency_ms: int

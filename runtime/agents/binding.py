@@ -49,7 +49,7 @@ class BoundJourney:
     """Is the journey of one agent.
 
     Where a router leads to it from `front`, it has that one's model client and hooks unless it has its own, and the
-    tools `also` beside its own.
+    tools `also` beside its own.  A `client` that is given is used instead of any that the agents have.
     """
 
     def __init__(
@@ -57,6 +57,8 @@ class BoundJourney:
         agent: EquippedJourney[Any, Any, Any],
         front: Optional["BoundJourney"] = None,
         also: Sequence[ToolSchema] = (),
+        *,
+        client: LLMClient | None = None,
     ) -> None:
         self.agent = agent
         self.name = agent.key
@@ -66,6 +68,7 @@ class BoundJourney:
         self._on_new_version = checked(agent.config.on_new_version, agent.key)
         self._front = front
         self._also = also
+        self._given = client
 
     @cached_property
     def state_type(self) -> type[Any]:
@@ -80,6 +83,8 @@ class BoundJourney:
             InvalidInput: there is none; the message says what to set.
 
         """
+        if self._given is not None:
+            return self._given
         if self.agent.llm_client is not None:
             return self.agent.llm_client
         return get_llm_client() if self._front is None else self._front.client

@@ -5,7 +5,7 @@ with.  So every question goes to the journey that the conversation is in, and a 
 like any other, whose outcome is that another journey was entered.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any, get_args
 
@@ -24,8 +24,10 @@ from ...actors import (
     Verdict,
 )
 from ...actors.journey import REROUTE, AgentContext, clashes, create_reroute_tool, state_from_fields
+from ...actors.replay import journey_named
 from ...events import InvalidInput, check_token
 from ...projections import Call, Conversation, Left
+from ..models import LLMClient
 from .author import call_author
 from .binding import BoundJourney
 from .equipped import EquippedJourney
@@ -39,23 +41,26 @@ IN_CIRCLES = f"Error: {MOST_ENTERED} journeys were entered in this turn already;
 
 
 class Journeys:
-    """Is an agent and what its router leads to; implements `actors.Journey`.
+    """Is an agent and what its router leads to; implements `actors.Journey`, and `Today` and `Leading` for a replay.
+
+    A `client` that is given is used instead of any that the agents have.
 
     Raises:
         InvalidInput: a route leads to no agent, two journeys have one name, or a tool has the name of a route.
 
     """
 
-    def __init__(self, agent: EquippedJourney[Any, Any, Any]) -> None:
+    def __init__(self, agent: EquippedJourney[Any, Any, Any], *, client: LLMClient | None = None) -> None:
         self.agent = agent
         if self.mailbox not in get_args(Mailbox):
             allowed = ", ".join(get_args(Mailbox))
             raise InvalidInput(f"`mailbox` of {agent.key!r} must be one of {allowed}, not {self.mailbox!r}")
-        self.front = BoundJourney(agent)
+        self.front = BoundJourney(agent, client=client)
         self._routed = _routed(agent)
         also = (create_reroute_tool(),)
         others = [
-            BoundJourney(other, self.front, also) for other in {id(to): to for to in self._routed.values()}.values()
+            BoundJourney(other, self.front, also, client=client)
+            for other in {id(to): to for to in self._routed.values()}.values()
         ]
         self._by_name = {journey.name: journey for journey in (self.front, *others)}
         if len(self._by_name) <= len(others):
@@ -119,6 +124,16 @@ class Journeys:
         """Return how a conversation begins: in the agent's own journey."""
         return self.front.open(state, history)
 
+    def first(self) -> tuple[dict[str, bytes], str] | None:
+        """Return the state and the step that a conversation begins with; None where `load_state` may say it."""
+        loads = getattr(self.agent.load_state, "__func__", None) is not EquippedJourney.load_state
+        return None if loads else self.front.first(None)
+
+    def as_read(self, conversation: Conversation, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str]:
+        """Return a state of the journey that is on as its class reads and writes it, and its step."""
+        journey = self.on(conversation)
+        return journey.fields_of(state_from_fields(journey.state_type, state))
+
     def led_to(self, on: BoundJourney, tool: str) -> BoundJourney | None:
         """Return the journey that a call of this tool leads to, None for a tool that leads to none.
 
@@ -133,6 +148,15 @@ class Journeys:
         if journey not in self._routed:
             raise InvalidInput(f"route {tool!r} of {self.agent.key!r} was added while that was at work: start it anew")
         return self._by_name[self._routed[journey].key]
+
+    def leads(self, conversation: Conversation, tool: str) -> Collection[str] | None:
+        """Return the steps that a call of this tool may lead to, or the journey; None where nothing is declared."""
+        on = self.on(conversation)
+        to = self.led_to(on, tool)
+        if to is not None:
+            return (journey_named(to.name),)
+        declared = on.agent.declared_tools.get(tool)
+        return None if declared is None else declared.to
 
     def states(self, conversation: Conversation) -> Iterator[tuple[BoundJourney, Any]]:
         """Yield the journeys that were on in the last turn, with their states; the last one is still on."""

@@ -49,12 +49,14 @@ def command(
 ) -> Callable[[Callable[..., int]], click.Command]:
     """Return a decorator that makes a function a command, with the shared options and these examples in its help.
 
-    What the library logs at `level` or above is shown while it runs.
+    An option of its own takes the place of a shared one of that name.  What the library logs at `level` or above is
+    shown while it runs.
     """
 
     def decorate(function: Callable[..., int]) -> click.Command:
         made = of.command(name, epilog=_examples(*examples))(click.pass_obj(_logged(function, level)))
-        made.params.extend(shared_options(environment=False))
+        own = {name for param in made.params for name in param.opts}
+        made.params.extend(one for one in shared_options(environment=False) if own.isdisjoint(one.opts))
         return made
 
     return decorate

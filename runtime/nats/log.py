@@ -3,8 +3,12 @@
 from nats.aio.client import Client
 
 from ...events import FrameLog
+from ..looking import after_each
 from .names import Names
 from .records import JetStreamRecords
+
+BEHIND = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Seconds for which a server that answers reads may be behind with one log and not with another; in all 1.55."""
 
 
 class JetStreamLog(FrameLog):
@@ -15,4 +19,4 @@ class JetStreamLog(FrameLog):
     """
 
     def __init__(self, names: Names, *, appends: Client, reads: Client) -> None:
-        super().__init__(JetStreamRecords(names, appends=appends, reads=reads))
+        super().__init__(JetStreamRecords(names, appends=appends, reads=reads), again=after_each(BEHIND))

@@ -5,7 +5,17 @@ from typing import Any
 
 import msgspec
 
-from ...events import START, ConversationId, CorruptLog, Frame, Stored, decode_frame, frame_hash
+from ...events import (
+    START,
+    ConversationId,
+    CorruptLog,
+    Frame,
+    Head,
+    Stored,
+    decode_frame,
+    frame_hash,
+    lineage_of,
+)
 from ...projections import (
     AssistantMessage,
     Conversation,
@@ -28,13 +38,16 @@ Problems = list[tuple[int, str]]
 
 
 class Account:
-    """Keeps the account of one conversation, and says of each entry what does not hold after it."""
+    """Keeps the account of one conversation, and says of each entry what does not hold after it.
+
+    That of a fork begins with the frames that it has from its parent, which stand at no position of its own.
+    """
 
     def __init__(self, conversation: ConversationId, looked: dict[int, int]) -> None:
         self._id = conversation
         self._looked = looked
         self._head = START
-        self._frames: list[Frame] = []
+        self.stored: list[Stored] = []
         self._now = initial(conversation)
         self._told = Reference()
         self._commands: set[str] = set()
@@ -60,7 +73,7 @@ class Account:
         """Enter a frame."""
         problems = self._chain(stored)
         self._head = stored.head
-        self._frames.append(stored.frame)
+        self.stored.append(stored)
         previous = ""
         for event in _frame.decode(stored.data)["events"]:
             problems += self._event(event, previous)
@@ -150,9 +163,10 @@ class Account:
         self._looked[8] += 1
         if self._told.turn is not None:
             problems.append((8, f"turn {self._told.turns} is in progress for ever: it is stuck"))
-        for at in {0, len(self._frames) // 3, len(self._frames) // 2}:
+        frames = [one.frame for one in self.stored]
+        for at in {0, len(frames) // 3, len(frames) // 2}:
             self._looked[4] += 1
-            parts = fold(fold(initial(self._id), self._frames[:at]), self._frames[at:])
+            parts = fold(fold(initial(self._id), frames[:at]), frames[at:])
             if parts != self._now:
                 problems.append((4, f"the log folds to something else in parts, cut after {at} frames"))
         return problems + self._transcript(range(self._told.turns + 1))
@@ -183,9 +197,16 @@ class Account:
         problems: Problems = []
         if frame.first != head.version + 1 or frame.prev != head.hash:
             problems.append((2, f"version {frame.first} does not continue {head.version}: a gap, or a fork"))
+        if (
+            head.version
+            and not head.position
+            and not stored.inherited
+            and _cut(stored.data) != (head.version, head.hash)
+        ):
+            problems.append((2, f"version {frame.first} is the first of a fork, and says another cut"))
         if stored.head.hash != frame_hash(stored.data) or stored.head.version != frame.last:
             problems.append((2, f"the head after version {frame.first} is not that of its bytes"))
-        if stored.head.position <= head.position:
+        if head.position if stored.inherited else stored.head.position <= head.position:
             problems.append((2, f"version {frame.first} stands at {stored.head.position}, before {head.position}"))
         try:
             if decode_frame(stored.data) != frame:
@@ -218,6 +239,8 @@ class Account:
     def _outcome(self, event: Said) -> None:
         """Remember what an event, which was just told, settles."""
         tag = event["type"]
+        if event.get("lineage") is not None:
+            self._requests.clear()  # what the parent requested, it asked
         if tag == "model.requested":
             request = event["request"]
             self._requests[request] = self._requests.get(request, 0) + 1
@@ -245,10 +268,13 @@ class Account:
             ("journey hash", now.journey_hash, told.hash),
             ("journeys left", {name: (one.step, one.journey_hash) for name, one in now.left.items()}, _left(told)),
             ("status", now.status, told.status),
+            ("parent", "" if now.lineage is None else now.lineage.parent, told.parent),
+            ("edits", msgspec.to_builtins(now.edits), tuple(told.edits)),
+            ("commands", {*now.handled}, {*told.spoken, *told.refused, *told.cancelled}),
             ("turns", now.turns, told.turns),
             ("what is owed", _owed(now), told.owed),
             ("usage", {} if now.turn is None else now.turn.usage, {} if told.turn is None else told.turn["usage"]),
-            ("frame", (frame.agent, frame.turn, frame.step, frame.status), _summary(told)),
+            ("frame", (frame.agent, frame.turn, frame.step, frame.status, frame.parent), _summary(told)),
         )
         problems: Problems = [
             (4, f"{what} folds to {one!r:.200} and not to {other!r:.200} at version {now.version}")
@@ -281,7 +307,26 @@ def _left(told_: Reference) -> dict[str, tuple[str, str]]:
 
 
 def _summary(told_: Reference) -> tuple[Any, ...]:
-    return (told_.agent, told_.turns, told_.step, told_.status)
+    return (told_.agent, told_.turns, told_.step, told_.status, told_.parent)
+
+
+def _cut(first: bytes) -> tuple[int, str]:
+    """Return after which version and hash a fork was cut, as the stored JSON of its first frame says."""
+    lineage = _frame.decode(first)["events"][0].get("lineage") or {}
+    return lineage.get("version", 0), lineage.get("frame", "")
+
+
+def inherited_by(first: Stored, logs: Mapping[ConversationId, Sequence[Stored]]) -> list[Stored]:
+    """Return the frames that a fork has from its parent, of which `logs` has all; `first` is the first of its own."""
+    lineage = lineage_of(first.frame)
+    if lineage is None:
+        return []
+    parents = logs.get(ConversationId(lineage.parent), ())
+    return [
+        Stored(first.conversation, one.frame, Head(one.head.version, 0, one.head.hash), one.data)
+        for one in parents
+        if one.head.version <= lineage.version
+    ]
 
 
 def _entries(now: Conversation, turn: int) -> list[tuple[Any, ...]]:

@@ -21,6 +21,8 @@ class Reference:
         spoken, refused, cancelled: by command id, the turns that it began, and how often the other two happened.
         ends: how often each turn ended.
         starts: each call's starts, as (effect class, state before it).
+        parent: the conversation that this one was forked from; empty for none.
+        edits: the edits of all forks so far, the earliest first.
 
     """
 
@@ -35,6 +37,8 @@ class Reference:
         self.talk: dict[int, list[tuple[Any, ...]]] = {}
         self.usage: dict[str, int] = {}
         self.erased = False
+        self.parent = ""
+        self.edits: list[Said] = []
         self.spoken: dict[str, list[int]] = {}
         self.refused: dict[str, int] = {}
         self.cancelled: dict[str, int] = {}
@@ -79,11 +83,22 @@ class Reference:
     # --- one method an event
 
     def _started(self, event: Said) -> None:
+        lineage = event.get("lineage")
+        if lineage is not None and self.agent != "":
+            self._forked(lineage, event.get("edits"))
+            return
         self.agent = self.journey = event["agent"]
         self.state, self.step = dict(event["state"]), event.get("step", "")
         self.hash = event["journey_hash"]
         for message in event.get("history", ()):
             self.talk.setdefault(0, []).append(("earlier", message))
+
+    def _forked(self, lineage: Said, edits: Said | None) -> None:
+        """Go on as a conversation of its own, which has heard of no command yet."""
+        self.parent = lineage["parent"]
+        if edits is not None:
+            self.edits.append(edits)
+        self.spoken, self.refused, self.cancelled = {}, {}, {}
 
     def _spoke(self, event: Said) -> None:
         self._waits = (self.version, event)

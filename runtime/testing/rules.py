@@ -1,7 +1,8 @@
 """The eight rules that always hold, checked from outside: by the logs, and by what the world around counted.
 
 1. An acknowledged command gets exactly one outcome: replied, failed with a reason, cancelled, refused.
-2. Versions run 1, 2, 3 without a gap or a fork, and each `prev` is the hash of the frame before.
+2. Versions run 1, 2, 3 without a gap or a fork, and each `prev` is the hash of the frame before.  A conversation that
+   was forked from another goes on with that one's chain, from the cut that its first event names.
 3. No recorded outcome is asked for again.  A `once` tool starts at most once a call, an `idempotent` one always with
    one key, and neither tool nor model before that is recorded.
 4. fold(log) is the same everywhere: at once, in parts, and as the naive reference tells it.
@@ -21,7 +22,7 @@ from msgspec import Struct
 
 from ...events import ConversationId, Stored
 from ...events import Effect as EffectClass
-from .accounts import Account
+from .accounts import Account, inherited_by
 
 RULES: Final = {
     1: "one outcome for each message",
@@ -85,7 +86,7 @@ class History(Struct, frozen=True, kw_only=True):
     """Is what happened in a run.
 
     Attributes:
-        logs: the frames of each conversation, as they are stored.
+        logs: the frames of each conversation, as they are stored; of a fork its own, or those that it inherits, too.
         commands: what was acknowledged to its sender.
         effects: in the order in which they began.
         finished: commands that a worker acknowledged, which says that nothing is owed for them.
@@ -115,7 +116,9 @@ def check(history: History, *, settled: bool) -> tuple[Broken, ...]:
     "command 'm-1' was acknowledged and has no outcome: it is lost"
     """
     checker = Checker(history.spoiled)
-    for stored in (one for frames in history.logs.values() for one in frames):
+    # a parent begins at an earlier version than its forks
+    logs = sorted((log for log in history.logs.values() if log), key=lambda log: log[0].frame.first)
+    for stored in (one for log in logs for one in log):
         checker.frame(stored)
     for command in history.commands:
         checker.command(command)
@@ -152,7 +155,12 @@ class Checker:
         self._spoiled |= {conversation}
 
     def frame(self, stored: Stored) -> None:
-        """Hear of a frame that is stored."""
+        """Hear of a frame that is stored; of a fork, after those of its parent up to the cut."""
+        account = self._accounts.get(stored.conversation)
+        if not stored.inherited and (account is None or not account.stored):
+            logs = {conversation: account.stored for conversation, account in self._accounts.items()}
+            for before in inherited_by(stored, logs):
+                self.frame(before)
         self._in(stored.conversation, lambda account: account.frame(stored))
 
     def command(self, command: Command) -> None:

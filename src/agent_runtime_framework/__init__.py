@@ -35,6 +35,12 @@ if TYPE_CHECKING:
         schemas_to_openai_format,
         tool,
     )
+    from .actors.replay import (
+        Asked,
+        Divergence,
+        Reasked,
+        Replayed,
+    )
     from .events import (
         Conflict,
         CorruptLog,
@@ -50,7 +56,9 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from .projections import (
+        Aside,
         Recorded,
+        TurnAccount,
     )
     from .runtime.adapters import (
         DjangoRuntimeAdapter,
@@ -91,6 +99,14 @@ if TYPE_CHECKING:
     from .runtime.deadletters import (
         DeadLetter,
     )
+    from .runtime.forking import (
+        Forked,
+    )
+    from .runtime.logfiles import (
+        Recording,
+        read_logs,
+        write_logs,
+    )
     from .runtime.memory import (
         ConversationStore,
         InMemoryStore,
@@ -109,6 +125,10 @@ if TYPE_CHECKING:
     )
     from .runtime.nats.store import (
         JetStreamStore,
+    )
+    from .runtime.replay import (
+        reask,
+        replay,
     )
     from .runtime.retry import (
         RetryPolicy,
@@ -152,6 +172,7 @@ _HOMES = {
         "schemas_to_openai_format",
         "tool",
     ),
+    ".actors.replay": ("Asked", "Divergence", "Reasked", "Replayed"),
     ".events": (
         "Conflict",
         "CorruptLog",
@@ -166,7 +187,7 @@ _HOMES = {
         "TooLarge",
         "Unavailable",
     ),
-    ".projections": ("Recorded",),
+    ".projections": ("Aside", "Recorded", "TurnAccount"),
     ".runtime.adapters": (
         "DjangoRuntimeAdapter",
         "DjangoStateStore",
@@ -202,6 +223,12 @@ _HOMES = {
     ),
     ".runtime.credentials": ("Credentials",),
     ".runtime.deadletters": ("DeadLetter",),
+    ".runtime.logfiles": (
+        "Recording",
+        "read_logs",
+        "write_logs",
+    ),
+    ".runtime.forking": ("Forked",),
     ".runtime.memory": (
         "ConversationStore",
         "InMemoryStore",
@@ -219,6 +246,7 @@ _HOMES = {
         "get_llm_client",
     ),
     ".runtime.nats.store": ("JetStreamStore",),
+    ".runtime.replay": ("reask", "replay"),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
     ".runtime.summary": ("Summary",),
@@ -230,6 +258,8 @@ __all__ = [
     "AgentContext",
     "AgentMessage",
     "AgentResult",
+    "Aside",
+    "Asked",
     "BaseAgent",
     "BaseJourneyState",
     "BaseJourneyTools",
@@ -244,12 +274,14 @@ __all__ = [
     "Credentials",
     "DeadLetter",
     "Delta",
+    "Divergence",
     "DjangoRuntimeAdapter",
     "DjangoStateStore",
     "ExecutionResult",
     "Executor",
     "ExecutorConfig",
     "ExecutorHooks",
+    "Forked",
     "FrameworkConfig",
     "FrameworkError",
     "InMemoryStore",
@@ -277,8 +309,11 @@ __all__ = [
     "PromptManager",
     "PromptTemplate",
     "Queued",
+    "Reasked",
     "Recorded",
+    "Recording",
     "Refused",
+    "Replayed",
     "Reply",
     "RetryPolicy",
     "RouteDefinition",
@@ -295,6 +330,7 @@ __all__ = [
     "ToolResult",
     "ToolSchema",
     "ToolSchemaBuilder",
+    "TurnAccount",
     "Unavailable",
     "__version__",
     "build_memory_context",
@@ -307,10 +343,14 @@ __all__ = [
     "get_llm_client",
     "is_debug",
     "preference_enricher",
+    "read_logs",
+    "reask",
+    "replay",
     "schemas_to_openai_format",
     "set_config",
     "should_swallow_exceptions",
     "tool",
+    "write_logs",
 ]
 
 

@@ -220,6 +220,7 @@ def test_a_list_has_each_conversation_once_the_last_active_first(place: Path) ->
         "last_activity": last["time"],
         "turns": 2,
         "version": last["version"],
+        "parent": "",
     }
     times = [entry["last_activity"] for entry in listed.values()]
     assert times == sorted(times, reverse=True)

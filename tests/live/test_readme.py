@@ -17,7 +17,15 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 GREETER, FRONT, RENAMED, PROGRAM, DJANGO, *TESTS = PYTHON
+GREETER, FRONT, PROGRAM, DJANGO, *TESTS = PYTHON
+SHOWN = README.partition("```\nturn 1")[2].partition("```")[0]
 SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Good-bye, Ada!"]
+
+
+def anyhow(shown: str) -> list[str]:
+    """Return the lines of a turn without its times."""
+    turn = shown.strip().partition("\n\n")[0]
+    return [re.sub(r"\d\d:\d\d:\d\d|\d+ ms|\d+\.\d s", "T", line) for line in turn.splitlines()]
 
 
 def typed(command: str) -> tuple[str, ...]:
@@ -59,7 +67,7 @@ async def test_an_agent_of_ones_own_is_made_and_talked_to(tmp_path: Path) -> Non
 
 async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path) -> None:
     (tmp_path / "greeter.py").write_text(GREETER)
-    async with server_process(tmp_path, SCRIPT) as models:
+    async with server_process(tmp_path, [*SCRIPT, "A greeter."]) as models:
         env = environment(OPENAI_BASE_URL=models.url)
         async with arf(*typed("worker greeter.py:agent"), cwd=tmp_path, env=env) as worker:
             await worker.line_with("ready")
@@ -68,16 +76,45 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
             state = await output_of(*typed("state c-1 --at 4"), cwd=tmp_path, env=env)
             after = await output_of("state", "c-1", cwd=tmp_path, env=env)
             followed = await first_lines_of(*typed("follow c-1"), count=3, cwd=tmp_path, env=env)
+            shown = await output_of(*typed("show c-1"), cwd=tmp_path, env=env)
+            differing = await output_of(*typed("diff c-1 4 12"), cwd=tmp_path, env=env)
+            given = await output_of(*typed("prompt c-1 4"), cwd=tmp_path, env=env)
             doctor = await output_of(*typed("doctor"), cwd=tmp_path, env=env)
             listed = await output_of(*typed("list"), cwd=tmp_path, env=env)
+            exported = await output_of(*typed("export c-1 -o c-1.jsonl"), cwd=tmp_path, env=env)
+            imported = await output_of(*typed("import c-1.jsonl --namespace copy"), cwd=tmp_path, env=env)
+            forked = await output_of(*typed('fork c-1 --as c-3 --say "and who are you?"'), cwd=tmp_path, env=env)
+            edited = '--at 13 --model another-model --prompt "Greet in rhyme."'
+            again = await output_of(*typed(f"fork c-1 {edited}"), cwd=tmp_path, env=env)
 
     assert sent[:2] == (0, "Good-bye, Ada!\n")
     assert (log[0], "turn.completed" in log[1]) == (0, True)
     assert (state[0], "Ada" in state[1], "name" in state[1]) == (0, True, True)
     assert (after[0], "done" in after[1]) == (0, True)
     assert ["conversation.started" in followed[0], "turn.started" in followed[2]] == [True, True]
+    assert (shown[0], anyhow(shown[1].partition("turn 1")[2])) == (0, anyhow(SHOWN))
+    assert (differing[0], "name -> done" in differing[1]) == (0, True)
+    assert (given[0], json.loads(given[1])["messages"][-1]["content"]) == (0, "I am Ada")
     assert (doctor[0], "durability" in doctor[1]) == (0, True), doctor[1]
     assert (listed[0], "greeter" in listed[1]) == (0, True)
+    assert (exported[0], imported[:2]) == (0, (0, f"c-1: {len(log[1].splitlines())} events imported\n"))
+    assert forked == (0, "c-3\nA greeter.\n", "")
+    assert (again[0], again[1].startswith("fork-")) == (0, True), again
+
+
+async def test_the_model_is_asked_again_and_its_other_choice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    async with server_process(tmp_path, [*SCRIPT, "Who are you?", "Good-bye, Ada!"]) as models:
+        env = environment(OPENAI_BASE_URL=models.url)
+        async with arf(*typed("worker greeter.py:agent"), cwd=tmp_path, env=env) as worker:
+            await worker.line_with("ready")
+            await output_of(*typed('send greeter c-1 "I am Ada"'), cwd=tmp_path, env=env)
+        words = (*typed("replay c-1 --agent greeter.py:agent --model live"), "--concurrency", "1")
+        code, told, said = await output_of(*words, cwd=tmp_path, env=env)
+
+    assert (code, said) == (1, ""), told
+    assert told.startswith("c-1: 2 points: 1 the same, 1 other tool, 1 other step\n")
+    assert "step: done -> stays in name" in told
 
 
 async def test_a_new_version_goes_on_with_the_state_that_it_migrated(tmp_path: Path) -> None:

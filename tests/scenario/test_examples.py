@@ -10,7 +10,7 @@ import pytest
 
 from agent_runtime_framework import Reply
 from agent_runtime_framework.events import ToolFailed
-from agent_runtime_framework.runtime.cli.running.loading import load_agents
+from agent_runtime_framework.runtime.loading import load_agents
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import recorded, working
 

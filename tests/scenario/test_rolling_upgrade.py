@@ -47,6 +47,9 @@ class NewerLog:
     async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
         return await self._log.append(conversation, frame, expected)
 
+    async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
+        return await self._log.restore(conversation, data, expected)
+
     async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         async for stored in self._log.read(conversation, after):
             events = tuple(map(_known, stored.frame.events))

@@ -22,7 +22,14 @@ from agent_runtime_framework.events import (
     encode_frame,
     frame_hash,
 )
-from agent_runtime_framework.projections import Conversation, conversation, render
+from agent_runtime_framework.projections import (
+    Conversation,
+    ModelInput,
+    Request,
+    Transcript,
+    conversation,
+    model_input,
+)
 from agent_runtime_framework.runtime.agents import asking
 from agent_runtime_framework.runtime.bus import Delivery, MemoryBus
 from agent_runtime_framework.runtime.testing.simulation import Publish, Say, Simulator, random_journeys, random_script
@@ -136,6 +143,9 @@ class Hasty:
 
         self._last = asyncio.ensure_future(later())
         return Stored(conversation, frame, at, data)
+
+    async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
+        return await self._inner.restore(conversation, data, expected)
 
     def read(self, conversation: ConversationId, after: Head = Head()) -> AsyncIterator[Stored]:  # noqa: B008
         return self._inner.read(conversation, after)
@@ -280,10 +290,11 @@ def test_a_fold_that_is_not_the_same_each_time_breaks_rule_4(monkeypatch: pytest
 
 
 def test_a_transcript_without_the_results_of_its_calls_breaks_rule_6(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgetful(prompt: str, entries: Any) -> list[dict[str, Any]]:
-        return [message for message in render(prompt, entries) if message["role"] != "tool"]
+    def forgetful(transcript: Transcript, request: Request) -> ModelInput:
+        given = model_input(transcript, request)
+        return structs.replace(given, messages=[said for said in given.messages if said["role"] != "tool"])
 
-    monkeypatch.setattr(asking, "render", forgetful)
+    monkeypatch.setattr(asking, "model_input", forgetful)
     assert broken_by(Simulator) == {6}
 
 

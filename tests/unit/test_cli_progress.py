@@ -47,6 +47,16 @@ async def test_work_that_takes_long_is_counted_and_the_count_wiped_away(monkeypa
     assert shown.endswith(f"\r{' ' * 29}\r")
 
 
+async def test_where_it_is_known_how_much_there_is_a_bar_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = screen(monkeypatch)
+    monkeypatch.setattr(progress_module, "_columns", lambda: 80)
+    async with progress("asking", total=1_000) as asked:
+        for _ in range(250):
+            asked.one()
+        await asyncio.sleep(0.1)
+    assert "\rasking: [#####...............] 250 of 1,000 in 0 s" in seen.getvalue()
+
+
 async def test_nothing_is_said_of_work_that_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = screen(monkeypatch)
     monkeypatch.setattr(progress_module, "PATIENCE", 60.0)

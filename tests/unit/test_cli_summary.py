@@ -59,7 +59,7 @@ def summaries(*events: AnyEvent) -> list[str]:
                 history=({"role": "user"},),
                 lineage=Lineage(parent="p", version=3, frame="f"),
             ),
-            "agent a, forked from p@3, 1 earlier messages",
+            "agent a, forked from p at version 3, 1 earlier messages",
         ),
         (UserSpoke(message_id="m", text="two\n  lines \x1b"), r"two lines \x1b"),
         (TurnStarted(number=3), "turn 3"),

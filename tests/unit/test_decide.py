@@ -53,7 +53,7 @@ from agent_runtime_framework.events import (
     TurnStarted,
     UserSpoke,
 )
-from agent_runtime_framework.projections import evolve, initial, outstanding
+from agent_runtime_framework.projections import ModelInput, evolve, initial, outstanding
 from support.journeys import given, tokens
 from support.strategies import commands, events
 
@@ -64,7 +64,9 @@ TWO_CALLS = {
 STARTED = ConversationStarted(agent="order", journey_hash="h", state={"lines": Raw(b"[]")}, step="order")
 SPOKE = UserSpoke(message_id="m-1", text="tea, please")
 TURN = TurnStarted(number=1, cause=2)
-ASKED = ModelRequested(cause=3, prompt="Take it.", effects={"look": "read"}, last_turn=1, request="abc")
+TOLD = [{"role": "system", "content": "Take it."}, {"role": "user", "content": "tea, please"}]
+HASH = ModelInput(TOLD, None, "", {}).hash
+ASKED = ModelRequested(cause=3, prompt="Take it.", effects={"look": "read"}, last_turn=1, request=HASH)
 ONE_CALL = ModelAnswered(cause=4, message={"tool_calls": [{"name": "add", "arguments": {}}]})
 ANSWERED = ModelAnswered(cause=4, message=TWO_CALLS, usage=tokens(1, 2, 3))
 RUNNING = ToolStarted(cause=5, index=0, step="order")
@@ -155,7 +157,7 @@ def test_a_failure_that_may_pass_is_followed_by_the_next_attempt() -> None:
 
     assert failed == ModelFailed(cause=4, kind="unreachable", error="no", retry_at=900)
     assert isinstance(again, ModelRequested)
-    assert (again.cause, again.attempt, again.not_before, again.prompt_at, again.request) == (5, 2, 900, 4, "abc")
+    assert (again.cause, again.attempt, again.not_before, again.prompt_at, again.request) == (5, 2, 900, 4, HASH)
 
 
 def test_a_failure_for_good_ends_the_turn() -> None:
@@ -219,7 +221,7 @@ def test_a_life_that_goes_on_says_so_and_asks_the_model_again() -> None:
 
     assert resumed == TurnResumed(cause=3, number=1, attempt=2)
     assert isinstance(again, ModelRequested)
-    assert (again.attempt, again.prompt_at, again.request) == (1, 4, "abc")
+    assert (again.attempt, again.prompt_at, again.request) == (1, 4, HASH)
 
 
 def test_a_turn_that_ends_worker_after_worker_fails_at_its_fifth_life() -> None:

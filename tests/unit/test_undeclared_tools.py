@@ -19,8 +19,8 @@ from agent_runtime_framework import (
 )
 from agent_runtime_framework.actors.journey import undeclared_tools
 from agent_runtime_framework.runtime.cli.console.options import Options
-from agent_runtime_framework.runtime.cli.running.loading import load_agents
 from agent_runtime_framework.runtime.cli.running.new import make_new
+from agent_runtime_framework.runtime.loading import load_agents
 from agent_runtime_framework.testing import OnboardingAgent
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))

@@ -84,6 +84,14 @@ def write_code(text: str) -> None:
         raise ClosedPipe from None
 
 
+def write_bytes(data: bytes) -> None:
+    """Write bytes that a program reads as they are."""
+    try:
+        sys.stdout.buffer.write(data)
+    except BrokenPipeError:
+        raise ClosedPipe from None
+
+
 def write_piece(text: str) -> None:
     """Write a piece of text, with control characters written out, so that it is seen now."""
     try:
@@ -134,7 +142,4 @@ def say(text: str) -> None:
 
 
 def _write(data: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(data + b"\n")
-    except BrokenPipeError:
-        raise ClosedPipe from None
+    write_bytes(data + b"\n")

@@ -57,6 +57,7 @@ def as_data(summary: Summary) -> dict[str, Any]:
         "last_activity": iso(summary.time),
         "turns": summary.turns,
         "version": summary.version,
+        "parent": summary.parent,
     }
 
 
@@ -67,11 +68,15 @@ def _table(found: list[Summary], *, wide: bool) -> Table:
         table.add_column("agent", overflow="fold")
     table.add_column("step", overflow="fold")
     table.add_column("status", no_wrap=True)
+    forks = wide and any(summary.parent for summary in found)
     if wide:
         table.add_column("last activity", no_wrap=True)
         table.add_column("turns", justify="right", no_wrap=True)
+    if forks:
+        table.add_column("forked from", overflow="fold")
     for summary in found:
         more = (local(summary.time), str(summary.turns)) if wide else ()
         agent = (Text(summary.agent),) if wide else ()
-        table.add_row(Text(summary.conversation), *agent, Text(summary.step), summary.status, *more)
+        parent = (Text(summary.parent),) if forks else ()
+        table.add_row(Text(summary.conversation), *agent, Text(summary.step), summary.status, *more, *parent)
     return table

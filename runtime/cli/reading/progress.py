@@ -15,13 +15,20 @@ PATIENCE: Final = 1.0
 PACE: Final = 0.2
 """Seconds from one word to the next."""
 
+BAR: Final = 20
+"""Columns of a bar."""
+
 
 class Progress:
-    """Counts what was read; `count` is written to stderr now and then, and wiped away at the end."""
+    """Counts what was done; `count` is written to stderr now and then, and wiped away at the end.
 
-    def __init__(self, what: str) -> None:
+    Where it is known how much there is, it is written with a bar.
+    """
+
+    def __init__(self, what: str, total: int | None = None) -> None:
         self.count = 0
         self._what = what
+        self._total = total
         self._width = 0
 
     async def of(self, values: AsyncIterator[T]) -> AsyncIterator[T]:
@@ -30,13 +37,16 @@ class Progress:
             self.count += 1
             yield value
 
+    def one(self) -> None:
+        """Count one more."""
+        self.count += 1
+
     async def show(self) -> None:
         """Write the count for ever, after a second of saying nothing."""
         began = asyncio.get_running_loop().time()
         await asyncio.sleep(PATIENCE)
         while True:
-            count = f"{self.count:,} in " if self.count else ""
-            self._write(f"{self._what}: {count}{asyncio.get_running_loop().time() - began:.0f} s")
+            self._write(f"{self._what}: {self._so_far()}{asyncio.get_running_loop().time() - began:.0f} s")
             await asyncio.sleep(PACE)
 
     def wipe(self) -> None:
@@ -45,6 +55,12 @@ class Progress:
             self._write("")
             sys.stderr.write("\r")
             sys.stderr.flush()
+
+    def _so_far(self) -> str:
+        if self._total:
+            done = min(self.count * BAR // self._total, BAR)
+            return f"[{'#' * done}{'.' * (BAR - done)}] {self.count:,} of {self._total:,} in "
+        return f"{self.count:,} in " if self.count else ""
 
     def _write(self, text: str) -> None:
         # no escape sequences, so that it is the same at any terminal; and one line, or \r would not lead to its start
@@ -55,12 +71,12 @@ class Progress:
 
 
 @asynccontextmanager
-async def progress(what: str, *, shown: bool = True) -> AsyncIterator[Progress]:
+async def progress(what: str, *, total: int | None = None, shown: bool = True) -> AsyncIterator[Progress]:
     """Show on stderr how far the block is, if it is a terminal and takes long.
 
     Only what reads in pieces, without holding up the loop, is seen to move.
     """
-    counted = Progress(what)
+    counted = Progress(what, total)
     if not (shown and sys.stderr.isatty()):
         yield counted
         return

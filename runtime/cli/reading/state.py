@@ -19,6 +19,7 @@ from ....projections import (
     ToolMessage,
     UserMessage,
     as_plain,
+    called,
     calls_of,
     outstanding,
     state_of,
@@ -29,7 +30,7 @@ from ..console.options import Options
 from ..console.place import reading
 from ..console.text import SHOWN, one_line, visible
 from .progress import progress
-from .summary import NO_REASON, called
+from .summary import NO_REASON, edited
 from .times import iso, local
 
 
@@ -54,8 +55,10 @@ def as_data(now: Conversation) -> dict[str, Any]:
         "step": now.step,
         "status": now.status,
         "turns": now.turns,
+        "lineage": None if now.lineage is None else msgspec.to_builtins(now.lineage),
+        "edits": msgspec.to_builtins(now.edits),
         "ended": None if now.ended is None else msgspec.to_builtins(now.ended),
-        "owed": _owed(outstanding(now)),
+        "owed": owed_as_data(outstanding(now)),
         "state": state_of(now),
         "left": {name: {"step": left.step, "state": as_plain(left.state)} for name, left in sorted(now.left.items())},
         "transcript": transcript(now),
@@ -66,13 +69,13 @@ def transcript(now: Conversation) -> list[dict[str, Any]]:
     """Return what was said, in order, each entry with its turn; turn 0 is what was said before the conversation."""
     names: dict[str, str] = {}
     return [
-        {"turn": turn, **_entry(entry, names)}
+        {"turn": turn, **entry_as_data(entry, names)}
         for turn in range(now.turns + 1)
         for entry in now.transcript.window(turn, turn)
     ]
 
 
-def _entry(entry: Entry, names: dict[str, str]) -> dict[str, Any]:
+def entry_as_data(entry: Entry, names: dict[str, str]) -> dict[str, Any]:
     """Return one entry; `names` are those of the calls so far, by id."""
     match entry:
         case UserMessage():
@@ -95,7 +98,8 @@ def _call(call: Call) -> dict[str, Any]:
     return {"name": call.name, "arguments": call.arguments}
 
 
-def _owed(owed: Owed | None) -> dict[str, Any] | None:
+def owed_as_data(owed: Owed | None) -> dict[str, Any] | None:
+    """Return what is owed as plain data, None for nothing."""
     match owed:
         case None:
             return None
@@ -123,8 +127,11 @@ def _table(now: Conversation) -> Table:
         ("agent", f"{now.agent}{journey}"),
         ("version", f"{now.version}, {now.status}, {now.turns} turn{'' if now.turns == 1 else 's'}"),
         ("step", now.step),
-        ("owed", _owing(outstanding(now))),
+        ("owed", owing(outstanding(now))),
     ]
+    if now.lineage is not None:
+        lines.insert(2, ("forked", f"from {now.lineage.parent} at version {now.lineage.version}"))
+        lines[3:3] = [("", words) for edits in now.edits for words in edited(edits)]
     if now.left:
         left = ", ".join(f"{name} at {left.step}" if left.step else name for name, left in sorted(now.left.items()))
         lines.insert(2, ("left", left))
@@ -134,7 +141,7 @@ def _table(now: Conversation) -> Table:
     for name, text in lines:
         table.add_row(name, Text(one_line(text, SHOWN)))
     _section(table, "state", [(name, _json(value)) for name, value in state_of(now).items()])
-    _section(table, "said", [_words(entry) for entry in transcript(now)])
+    _section(table, "said", [words(entry) for entry in transcript(now)])
     return table
 
 
@@ -142,17 +149,22 @@ def _section(table: Table, title: str, rows: list[tuple[str, str]]) -> None:
     table.add_row()
     table.add_row(Text(title, "bold"))
     for name, text in rows:
-        cut = text if len(text) <= SHOWN else text[:SHOWN] + "…"
-        table.add_row(Text(f"  {one_line(name)}"), Text(visible(cut)))
+        table.add_row(Text(f"  {one_line(name)}"), Text(_shown(text)))
 
 
-def _words(entry: dict[str, Any]) -> tuple[str, str]:
+def words(entry: dict[str, Any]) -> tuple[str, str]:
+    """Return who said an entry of the transcript, and what."""
     calls = [f"-> {called(call)}" for call in calls_of(entry)]
     text = "\n".join([part for part in (text_of(entry), *calls) if part])
-    return str(entry.get("name") or entry.get("role", "?")), text
+    return str(entry.get("name") or entry.get("role", "?")), _shown(text)
 
 
-def _owing(owed: Owed | None) -> str:
+def _shown(text: str) -> str:
+    return visible(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+
+
+def owing(owed: Owed | None) -> str:
+    """Return what is owed in words."""
     match owed:
         case None:
             return "nothing"

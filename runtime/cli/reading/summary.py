@@ -5,9 +5,8 @@ refer to: the calls of its answers, and the words of answers and tool results.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
-import msgspec
 from msgspec import Raw
 
 from ....actors import VERSION_SHOWN
@@ -17,6 +16,7 @@ from ....events import (
     CommandRefused,
     ConversationErased,
     ConversationStarted,
+    Edits,
     JourneyEntered,
     JourneyRevised,
     ModelAnswered,
@@ -36,7 +36,7 @@ from ....events import (
     Usage,
     UserSpoke,
 )
-from ....projections import Call, Recorded, calls_of, text_of
+from ....projections import Call, Recorded, called, calls_of, text_of
 from ..console.text import SHOWN, one_line
 from .times import local
 
@@ -112,11 +112,6 @@ class Summaries:
                 assert_never(event)
 
 
-def called(call: Call) -> str:
-    """Return a call as it is written in Python, such as `save(name="Ada")`."""
-    return f"{call.name}({', '.join(f'{name}={_json(value)}' for name, value in call.arguments.items())})"
-
-
 def _name(call: Call | None) -> str:
     return "?" if call is None else call.name
 
@@ -124,10 +119,19 @@ def _name(call: Call | None) -> str:
 def _started(event: ConversationStarted) -> str:
     parts = [f"agent {event.agent}", f"step {event.step}" if event.step else ""]
     if event.lineage is not None:
-        parts.append(f"forked from {event.lineage.parent}@{event.lineage.version}")
+        parts.append(f"forked from {event.lineage.parent} at version {event.lineage.version}")
+    if event.edits is not None:
+        parts += edited(event.edits)
     if event.history:
         parts.append(f"{len(event.history)} earlier messages")
     return ", ".join(part for part in parts if part)
+
+
+def edited(edits: Edits) -> list[str]:
+    """Return what a fork does otherwise than its parent, in words."""
+    model = [f"answered by {edits.model}"] if edits.model else []
+    where = f" in step {edits.step}" if edits.step else ""
+    return model if edits.prompt is None else [*model, f"with another prompt{where}: {edits.prompt}"]
 
 
 def _model(event: _Model) -> str:
@@ -190,7 +194,3 @@ def _state(event: _State) -> str:
 
 def _fields(stored: Mapping[str, Raw]) -> list[str]:
     return [f"{name}={bytes(value).decode(errors='replace')}" for name, value in stored.items()]
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

@@ -20,3 +20,12 @@ def local(milliseconds: int, today: datetime | None = None) -> str:
 def _utc(milliseconds: int) -> datetime:
     # split, because a float would round
     return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
+
+
+def lasting(milliseconds: int) -> str:
+    """Return how long something took, such as `812 ms`, `1.2 s` or `3 min 5 s`."""
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds // 60_000} min {milliseconds % 60_000 // 1000} s"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ....actors.journey import check_journey, diagram
+from ...loading import load_agents
 from ..console import output
 from ..console.options import Options
-from .loading import load_agents
 
 
 def show_diagram(options: Options, specs: Sequence[str], *, check: bool) -> int:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from ....events import FrameworkError, InvalidInput
 from ...bus import PARTITIONS
 from ...demo import OfflineModel
+from ...loading import Agent, load_agents
 from ...opening import Place
 from ...runtime import Runtime
 from ...worker import Worker, bound
@@ -22,7 +23,6 @@ from ..console.output import flush, say, write_json
 from ..console.place import place_of
 from ..console.signals import Signals
 from ..console.text import without_password
-from .loading import Agent, load_agents
 from .ready import Ready
 
 CONFIGURES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")

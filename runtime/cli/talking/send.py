@@ -1,11 +1,9 @@
 """`arf send`: a message to an agent, and its reply."""
 
-import sys
-
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ....events import ConversationId, InvalidInput, Unavailable, check_token
+from ....events import ConversationId, Unavailable, check_token
 from ...checking import checked
 from ...client import Client, Reply
 from ...late import Late
@@ -14,10 +12,8 @@ from ...wire import Queued, place_in_line
 from ..console import output
 from ..console.options import Options
 from ..console.place import check_agent, client_at, place_of
+from ..console.stdin import text_of
 from .typed import typed
-
-STDIN = "-"
-"""The text that stands for what is on stdin."""
 
 TYPED = 200
 """So many characters of a text are repeated in a command that is to be typed."""
@@ -39,8 +35,7 @@ async def send(options: Options, message: Message, *, wait: bool, timeout: float
     Where nobody answers for the agent, that is said at once, and once that the message is queued.
     """
     check_token(message.conversation, "conversation id")
-    if message.text == STDIN:
-        message = replace(message, text=_stdin())
+    message = replace(message, text=text_of(message.text))
     # before anything is created for a message that cannot be taken
     say = checked(message.agent, message.text, message.metadata, message.id)
     message = replace(message, id=say.id)
@@ -82,10 +77,3 @@ def _later(options: Options, message: Message) -> str:
     if len(message.text) > TYPED:
         return typed(options, "log", message.conversation)
     return typed(options, "send", message.agent, message.conversation, message.text, "--id", str(message.id))
-
-
-def _stdin() -> str:
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"what is on stdin is not UTF-8: {error}") from error

@@ -3,7 +3,7 @@
 from .faults import KINDS, Block, Crash, Injected, Join, Leave, Pause, Planned
 from .journeys import random_journey, random_journeys
 from .outcome import FailedTurn, Inconclusive, RaisedTool, RuleBroken, Simulation
-from .script import Cancel, Line, Publish, Read, Say, Spoil, random_script
+from .script import Cancel, Fork, Line, Publish, Read, Say, Spoil, random_script
 from .simulator import Simulator, simulate
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Cancel",
     "Crash",
     "FailedTurn",
+    "Fork",
     "Inconclusive",
     "Injected",
     "Join",

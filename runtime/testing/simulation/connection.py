@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ....events import AckLost, AgentKey, ConversationId, FrameLog, Unavailable, WriterId
 from ...bus import Consumption, Deliver, Delivery
 from ...leases import Lease
+from ...looking import after_each
 from ...members import Member
 from ...substrate import Substrate, stores_in_memory
 from .loop import Process
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 TIMEOUT = 1.0
 """Seconds after which a request that nobody answers is given up."""
+
+BEHIND = (0.1, 0.3, 0.7)
+"""Seconds in which a server that is behind has caught up."""
 
 SLOW_ANSWERS = 0.3
 """How many answers are not there as soon as the server has acted."""
@@ -35,7 +39,7 @@ class Connection:
         self.reads = reads
         self._away = 0.0
         self.substrate = Substrate(
-            FrameLog(_Records(self)),
+            FrameLog(_Records(self), again=after_each(BEHIND)),
             _Bus(self),
             _Leases(self, writer),
             _Members(self),

@@ -11,7 +11,7 @@ from ...agents import JourneyAgent
 from ...checking import checked
 from ...worker import bound
 from .faults import KINDS, Block, Crash, Join, Leave, Pause, Planned
-from .script import Cancel, Line, Publish, Say
+from .script import Cancel, Fork, Line, Publish, Say
 
 PLANNED = tuple(one.__name__ for one in get_args(Planned))
 LINES = tuple(one.__name__ for one in get_args(Line))
@@ -91,6 +91,8 @@ def _check_line(line: Line, keys: Sequence[str]) -> None:
         check_token(line.conversation, "conversation id")
     if isinstance(line, Say | Cancel | Publish) and line.agent not in ("", *keys):
         raise InvalidInput(f"no agent has the key {line.agent!r}; there are {', '.join(map(repr, keys))}")
+    if isinstance(line, Fork):
+        check_token(line.to, "conversation id")
     if isinstance(line, Say):
         checked(line.agent or keys[0], line.text, {}, line.id or None)
         _from(1, "times", line.times)

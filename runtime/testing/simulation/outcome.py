@@ -39,7 +39,7 @@ class Simulation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         seed: which gives all of this again.
-        logs: the frames of each conversation.
+        logs: the frames of each conversation; of a fork, first those that it has from its parent.
         faults: what went wrong, in order.
         effects: the tools that started and the models that were asked, as they themselves counted.
         commands, turns, steps, seconds: how many were acknowledged, began, were taken by workers, and passed.
@@ -114,12 +114,19 @@ class Simulation(Struct, frozen=True, kw_only=True):
         return {str(chat): state_of(fold(initial(chat), [one.frame for one in log])) for chat, log in self.logs.items()}
 
     def _told(self) -> Iterator[tuple[Conversation, AnyEvent, Conversation]]:
-        """Yield each event, with the conversation before and after it."""
+        """Yield each event where it happened, with the conversation before and after it."""
         for chat, log in self.logs.items():
             now = initial(chat)
-            for event in (event for one in log for event in one.frame.events):
+            for own, event in ((not stored.inherited, event) for stored in log for event in stored.frame.events):
                 before, now = now, evolve(now, event)
-                yield before, event, now
+                if own:
+                    yield before, event, now
+
+
+def turns_of(log: Sequence[Stored]) -> int:
+    """Return how many turns began in a conversation itself."""
+    before = [one.frame.turn for one in log if one.inherited]
+    return log[-1].frame.turn - (before[-1] if before else 0)
 
 
 def _name(before: Conversation, event: ToolFailed) -> str:

@@ -8,10 +8,12 @@ from typing import Any
 from ....actors import CancelTurn
 from ....events import (
     AgentKey,
+    Conflict,
     ConversationId,
     CorruptLog,
     Frame,
     FrameworkError,
+    NewerRelease,
     NoReply,
     NotFound,
     PositionMoved,
@@ -21,10 +23,11 @@ from ....events import (
     encode_frame,
 )
 from ...client import Client
+from ...forking import cut_off, find_cut
 from ...wire import encode
 from .connection import Connection
 from .loop import Process
-from .script import Cancel, Line, Publish, Read, Say, Spoil
+from .script import Cancel, Fork, Line, Publish, Read, Say, Spoil
 from .world import World, writer_of
 
 TRIES, PATIENCE = 4, 20.0
@@ -65,6 +68,8 @@ class People:
                 case Publish():
                     self._world.faults.happened("bad_command", line.conversation[:20])
                     await self._publish(line, line.data, f"b-{number}", connection)
+                case Fork():
+                    await self._fork(line, number, connection)
                 case Read():
                     await self._read(line, connection)
                 case Spoil():
@@ -102,6 +107,24 @@ class People:
                 await bus.publish(agent, ConversationId(line.conversation), data, id=id_)
             except Unavailable:
                 continue
+            return
+
+    async def _fork(self, line: Fork, number: int, connection: Connection) -> None:
+        """Fork a conversation where its last turn is over, under a time and a name that the seed knows."""
+        log, chat = connection.substrate.log, ConversationId(line.conversation)
+        for _ in range(TRIES):
+            try:
+                over = [one.head.version async for one in log.read(chat) if one.frame.status == "idle"]
+                cut = await find_cut(log, chat, over[-1] if over else None)
+                time, writer = self._world.clock.now(), writer_of(f"client-{number}")
+                await cut_off(log, cut, ConversationId(line.to), None, time=time, writer=writer)
+            except Unavailable:
+                continue
+            except (NotFound, Refused, Conflict):
+                return
+            except (CorruptLog, NewerRelease):
+                if chat not in self._world.spoiled:
+                    raise
             return
 
     async def _read(self, line: Read, connection: Connection) -> None:

@@ -81,7 +81,21 @@ class Spoil(Struct, frozen=True):
     newer: bool = False
 
 
-Line: TypeAlias = Say | Cancel | Read | Publish | Spoil
+class Fork(Struct, frozen=True):
+    """Somebody forks a conversation, under the name `to`, where its last turn is over; or nowhere, if none is yet.
+
+    >>> from agent_runtime_framework.testing import Fork, OnboardingAgent, Say, simulate
+    >>> talk = [Say("c-1", "hi"), Fork("c-1", "c-2", at=5), Say("c-2", "and?", at=10), Say("c-1", "so", at=10)]
+    >>> {chat: len(replies) for chat, replies in simulate(OnboardingAgent(), talk, faults=()).replies.items()}
+    {'c-1': 2, 'c-2': 1}
+    """
+
+    conversation: str
+    to: str
+    at: float = 0.0
+
+
+Line: TypeAlias = Say | Cancel | Read | Publish | Spoil | Fork
 
 TEXTS = ("hi", "my name is Ada", "and now?", "no", "thanks", "do it", "again, please")
 BAD = (b"", b"{}", b"\xff\xfe", b'{"type":"say"}', b'{"type":"say","id":"a b","agent":"walker","text":"hi"}', b"[1")
@@ -116,4 +130,25 @@ def random_script(
         lines.append(Say("c-spoiled", "hi", 0.1, sorted(agents)[0]))
         lines.append(Spoil("c-spoiled", round(random.uniform(0, 3), 3), newer=random.random() < 0.5))
         lines.append(Say("c-spoiled", "and?", 3.2, sorted(agents)[0]))
-    return tuple(lines)
+    return (
+        *lines,
+        *_forks(seed, [line for line in lines if isinstance(line, Say) and line.conversation != "c-spoiled"]),
+    )
+
+
+def _forks(seed: int, lines: list[Line]) -> list[Line]:
+    """Return what is forked, one conversation in five, and what is said there."""
+    random = Random(f"{seed} forks")  # of its own, so that the rest of a script is what it was without forks
+    first = {line.conversation: line for line in reversed(lines) if isinstance(line, Say)}
+    return [line for chat in sorted(first) if random.random() < 0.2 for line in _forked(random, first[chat])]
+
+
+def _forked(random: Random, said: Say) -> list[Line]:
+    """Return what is done and said in a fork, now and then under an id that was heard in its parent."""
+    to, at, agent = f"{said.conversation}-f", said.at + random.uniform(0, 6), said.agent
+    lines: list[Line] = [Fork(said.conversation, to, round(at, 3))]
+    for number in range(random.randint(1, 2)):
+        id_ = "" if random.random() < 0.7 else f"same-{number}"
+        when = max(0, at + random.uniform(-0.2, 3))
+        lines.append(Say(to, random.choice(TEXTS), round(when, 3), agent, id_))
+    return lines + ([Fork(to, f"{to}-f", round(at + 2, 3))] if random.random() < 0.3 else [])

@@ -26,7 +26,7 @@ from .faults import KINDS, Faults, Planned, plan
 from .heart import SimulatedHeart
 from .loop import Deadlock, Halted, Process, VirtualLoop
 from .model import Answers, SimulatedModel, seeded_answer
-from .outcome import Inconclusive, RuleBroken, Simulation
+from .outcome import Inconclusive, RuleBroken, Simulation, turns_of
 from .people import People
 from .script import Line
 from .watched import watched
@@ -228,7 +228,7 @@ class Simulator:
             faults=tuple(self.faults.injected),
             effects=tuple(self.world.effects),
             commands=len(self.world.commands),
-            turns=sum(log[-1].frame.turn for log in logs.values()),
+            turns=sum(turns_of(log) for log in logs.values()),
             steps=sum(self.workers.steps.values()),
             seconds=seconds,
             worker_steps=dict(self.workers.steps),
@@ -269,7 +269,7 @@ def simulate(
         agent: the agent, or several, each with a key of its own; their own model clients are never asked.  A line that
             names no agent is for the first one, `Say("c-1", "hi", agent="desk")` for the one with that key.  A
             conversation belongs to the agent that it began with, and refuses what is said to another.
-        script: who says what, and when, in virtual seconds: `Say`, `Cancel`, `Read`, `Publish`, `Spoil`.
+        script: who says what, and when, in virtual seconds: `Say`, `Cancel`, `Fork`, `Read`, `Publish`, `Spoil`.
         seed: decides all that is random.
         workers: how many there are at the beginning.
         model: takes messages, tools and a `Random`, and answers with a text, `calls(...)` or a raw message; it may be

@@ -27,6 +27,7 @@ from ...leases import MemoryLeases
 from ...live import MemoryLive
 from ...members import MemoryMembers
 from ...wire import decode_command
+from ..accounts import inherited_by
 from ..rules import Checker, Command, Effect
 from .faults import Faults
 from .loop import PROCESS, Process, VirtualLoop
@@ -73,7 +74,7 @@ class World:
     """Holds what is stored, who holds what, and what was counted.
 
     Attributes:
-        logs: the frames of each conversation, as they were stored.
+        logs: the frames of each conversation, as they were stored; of a fork, first those that it inherits.
         commands: what was acknowledged to its sender, in order.
         spoiled: conversations whose logs were damaged on purpose.
         pace: seconds that models and tools may take.
@@ -127,7 +128,9 @@ class World:
             self.checker.spoil(conversation)
             return
         stored = Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)
-        self.logs.setdefault(conversation, []).append(stored)
+        if conversation not in self.logs:
+            self.logs[conversation] = inherited_by(stored, self.logs)
+        self.logs[conversation].append(stored)
         self.checker.frame(stored)
 
     def counts(self) -> None:

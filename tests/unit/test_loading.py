@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_runtime_framework.events import InvalidInput
-from agent_runtime_framework.runtime.cli.running.loading import load_agents
+from agent_runtime_framework.runtime.loading import load_agents
 
 BOTS = """
 from dataclasses import dataclass

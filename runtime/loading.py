@@ -12,12 +12,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from ....events import InvalidInput
-from ...agents import JourneyAgent
+from ..events import InvalidInput
+from .agents import JourneyAgent
 
 Agent: TypeAlias = JourneyAgent[Any, Any, Any]
 
-OTHERS = ("<", str(Path(__file__).parents[3]), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
+OTHERS = ("<", str(Path(__file__).parents[1]), *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
 """What the file of code begins with that is not an author's: our own, Python's, and what is installed."""
 
 

@@ -1,0 +1,101 @@
+"""`arf check`: what today's code would do to the conversations that are open."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from ....actors.replay import described
+from ....events import FrameworkError, InvalidInput
+from ...clock import SystemClock
+from ...loading import load_agents
+from ...reader import Reader
+from ...replay import Prospect, prospect
+from ...summary import Summary
+from ..console import output
+from ..console.options import Options
+from ..console.place import reading
+from ..console.text import SHOWN, one_line
+from ..reading.progress import progress
+from .replaying import as_data, aspects
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+async def show_check(options: Options, spec: str, *, since: str | None, ignore: str) -> int:
+    """Write what would be stranded or changed to stdout, and return 1 if anything that counts is."""
+    agents = {agent.key: agent for agent in load_agents([spec])}
+    ignored = aspects(ignore)
+    oldest = 0 if since is None else SystemClock().now() - milliseconds(since)
+    counted, found = {"strands": 0, "changes": 0, "same": 0, "unreadable": 0}, list[dict[str, Any]]()
+    async with progress("checking conversations") as read, reading(options) as client:
+        async for summary in read.of(_recent(client, set(agents), oldest)):
+            agent = agents[summary.agent]
+            try:
+                seen = await prospect(client.frames(summary.conversation), agent, ignore=ignored)
+            except FrameworkError as error:
+                counted["unreadable"] += 1
+                _write(options, found, _data(summary, "unreadable", str(error)))
+                continue
+            if seen is not None:
+                verdict, why = _verdict(seen)
+                counted[verdict] += 1
+                data = _data(summary, verdict, why)
+                if options.output != "text" and seen.replayed is not None:
+                    data["divergences"] = as_data(seen.replayed)["divergences"]
+                if verdict != "same" or options.output != "text":
+                    _write(options, found, data)
+    if options.output == "json":
+        output.write_json(found, "json")
+    open_ = sum(counted.values())
+    output.say(
+        f"{open_} open conversation{'' if open_ == 1 else 's'}: "
+        + ", ".join(f"{number} {what}" for what, number in counted.items() if number or what == "same")
+    )
+    return int(counted["same"] < open_)
+
+
+async def _recent(client: Reader, agents: set[str], oldest: int) -> AsyncIterator[Summary]:
+    async for summary in client.conversations():
+        if summary.agent in agents and summary.status != "erased" and summary.time >= oldest:
+            yield summary
+
+
+def _verdict(seen: Prospect) -> tuple[str, str]:
+    if seen.strands:
+        return "strands", seen.strands
+    first = None if seen.replayed is None else seen.replayed.first
+    return ("same", "") if first is None else ("changes", f"version {first.version}: {described(first)}")
+
+
+def _data(summary: Summary, verdict: str, why: str) -> dict[str, Any]:
+    return {
+        "conversation": summary.conversation,
+        "agent": summary.agent,
+        "step": summary.step,
+        "verdict": verdict,
+        "why": why,
+    }
+
+
+def _write(options: Options, found: list[dict[str, Any]], data: dict[str, Any]) -> None:
+    match options.output:
+        case "json":
+            found.append(data)
+        case "jsonl":
+            output.write_json(data, "jsonl")
+        case _:
+            at = f" in step {data['step']}" if data["step"] else ""
+            output.write_text(one_line(f"{data['conversation']}{at} {data['verdict']}: {data['why']}", SHOWN))
+
+
+def milliseconds(given: str) -> int:
+    """Return a span of time such as `7d`, `12h` or `30m` in milliseconds.
+
+    Raises:
+        InvalidInput: it is none.
+
+    """
+    parts = re.fullmatch(r"(\d{1,6})([smhdw])", given.strip())
+    if parts is None:
+        raise InvalidInput(f"--since {given!r}: say how long ago, such as 7d, 12h or 30m")
+    return int(parts[1]) * _UNITS[parts[2]] * 1_000

@@ -1,0 +1,90 @@
+"""What today's code would do to the conversations that are open: asked before it is deployed, of what is recorded.
+
+A conversation is stranded if its next message could not be answered: the code cannot read its state, does not know its
+step or journey any more, or raises when it is asked what the model is given.  It is changed if the code would have led
+it otherwise, or reads its state otherwise than it is recorded.
+"""
+
+from collections.abc import AsyncIterable, Collection
+from typing import Any
+
+from msgspec import Struct
+
+from ...actors import ResumeTurn, SayToAgent, described, settle
+from ...actors.replay import Aspect, Replayed
+from ...events import NotFound, Stored
+from ...projections import Conversation, fold, initial
+from ..agents import JourneyAgent, Journeys
+from .redeciding import replay
+from .untouchable import Untouchable
+
+PROBE = "?"
+"""What is said to see whether it would be answered; it is recorded nowhere, and closes no talk."""
+
+
+class Prospect(Struct, frozen=True, kw_only=True):
+    """Is what today's code would do to an open conversation.
+
+    Attributes:
+        conversation, step: which one, and where it is.
+        strands: why its next message could not be answered; empty if it could.
+        replayed: where today's code would have led it otherwise; None for one that is stranded.
+
+    """
+
+    conversation: str
+    step: str
+    strands: str = ""
+    replayed: Replayed | None = None
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing that counts would change."""
+        return not self.strands and (self.replayed is None or self.replayed.first is None)
+
+
+async def prospect(
+    log: AsyncIterable[Stored], agent: JourneyAgent[Any, Any, Any], *, ignore: Collection[Aspect] = ()
+) -> Prospect | None:
+    """Return what today's `agent` would do to a conversation; None for one that is over.
+
+    Raises:
+        NotFound: nothing is recorded.
+        CorruptLog: what is stored does not fit.
+
+    """
+    frames = [stored async for stored in log]
+    if not frames:
+        raise NotFound("nothing is recorded of this conversation")
+    journeys = Journeys(agent, client=Untouchable())
+    now = fold(initial(frames[0].conversation), [stored.frame for stored in frames])
+    if _is_over(now, journeys):
+        return None
+    strands = _strands(now, journeys)
+    replayed = None if strands else await replay(frames, agent, ignore=ignore)
+    return Prospect(conversation=now.id, step=now.step, strands=strands, replayed=replayed)
+
+
+def _is_over(now: Conversation, journeys: Journeys) -> bool:
+    if now.erased or not now.agent:
+        return True
+    if now.turn is not None:
+        return False
+    try:
+        journey = journeys.on(now)
+        return bool(journey.agent.is_terminal_state(journey.state(now)))
+    except Exception:  # noqa: BLE001  what is wrong is said of it as of any that is open
+        return False
+
+
+def _strands(now: Conversation, journeys: Journeys) -> str:
+    """Return why the next message could not be answered, or the turn in progress not be gone on with."""
+    if now.unknown:
+        return f"it holds events of a newer release ({', '.join(sorted(set(now.unknown)))})"
+    try:
+        journeys.on(now).state(now)
+    except Exception as error:  # noqa: BLE001  author code may raise anything
+        return described(error)
+    said = SayToAgent(id=f"probe-{now.version}", agent=now.agent, text=PROBE)
+    settled = settle(now, journeys, said if now.turn is None else ResumeTurn())
+    return "" if settled.raised is None else described(settled.raised)

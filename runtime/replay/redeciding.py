@@ -1,0 +1,87 @@
+"""Deciding a recorded conversation again with today's agent: free, exact, and without a model.
+
+Tools are not run: what they came to is taken from the log, too.  Where they are to be run, each gets a state made of
+the replay's own fold, the same idempotency key as then, and changes nothing that is recorded.
+"""
+
+from collections.abc import AsyncIterable, Collection, Iterable
+from typing import Any, Literal, TypeAlias
+
+from ...actors.replay import ASPECTS, Aspect, Replay, Replayed
+from ...events import ConversationId, InvalidInput, NotFound, Stored
+from ..agents import JourneyAgent, Journeys
+from ..agents.calling import ToolCaller
+from ..agents.journey_tools import JourneyToolRun
+from ..clock import SystemClock
+from .logs import check_is_of, each
+from .untouchable import Untouchable
+
+Tools: TypeAlias = Literal["log", "run"]
+"""Where a tool's outcome comes from: what was recorded, or today's tool, really run."""
+
+
+async def replay(
+    log: AsyncIterable[Stored] | Iterable[Stored],
+    agent: JourneyAgent[Any, Any, Any],
+    *,
+    ignore: Collection[Aspect] = (),
+    tools: Tools = "log",
+) -> Replayed:
+    """Return where today's `agent` would do something else than was recorded; `ignore` names what does not count.
+
+    No model is asked, nothing is written, and no tool is run unless `tools` is `run`; that really does what they do.
+
+    Raises:
+        NotFound: nothing is recorded.
+        InvalidInput: it is another agent's conversation, or `ignore` or `tools` is none of those.
+        CorruptLog: what is stored does not fit.
+
+    >>> import asyncio
+    >>> from agent_runtime_framework import replay
+    >>> from agent_runtime_framework.testing import OnboardingAgent, Say, simulate
+    >>> log = simulate(OnboardingAgent(), [Say("c-1", "hi")], faults=()).logs["c-1"]
+    >>> print(asyncio.run(replay(log, OnboardingAgent())).first)
+    None
+
+    """
+    _check(ignore, tools)
+    journeys = Journeys(agent, client=Untouchable())
+    caller = _caller(journeys) if tools == "run" else None
+    made: Replay | None = None
+    async for stored in each(log):
+        made = Replay(ConversationId(stored.conversation), journeys) if made is None else made
+        if not made.then.agent:
+            check_is_of(journeys, stored)
+        while caller is not None and (owed := made.runs_before(stored.frame)) is not None:
+            made.ran(await caller[made.now.journey].call(made.now, owed))
+        made.advance(stored.frame)
+    if made is None:
+        raise NotFound("nothing is recorded of this conversation")
+    made.finish()
+    return Replayed(
+        conversation=made.then.id,
+        agent=made.then.agent,
+        version=made.then.version,
+        turns=made.then.turns,
+        divergences=made.divergences,
+        ignored=frozenset(ignore),
+    )
+
+
+def _check(ignore: Collection[str], tools: str) -> None:
+    for aspect in ignore:
+        if aspect not in ASPECTS:
+            raise InvalidInput(f"{aspect!r} cannot be ignored: use {', '.join(ASPECTS)}")
+    if tools not in ("log", "run"):
+        raise InvalidInput(f"tools must come from the `log` or be `run`, not {tools!r}")
+
+
+def _caller(journeys: Journeys) -> dict[str, ToolCaller]:
+    """Return who runs the tools of each journey, without hooks: nobody is to hear of what only seems to happen."""
+    run, clock = JourneyToolRun(journeys), SystemClock()
+    return {
+        journey.name: ToolCaller(
+            run, clock=clock, timeout=journey.agent.config.tool_timeout, raised=lambda *_: None, hooks=None
+        )
+        for journey in journeys
+    }
