@@ -53,8 +53,9 @@ async def replay(
     loop = asyncio.get_running_loop()
     breath = loop.time()
     async for stored in _each(log):
-        if made is None:
-            made = _begun(stored, journeys)
+        made = Replay(ConversationId(stored.conversation), journeys) if made is None else made
+        if not made.then.agent:
+            _check_agent(stored, journeys)
         while caller is not None and (owed := made.runs_before(stored.frame)) is not None:
             made.ran(await caller[made.now.journey].call(made.now, owed))
         made.advance(stored.frame)
@@ -70,6 +71,8 @@ async def replay(
         version=made.then.version,
         turns=made.then.turns,
         divergences=made.divergences,
+        remaining=made.remaining,
+        unsteady=made.unsteady,
         ignored=frozenset(ignore),
     )
 
@@ -82,13 +85,12 @@ def _check(ignore: Collection[str], tools: str) -> None:
         raise InvalidInput(f"tools must come from the `log` or be `run`, not {tools!r}")
 
 
-def _begun(first: Stored, journeys: Journeys) -> Replay:
-    agent = first.frame.agent
+def _check_agent(stored: Stored, journeys: Journeys) -> None:
+    agent = stored.frame.agent
     if agent not in ("", journeys.agent.key):
         raise InvalidInput(
-            f"conversation {first.conversation!r} is of agent {agent!r}, not of {journeys.agent.key!r}: name that one"
+            f"conversation {stored.conversation!r} is of agent {agent!r}, not of {journeys.agent.key!r}: name that one"
         )
-    return Replay(ConversationId(first.conversation), journeys)
 
 
 def _caller(journeys: Journeys) -> dict[str, ToolCaller]:

@@ -69,7 +69,7 @@ PROMPTS: dict[Any, str] = {
     Step.PLAN: "Ask for the plan and how many seats.",
     Step.DONE: "Say good-bye.",
 }
-CONFIG = JourneyConfig(closing_phrases={"bye"}, history_turns=2, model_parameters={"temperature": 0.5})
+CONFIG = JourneyConfig(closing_phrases=["bye"], history_turns=2, model_parameters={"temperature": 0.5})
 
 
 class SignUpAgent(JourneyAgent[SignUp, SignUpTools, Step]):
@@ -121,6 +121,8 @@ def with_state(state: type[Any], **written: Any) -> SignUpAgent:
     return today(get_initial_state=lambda self: state(), **written)
 
 
-async def again(agent: JourneyAgent[Any, Any, Any], log: Sequence[Stored], *ignore: Any, tools: Tools = "log") -> Replayed:
+async def again(
+    agent: JourneyAgent[Any, Any, Any], log: Sequence[Stored], *ignore: Any, tools: Tools = "log"
+) -> Replayed:
     """Decide a log again with an agent."""
     return await replayed(log, agent, ignore=ignore, tools=tools)
