@@ -79,7 +79,7 @@ class Replay:
     @property
     def remaining(self) -> tuple[Divergence, ...]:
         """What still differs in state, step and last reply."""
-        return () if self._lost else self._comparison.remaining(self.then, self.now)
+        return () if self._lost or self.then.erased else self._comparison.remaining(self.then, self.now)
 
     def runs_before(self, frame: Frame) -> OwedToolCall | None:
         """Return the tool that today's code runs before this frame can be taken, for whoever really runs tools.

@@ -1,7 +1,12 @@
 """Deciding a recorded conversation again with today's agent: free, exact, and without a model.
 
 Tools are not run: what they came to is taken from the log, too.  Where they are to be run, each gets a state made of
-the replay's own fold, the same idempotency key as then, and changes nothing that is recorded.
+the replay's own fold, the same idempotency key as then, and changes nothing that is recorded.  What it does beyond that
+it does for real: it writes where it writes, and asks a model if it does so by itself.
+
+What today's code says is compared with the log, so code that is not determined by its state may differ without having
+been changed.  What it says otherwise each time that it is asked, such as an id that is made up, counts as it was then;
+what is the same for the length of a replay, such as today's date, is a difference like any other.
 """
 
 import asyncio
@@ -48,7 +53,7 @@ async def replay(
     """
     _check(ignore, tools)
     journeys = Journeys(agent, client=Untouchable())
-    caller = _caller(journeys) if tools == "run" else None
+    callers = _callers(journeys) if tools == "run" else None
     made: Replay | None = None
     loop = asyncio.get_running_loop()
     breath = loop.time()
@@ -56,8 +61,10 @@ async def replay(
         made = Replay(ConversationId(stored.conversation), journeys) if made is None else made
         if not made.then.agent:
             _check_agent(stored, journeys)
-        while caller is not None and (owed := made.runs_before(stored.frame)) is not None:
-            made.ran(await caller[made.now.journey].call(made.now, owed))
+        while callers is not None and (owed := made.runs_before(stored.frame)) is not None:
+            # in a journey that is not there any more, asking for its tool says so
+            caller = callers.get(made.now.journey, callers[journeys.front.name])
+            made.ran(await caller.call(made.now, owed))
         made.advance(stored.frame)
         if loop.time() - breath > PAUSE:
             await asyncio.sleep(0)
@@ -93,7 +100,7 @@ def _check_agent(stored: Stored, journeys: Journeys) -> None:
         )
 
 
-def _caller(journeys: Journeys) -> dict[str, ToolCaller]:
+def _callers(journeys: Journeys) -> dict[str, ToolCaller]:
     """Return who runs the tools of each journey, without hooks: nobody is to hear of what only seems to happen."""
     run, clock = JourneyToolRun(journeys), SystemClock()
     return {

@@ -1,5 +1,6 @@
 """An agent that signs people up, a recorded talk with it, and what today's version of it may do otherwise."""
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,9 +8,12 @@ from typing import Any, Literal
 
 from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, JourneyConfig, Replayed, tool
 from agent_runtime_framework import replay as replayed
-from agent_runtime_framework.events import ConversationId, Stored
+from agent_runtime_framework.events import ConversationId, NoReply, Stored
+from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.replay import Tools
-from agent_runtime_framework.testing import Say, calls, simulate
+from agent_runtime_framework.runtime.substrate import in_memory
+from agent_runtime_framework.testing import Say, ScriptedLLM, calls, simulate
+from support.journeys import frames, working
 
 CHAT = ConversationId("c-1")
 Plan = Literal["free", "pro"]
@@ -106,6 +110,20 @@ def recorded(
     script = [Say(CHAT, text, at=float(number)) for number, (text, _) in enumerate(said)]
     run = simulate(agent or SignUpAgent(), script, faults=(), model=lambda *_: next(answers))
     return list(run.logs[CHAT])
+
+
+async def recorded_at_work(
+    agent: JourneyAgent[Any, Any, Any], talk: Iterable[tuple[str, Sequence[Any]]] = TALK
+) -> list[Stored]:
+    """Return the log of a talk with an agent in a runtime, whatever becomes of its turns."""
+    substrate = in_memory(SystemClock())
+    async with working(agent, substrate=substrate) as runtime:
+        for text, answers in talk:
+            agent.llm_client = ScriptedLLM(*answers)
+            with contextlib.suppress(NoReply):
+                await runtime.send(agent.key, CHAT, text)
+    agent.llm_client = None
+    return await frames(substrate, CHAT)
 
 
 def today(*, tools: type[Any] | None = None, config: dict[str, Any] | None = None, **written: Any) -> SignUpAgent:
