@@ -138,6 +138,7 @@ class AskModel(Struct, frozen=True, kw_only=True):
     """The journey's request to the model.
 
     `tools` is the JSON list in OpenAI form, empty text for none; `effects` the effect classes declared for them.
+    `request` is the hash of what is sent where that is known already, so that nobody need render it to know.
     """
 
     prompt: str
@@ -146,6 +147,7 @@ class AskModel(Struct, frozen=True, kw_only=True):
     model: str = ""
     parameters: dict[str, Any] = {}
     history_turns: int | None = None
+    request: str | None = None
 
 
 class RunTool(Struct, frozen=True, kw_only=True):

@@ -227,8 +227,11 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
         return ()
     last = turn.number
     first = _first_of(conversation, last, command.history_turns)
-    messages = render(command.prompt, conversation.transcript.window(first, last))
     tools = msgspec.json.decode(command.tools) if command.tools else None
+    request = command.request
+    if request is None:
+        messages = render(command.prompt, conversation.transcript.window(first, last))
+        request = fingerprint(messages, tools, {"model": command.model, **command.parameters})
     prompt_at = conversation.prompts.where.get(command.prompt)
     tools_at = conversation.tools.where.get(command.tools)
     event = ModelRequested(
@@ -243,7 +246,7 @@ def _ask(conversation: Conversation, turn: Turn, command: AskModel) -> tuple[Kno
         first_turn=first,
         last_turn=last,
         renderer=RENDERER,
-        request=fingerprint(messages, tools, {"model": command.model, **command.parameters}),
+        request=request,
     )
     return (event,)
 

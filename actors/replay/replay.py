@@ -15,13 +15,12 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from ...events import STATE_LIMIT, ConversationId, Frame, ModelRequested
+from ...events import STATE_LIMIT, ConversationId, Frame, KnownEvent, ModelRequested
 from ...projections import (
     AssistantMessage,
     Conversation,
     OwedToolCall,
     called,
-    evolve,
     fold,
     initial,
     outstanding,
@@ -114,7 +113,8 @@ class Replay:
         """Take what a tool came to that was really run."""
         turn = self.now.turn
         if turn is not None and turn.answer is not None:
-            self._settle(Recorded((replace(outcome, answer=turn.answer.version),)))
+            now = self.now
+            self._comparison.decided(now, self._settle(Recorded((replace(outcome, answer=turn.answer.version),))))
 
     def advance(self, frame: Frame) -> None:
         """Decide the next frame again, and compare."""
@@ -127,12 +127,17 @@ class Replay:
             return
         self._journey.knows(self.then)
         if known is None:
-            for event in frame.events:
-                self.now = evolve(self.now, event)
+            self.now = fold(self.now, [frame])
         else:
             self._decide(before, known, frame)
-        if not self._lost:
-            self._comparison.ends(before, self.then, self.now)
+        self._compare_end(before)
+
+    def _compare_end(self, before: Conversation) -> None:
+        if self._lost or self.now is self.then:
+            return
+        self._comparison.ends(before, self.then, self.now)
+        if self.now == self.then:
+            self.now = self.then
 
     def finish(self) -> None:
         """Compare the last state with how today's code reads it."""
@@ -151,7 +156,6 @@ class Replay:
                 return False
 
     def _decide(self, before: Conversation, known: Recorded, frame: Frame) -> None:
-        self._comparison.recorded(before, frame)
         commands = []
         for command in known.commands:
             fitting = self._fitting(before, command)
@@ -159,19 +163,23 @@ class Replay:
                 return
             if fitting is not None:
                 commands.append(fitting)
-        if commands:
-            self._settle(Recorded(tuple(commands), known.asks))
+        one, now = self.now is before, self.now
+        events = self._settle(Recorded(tuple(commands), known.asks)) if commands else ()
+        if one and events == frame.events:
+            self.now = self.then  # as long as nothing differs they are one, and comparing them costs nothing
+            return
+        self._comparison.recorded(before, frame)
+        self._comparison.decided(now, events)
         self._comparison.calls(self.then.turns)
         self._comparison.over(self.then, self.now, frame.last)
         self._comparison.states(self.then, self.now, frame)
         if any(isinstance(event, ModelRequested) and event.attempt == 1 for event in frame.events):
             self._comparison.requests(self.then, self.now)
 
-    def _settle(self, known: Recorded) -> None:
-        before = self.now
-        settled = settle(before, self._journey if known.asks else None, *known.commands)
+    def _settle(self, known: Recorded) -> tuple[KnownEvent, ...]:
+        settled = settle(self.now, self._journey if known.asks else None, *known.commands)
         self.now = settled.conversation
-        self._comparison.decided(before, settled.events)
+        return settled.events
 
     # --- the same command in terms of `now`
 

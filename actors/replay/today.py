@@ -37,6 +37,7 @@ class AsRecorded:
     def __init__(self, today: Journey) -> None:
         self._today = today
         self._model = ""
+        self._after: Conversation | None = None
         self._then: Request | None = None
         self.unsteady: dict[tuple[Aspect, str], None] = {}
 
@@ -45,10 +46,10 @@ class AsRecorded:
         """What happens to a message that comes in while a turn is in progress."""
         return self._today.mailbox
 
-    def knows(self, then: Conversation) -> None:
-        """Take what the model was asked then, if that waits for it."""
-        turn = then.turn
-        self._then = None if turn is None or not turn.waiting else turn.request
+    def knows(self, after: Conversation) -> None:
+        """Take the conversation as it was after what is decided again: what the model was asked then, if it was."""
+        turn = after.turn
+        self._after, self._then = after, None if turn is None or not turn.waiting else turn.request
         if self._then is not None:
             self._model = self._then.model
 
@@ -61,11 +62,21 @@ class AsRecorded:
         asked, then = self._today.ask_model(conversation), self._then
         if not isinstance(asked, AskModel):
             return asked
-        asked = replace(asked, model=self._model)
-        if then is None or _given(asked) == (then.prompt, then.tools, then.effects, then.parameters):
+        # what was asked has the hash of then, and of what was not nobody asks for one: rendering all of it takes time
+        asked = replace(asked, model=self._model, request="")
+        if then is None:
             return asked
-        other = self._today.ask_model(conversation)
-        return self._steady(asked, other, then, conversation) if isinstance(other, AskModel) else asked
+        if _given(asked) != _given(then):
+            other = self._today.ask_model(conversation)
+            asked = self._steady(asked, other, then, conversation) if isinstance(other, AskModel) else asked
+        return (
+            replace(asked, request=then.hash) if _given(asked) == _given(then) and self._said(conversation) else asked
+        )
+
+    def _said(self, conversation: Conversation) -> bool:
+        """Say whether the same was said in the turn in progress."""
+        last, after = conversation.turns, self._after
+        return after is not None and conversation.transcript.window(last, last) == after.transcript.window(last, last)
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
         """Say whether a call may run."""
@@ -86,7 +97,7 @@ class AsRecorded:
         return asked
 
 
-def _given(asked: AskModel) -> tuple[object, ...]:
+def _given(asked: AskModel | Request) -> tuple[object, ...]:
     return asked.prompt, asked.tools, asked.effects, asked.parameters
 
 

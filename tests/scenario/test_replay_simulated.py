@@ -17,7 +17,7 @@ from agent_runtime_framework.testing import random_script, simulate
 
 CONVERSATIONS, GROUPS = 1_000, 20
 EACH = CONVERSATIONS // GROUPS
-HAPPENS = {"tool.started", "tool.returned", "tool.failed", "state.changed", "model.failed"}
+HAPPENS = {"tool.started", "tool.returned", "tool.failed", "state.changed"}
 """What a group that showed something has in it."""
 
 

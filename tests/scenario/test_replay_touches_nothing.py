@@ -87,15 +87,15 @@ async def head_of(log: EventLog) -> Head | None:
     return None if last is None else last.head
 
 
-@pytest.fixture
-def cut(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def network_cut(talk: list[Stored], monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: Any, **__: Any) -> NoReturn:
         raise AssertionError("a replay connects to nothing")
 
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, unreachable)
     for name in ("create_connection", "create_datagram_endpoint", "sock_connect"):
-        monkeypatch.setattr(asyncio.get_running_loop().__class__, name, unreachable)
+        monkeypatch.setattr(asyncio.SelectorEventLoop, name, unreachable)
     monkeypatch.setattr(asyncio, "open_connection", unreachable)
     monkeypatch.setattr(socket, "create_connection", unreachable)
     monkeypatch.setattr(socket, "getaddrinfo", unreachable)
@@ -111,12 +111,6 @@ class Changed(Untouched):
 
 class Run(Kept):
     tools_class = RunTools
-
-
-@pytest.fixture(autouse=True)
-async def no_network(request: pytest.FixtureRequest) -> None:
-    request.getfixturevalue("talk")
-    request.getfixturevalue("cut")
 
 
 async def test_the_same_and_a_difference_are_found_without_touching_anything(talk: list[Stored]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given as for_all
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from agent_runtime_framework.actors import (
@@ -361,6 +362,7 @@ def came_of_effects(log: Log, names: list[str], kind: int, step: str, flag: bool
             pass
 
 
+@settings(deadline=None)
 @for_all(st.lists(DRAWN, max_size=25))
 def test_whatever_is_commanded_each_frame_says_what_it_was(drawn: list[tuple[int, list[str], str, bool]]) -> None:
     log = Log()
