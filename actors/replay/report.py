@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from .divergence import ASPECTS, TEXT, Aspect, Divergence
 
 SHOWN = 20
-"""So many differences in behaviour are told one by one."""
+"""So many differences are told one by one, in behaviour, and in what the model is given."""
 
 LINES = 40
 """So many lines of one text or difference are told."""
@@ -124,11 +124,13 @@ def _text(replayed: Replayed) -> Iterator[str]:
     alike: dict[tuple[Aspect, tuple[str, ...]], list[Divergence]] = {}
     for one in sorted(text, key=lambda one: ASPECTS.index(one.aspect)):
         alike.setdefault((one.aspect, tuple(_text_changes(one))), []).append(one)
-    for (aspect, changes), found in alike.items():
+    for (aspect, changes), found in [*alike.items()][:SHOWN]:
         title = _at_steps(aspect, dict.fromkeys(one.subject for one in found))
         whole = replace(found[0], times=sum(one.times for one in found))
         yield from ("", f"  {title}{_told(whole, replayed.ignored)}")
         yield from _listed([f"    {_cut(line, '-o json')}" for line in changes])
+    if len(alike) > SHOWN:
+        yield from ("", f"  and {len(alike) - SHOWN} more differences in what the model is given (-o json has them)")
 
 
 def _at_steps(aspect: str, steps: Collection[str]) -> str:

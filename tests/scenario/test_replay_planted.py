@@ -8,6 +8,7 @@ import pytest
 
 from agent_runtime_framework import BaseJourneyState, JourneyAgent, Replayed, tool
 from agent_runtime_framework.events import Stored
+from support.hand_written import Written
 from support.signup import (
     PROMPTS,
     Plan,
@@ -347,3 +348,38 @@ async def test_a_long_text_is_cut_and_the_report_says_where_all_of_it_is(log: li
 
     assert "more lines (-o json has them)" in text
     assert len(text.splitlines()) < 200
+
+
+async def test_the_same_words_in_prompts_that_are_never_the_same_are_one_difference() -> None:
+    def counting(word: str) -> SignUpAgent:
+        def get_system_prompt(self: SignUpAgent, state: SignUp) -> str:
+            return f"There are {word} {state.seats} seats taken."
+
+        return today(get_system_prompt=get_system_prompt)
+
+    log = Written(counting("now"))
+    for turn in range(30):
+        log.say("look")
+        log.answer(("look", {}))
+        log.returns("nothing", seats=str(turn).encode())
+        log.answer(text="Nothing.")
+
+    found = await again(counting("today"), log.log)
+
+    assert [(one.version, one.times) for one in found.divergences] == [(4, 60)]
+    assert "+There are today 0 seats taken." in str(found)
+
+
+async def test_many_differences_are_counted_and_the_first_are_told() -> None:
+    log = Written(SignUpAgent())
+    for turn in range(60):
+        log.say("look")
+        log.answer(text=f"Answer {turn}.")
+
+    def get_system_prompt(self: SignUpAgent, state: SignUp) -> str:
+        raise KeyError("prices")
+
+    text = str(await again(today(get_system_prompt=get_system_prompt), log.log))
+
+    assert "and 41 more differences in behaviour (-o json has them)" in text
+    assert len(text.splitlines()) < 100
