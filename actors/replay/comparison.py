@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from ...events import (
@@ -206,9 +206,9 @@ def outcome_of(ended: Ended) -> str:
 
 
 def tools_given(request: Request) -> str:
-    """Return the tools of a request with their effect classes, as JSON."""
-    tools = msgspec.json.decode(request.tools) if request.tools else []
-    return _text({"tools": tools, "effects": dict(sorted(request.effects.items()))})
+    """Return the tools of a request with their effect classes, as JSON, in the order in which a model reads them."""
+    effects = dict(sorted(request.effects.items()))
+    return msgspec.json.encode({"effects": effects, "tools": Raw(request.tools.encode() or b"[]")}).decode()
 
 
 def _calls(before: Conversation, events: Sequence[AnyEvent]) -> dict[_About, tuple[int, _Said]]:

@@ -9,6 +9,8 @@ Where they part, `now` goes on by itself as far as the log has something to go o
 answer belongs to the same question, a tool's outcome to the same call of the same answer; one that `now` has no use for
 is passed over.  Where `now` needs what no log has (the outcome of a call that was refused then, another answer) it is
 lost for the rest of that turn, and takes up the recorded conversation with the next.
+
+When people spoke, cancelled and interrupted is as it was: what a mailbox does with messages is not decided again.
 """
 
 from typing import assert_never

@@ -209,8 +209,12 @@ def tool_changes(then: str, now: str) -> list[str]:
     changes += [f"{name}: newly offered" for name in new]
     for name in one.keys() & other.keys():
         changes += [f"{name}: {change}" for change in _changes(one[name], other[name])]
-    if not changes:
+    if not changes and [*one] != [*other]:
         changes.append(f"order: {', '.join(one)} -> {', '.join(other)}")
+    elif not changes:
+        changes += [
+            f"{name}: its parameters in another order" for name in one if _json(one[name]) != _json(other[name])
+        ]
     return sorted(changes)
 
 
