@@ -262,7 +262,11 @@ def _differing(then: Conversation, now: Conversation) -> dict[tuple[Aspect, str]
 def _where(frame: Frame, aspect: Aspect) -> int:
     """Return the event of a frame at which a difference shows: what moved or changed it, else the last."""
     moved: type[StateChanged | StepEntered] = StateChanged if aspect == "state" else StepEntered
-    for kinds in ((moved, JourneyEntered, ConversationStarted), (StateChanged, StepEntered), (ToolReturned,)):
+    for kinds in (
+        (moved, JourneyEntered, ConversationStarted),
+        (StateChanged, StepEntered),
+        (ToolReturned, ToolFailed),
+    ):
         for version, event in reversed([*frame.numbered()]):
             if isinstance(event, kinds):
                 return version

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from agent_runtime_framework import JourneyAgent
+from agent_runtime_framework import replay as replayed
 from agent_runtime_framework.actors.replay import Replay
 from agent_runtime_framework.events import ConversationStarted, Stored
 from agent_runtime_framework.runtime.agents.journeys import Journeys
-from agent_runtime_framework.runtime.replay import Untouchable
+from agent_runtime_framework.runtime.replay import Tools, Untouchable
 from agent_runtime_framework.runtime.testing.simulation import random_journeys
 from agent_runtime_framework.testing import random_script, simulate
 
@@ -51,3 +52,23 @@ def test_today_s_code_leads_conversations_as_it_led_them(group: int) -> None:
     # it would be easy to find nothing where nothing happens
     assert happened.keys() >= HAPPENS
     assert happened["turn.started"] > EACH
+
+
+@pytest.mark.parametrize("tools", ["log", "run"])
+async def test_whatever_code_there_is_today_a_replay_tells_and_does_not_raise(
+    tools: Tools, some: list[list[Stored]]
+) -> None:
+    told: Counter[bool] = Counter()
+    for number, log in enumerate(some):
+        agent: Any = random_journeys(number)[0]
+        agent.key = next((stored.frame.agent for stored in log if stored.frame.agent), agent.key)
+        found = await replayed(log, agent, tools=tools)
+        told[found.first is None] += 1
+        assert str(found).splitlines()[0].endswith(": the same") == (found.first is None)
+
+    assert told[False] > len(some) / 2
+
+
+@pytest.fixture(scope="module")
+def some() -> list[list[Stored]]:
+    return [log for _, log in itertools.islice(conversations(500), 60)]
