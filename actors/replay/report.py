@@ -82,7 +82,7 @@ def described(divergence: Divergence) -> str:
         return f"{title}: {_line(divergence.then)} -> {_line(divergence.now)}"
     changes = _text_changes(divergence)
     if divergence.aspect == "prompt":
-        changes = [line for line in changes if not line.startswith("@@")]
+        changes = [line for line in changes if line.startswith(("-", "+"))]
         return f"{title}: {' '.join(_line(line) for line in changes[:2])}{' ...' if len(changes) > 2 else ''}"
     more = f", and {_count(len(changes) - 1, 'more change')}" if len(changes) > 1 else ""
     return f"{title}: {_line(changes[0])}{more}"
