@@ -61,7 +61,7 @@ class Replay:
 
     def __init__(self, conversation: ConversationId, today: Today) -> None:
         self.then: Conversation = initial(conversation)
-        self.now: Conversation = initial(conversation)
+        self.now: Conversation = self.then
         self._today = today
         self._journey = AsRecorded(today)
         self._comparison = Comparison()
