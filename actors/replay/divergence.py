@@ -43,7 +43,7 @@ class Divergence(Struct, frozen=True, kw_only=True):
 
     Attributes:
         aspect: what differs.
-        version: the recorded event at which it shows; 0 for the head of a conversation.
+        version: the recorded event at which it shows; the last one for what shows when the state is read again.
         turn: its turn.
         subject: what it is about, such as a call, a field or a step; may be empty.
         then, now: what was recorded, and what today's code says; a text for people.

@@ -119,7 +119,8 @@ def first_state(today: Today, then: Mapping[str, bytes]) -> tuple[dict[str, byte
 def as_read(today: Today, conversation: Conversation, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str] | str:
     """Return a state with the fields that today's code reads in it and its step, or what it raised, in words.
 
-    What is in a field stays as it was recorded: code that does not read again what it wrote is no other code.
+    What is in a field stays as it was recorded: code that does not read again what it wrote is no other code.  A field
+    that is not written again after it was read counts as one that today's code does not have.
     """
     try:
         read, step = today.as_read(conversation, state)
