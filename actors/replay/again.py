@@ -10,8 +10,9 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from ...projections import Call, Conversation, evolve
-from ..commands import AskModel, EndTurn, RecordAnswer, RefuseTool
+from ..commands import AskModel, EndTurn, RecordAnswer, RefuseTool, ReviseJourney
 from ..decide import decide
+from ..revision import Pinned
 from ..settle import Journey, needed, settle, verdict_of
 from ..sizes import described
 from .choice import Choice, Chosen, Differs, chosen_then, differences
@@ -28,6 +29,20 @@ class Leading(Journey, Protocol):
         """Return the steps or journeys that a call of this tool may lead to; None where nothing is declared of it."""
 
 
+class _Unpinned:
+    """Is a journey that is asked in conversations of other versions, too: nothing is recorded of what it says."""
+
+    def __init__(self, today: Journey) -> None:
+        self.mailbox, self.policy = today.mailbox, today.policy
+        self.ask_model, self.judge = today.ask_model, today.judge
+        self._today = today
+
+    def revise(self, conversation: Conversation) -> ReviseJourney | None:
+        """Say what becomes of the state in today's version."""
+        revision = self._today.revise(conversation)
+        return None if isinstance(revision, Pinned) else revision
+
+
 class NotAsked(Struct, frozen=True):
     """Is what today's code does instead of asking the model: it raises, or ends the turn."""
 
@@ -40,10 +55,12 @@ class NotAsked(Struct, frozen=True):
 
 def asked_today(point: Point, today: Journey) -> Conversation | NotAsked:
     """Return the conversation with the request that today's code makes at a point, or what it does instead."""
-    conversation = point.before
+    conversation, asked = point.before, _Unpinned(today)
     try:
         for _ in range(MOST_QUESTIONS):
-            command = needed(conversation, today)
+            command = needed(conversation, asked)
+            if isinstance(command, Pinned):  # it is not, here
+                break
             if isinstance(command, EndTurn):
                 return NotAsked("ends the turn", command.reason)
             if command is None:

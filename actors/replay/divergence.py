@@ -1,5 +1,6 @@
 """Where today's code would do something else than was done: one difference, and what kind it is."""
 
+import difflib
 from typing import Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
@@ -33,12 +34,16 @@ TEXT: Final[frozenset[Aspect]] = frozenset({"window", "parameters", "tools", "pr
 """What only a model sees; whether it behaves otherwise for it, only a live one shows."""
 
 
+COMPARED: Final = 50_000
+"""Characters of two prompts that are compared word by word; of longer ones each difference is one of its own."""
+
+
 class Divergence(Struct, frozen=True, kw_only=True):
     """Is one difference.
 
     Attributes:
         aspect: what differs.
-        version: the recorded event at which it shows; 0 for the head of a conversation.
+        version: the recorded event at which it shows; the last one for what shows when the state is read again.
         turn: its turn.
         subject: what it is about, such as a call, a field or a step; may be empty.
         then, now: what was recorded, and what today's code says; a text for people.
@@ -67,5 +72,11 @@ class Divergence(Struct, frozen=True, kw_only=True):
 
     @property
     def same(self) -> tuple[str, str, str, str]:
-        """What is equal of two divergences that are one, found twice."""
-        return self.aspect, self.subject, self.then, self.now
+        """What is equal of two divergences that are one, found twice; of prompts, which words differ."""
+        if self.aspect != "prompt" or len(self.then) + len(self.now) > COMPARED:
+            return self.aspect, self.subject, self.then, self.now
+        then, now = self.then.split(), self.now.split()
+        changes = difflib.SequenceMatcher(None, then, now, autojunk=False).get_opcodes()
+        changed = [change for change in changes if change[0] != "equal"]
+        gone = "\n".join(" ".join(then[begin:end]) for _, begin, end, _, _ in changed)
+        return self.aspect, self.subject, gone, "\n".join(" ".join(now[begin:end]) for *_, begin, end in changed)

@@ -16,6 +16,7 @@ from ...events import (
     ConversationStarted,
     Frame,
     JourneyEntered,
+    JourneyRevised,
     ModelAnswered,
     ModelFailed,
     StateChanged,
@@ -44,8 +45,8 @@ from ..commands import (
     SayToAgent,
 )
 
-NOT_STORABLE = "not_storable"
-"""The reason of a turn that ended because no frame could hold what came of it."""
+NOT_ASKED = frozenset({"not_storable", "pinned"})
+"""Reasons of a turn that ended by what came of it, without the journey being asked any more."""
 
 Answered: TypeAlias = (
     Open
@@ -87,7 +88,7 @@ def recorded(before: Conversation, frame: Frame) -> Recorded | None:
     if command is None:
         return None
     last = events[-1]
-    if isinstance(last, TurnFailed) and last.reason == NOT_STORABLE:
+    if isinstance(last, TurnFailed) and last.reason in NOT_ASKED:
         failure = FailTurn(reason=last.reason, error=last.error)
         return Recorded((failure,) if isinstance(command, FailTurn) else (command, failure), asks=False)
     return Recorded((command,))
@@ -109,7 +110,7 @@ def _command(before: Conversation, frame: Frame, events: Sequence[AnyEvent]) -> 
             return _say(frame, spoke)
         case CommandRefused(command_id=id_, reason=reason):
             return RefuseCommand(id=id_, reason=reason)
-        case TurnResumed():
+        case TurnResumed() | JourneyRevised():  # a life that goes on with a turn first revises its journey
             return ResumeTurn()
         case ModelAnswered() | ModelFailed() as outcome:
             return _model_outcome(outcome)

@@ -9,15 +9,24 @@ Where they part, `now` goes on by itself as far as the log has something to go o
 answer belongs to the same question, a tool's outcome to the same call of the same answer; one that `now` has no use for
 is passed over.  Where `now` needs what no log has (the outcome of a call that was refused then, another answer) it is
 lost for the rest of that turn, and takes up the recorded conversation with the next.
+
+When people spoke, cancelled and interrupted is as it was: what a mailbox does with messages is not decided again.
 """
 
-from collections.abc import Mapping
 from typing import assert_never
 
 from msgspec.structs import replace
 
-from ...events import ConversationId, Frame, ModelRequested
-from ...projections import Conversation, OwedToolCall, called, evolve, fold, initial, outstanding
+from ...events import STATE_LIMIT, ConversationId, Frame, KnownEvent, ModelRequested
+from ...projections import (
+    AssistantMessage,
+    Conversation,
+    OwedToolCall,
+    called,
+    fold,
+    initial,
+    outstanding,
+)
 from ..commands import (
     CancelTurn,
     FailTurn,
@@ -34,8 +43,9 @@ from ..commands import (
 )
 from ..journey.difference import difference
 from ..settle import settle
+from ..sizes import size_of
 from .comparison import Comparison
-from .divergence import Divergence
+from .divergence import Aspect, Divergence
 from .recorded import Answered, Recorded, recorded
 from .today import AsRecorded, Today, as_read, first_state
 
@@ -51,7 +61,7 @@ class Replay:
 
     def __init__(self, conversation: ConversationId, today: Today) -> None:
         self.then: Conversation = initial(conversation)
-        self.now: Conversation = initial(conversation)
+        self.now: Conversation = self.then
         self._today = today
         self._journey = AsRecorded(today)
         self._comparison = Comparison()
@@ -62,23 +72,51 @@ class Replay:
         """What was found so far, in the order in which it shows."""
         return self._comparison.found
 
+    @property
+    def unsteady(self) -> tuple[tuple[Aspect, str], ...]:
+        """What the model is given that differs each time today's code is asked, each with its step."""
+        return tuple(self._journey.unsteady)
+
+    @property
+    def remaining(self) -> tuple[Divergence, ...]:
+        """What still differs in state, step and last reply."""
+        return () if self._lost or self.then.erased else self._comparison.remaining(self.then, self.now)
+
     def runs_before(self, frame: Frame) -> OwedToolCall | None:
-        """Return the tool that today's code runs before this frame can be taken, for whoever really runs tools."""
+        """Return the tool that today's code runs before this frame can be taken, for whoever really runs tools.
+
+        It is named as it was then, so that whoever makes a key of that makes the same one.
+        """
         owed = outstanding(self.now)
         known = recorded(self.then, frame)
         if self._lost or not isinstance(owed, OwedToolCall) or known is None:
             return None
         match known.commands[-1]:
             case RecordToolReturn() | RecordToolFailure() as outcome:
-                return None if self._running(self.then, outcome) is None else owed
+                due = self._running(self.then, outcome) is not None
             case RecordAnswer() | RecordModelFailure() | SayToAgent():
-                return owed
+                due = True
             case _:
-                return None
+                due = False
+        if due:
+            self._journey.knows(frame, fold(self.then, [frame]))
+        return self._as_then(owed) if due else None
+
+    def _as_then(self, owed: OwedToolCall) -> OwedToolCall | None:
+        """Return a call under the version that its answer had then, None where then had no such answer."""
+        turn = self.now.turn
+        if turn is None:
+            return None
+        entries = self.then.transcript.window(turn.number, turn.number)
+        answers = [entry.version for entry in entries if isinstance(entry, AssistantMessage)]
+        return replace(owed, answer=answers[turn.rounds - 1]) if 0 < turn.rounds <= len(answers) else None
 
     def ran(self, outcome: RecordToolReturn | RecordToolFailure) -> None:
         """Take what a tool came to that was really run."""
-        self._settle(Recorded((outcome,)))
+        turn = self.now.turn
+        if turn is not None and turn.answer is not None:
+            now = self.now
+            self._comparison.decided(now, self._settle(Recorded((replace(outcome, answer=turn.answer.version),))))
 
     def advance(self, frame: Frame) -> None:
         """Decide the next frame again, and compare."""
@@ -89,21 +127,25 @@ class Replay:
             self._comparison.again()
         if self._lost:
             return
-        for event in frame.events:
-            if isinstance(event, ModelRequested):
-                self._journey.model = event.model
+        self._journey.knows(frame, self.then)
         if known is None:
-            for event in frame.events:
-                self.now = evolve(self.now, event)
+            self.now = fold(self.now, [frame])
         else:
             self._decide(before, known, frame)
-        if not self._lost:
-            self._comparison.ends(before, self.then, self.now)
+        self._compare_end(before)
+
+    def _compare_end(self, before: Conversation) -> None:
+        if self._lost or self.now is self.then:
+            return
+        self._comparison.ends(before, self.then, self.now)
+        if self.now == self.then:
+            self.now = self.then
 
     def finish(self) -> None:
         """Compare the last state with how today's code reads it."""
-        if self.now.agent and not self._lost and self.then.status != "erased":
-            self._comparison.read(self.now, self._read(self.now.state))
+        if not self.now.agent or self._lost or self.then.status == "erased":
+            return
+        self._comparison.read(self.then, self.now, as_read(self._today, self.now, self.now.state))
 
     def _takes_up(self, known: Recorded | None) -> bool:
         """Say whether a frame begins a turn that `now` cannot go on to by itself."""
@@ -116,7 +158,6 @@ class Replay:
                 return False
 
     def _decide(self, before: Conversation, known: Recorded, frame: Frame) -> None:
-        self._comparison.recorded(before, self.then, frame)
         commands = []
         for command in known.commands:
             fitting = self._fitting(before, command)
@@ -124,18 +165,23 @@ class Replay:
                 return
             if fitting is not None:
                 commands.append(fitting)
-        if commands:
-            self._settle(Recorded(tuple(commands), known.asks))
+        one, now = self.now is before, self.now
+        events = self._settle(Recorded(tuple(commands), known.asks)) if commands else ()
+        if one and events == frame.events:
+            self.now = self.then  # as long as nothing differs they are one, and comparing them costs nothing
+            return
+        self._comparison.recorded(before, frame)
+        self._comparison.decided(now, events)
         self._comparison.calls(self.then.turns)
-        self._comparison.states(self.then, self.now, frame.last)
+        self._comparison.over(self.then, self.now, frame.last)
+        self._comparison.states(self.then, self.now, frame)
         if any(isinstance(event, ModelRequested) and event.attempt == 1 for event in frame.events):
             self._comparison.requests(self.then, self.now)
 
-    def _settle(self, known: Recorded) -> None:
-        before = self.now
-        settled = settle(before, self._journey if known.asks else None, *known.commands)
+    def _settle(self, known: Recorded) -> tuple[KnownEvent, ...]:
+        settled = settle(self.now, self._journey if known.asks else None, *known.commands)
         self.now = settled.conversation
-        self._comparison.decided(before, self.now, settled.events)
+        return settled.events
 
     # --- the same command in terms of `now`
 
@@ -163,8 +209,10 @@ class Replay:
 
     def _opening(self, command: Open) -> Open:
         first = first_state(self._today, command.state)
+        if isinstance(first, tuple) and size_of(first[0]) > STATE_LIMIT:
+            first = f"the first state has more than {STATE_LIMIT} bytes"
         if isinstance(first, str):
-            self._comparison.cannot_begin(first)
+            self._comparison.cannot_begin(self.now.version + 1, first)
             return command
         return command if first is None else replace(command, state=first[0], step=first[1])
 
@@ -173,7 +221,7 @@ class Replay:
         if turn is None:
             return None
         if isinstance(owed, OwedToolCall):
-            self._lose(f"{called(owed.call)} would run, which it did not then: the log has no outcome of it")
+            self._lose(f"{called(owed.call)} would run, of which the log has no outcome")
             return None
         if not turn.waiting or turn.request is None:
             return None
@@ -185,22 +233,16 @@ class Replay:
             return None
         if command.enters is not None:
             return replace(command, answer=running[0], attempt=running[1], state=dict(self.now.state))
-        changed, unset = difference(before.state, command.state)
-        state = self._changed(changed, unset)
-        fields, step = state if state is not None else (command.state, command.step)
-        return replace(command, answer=running[0], attempt=running[1], state=fields, step=step)
+        state, step = self._changed(before, command)
+        return replace(command, answer=running[0], attempt=running[1], state=state, step=step)
 
-    def _changed(self, changed: Mapping[str, bytes], unset: tuple[str, ...]) -> tuple[dict[str, bytes], str] | None:
-        """Return the state of `now` after a tool changed it so; None where today's code cannot read it at all."""
-        read = self._read(self.now.state)
-        if read is None:
-            return None
-        after = {name: value for name, value in read[0].items() if name not in unset} | dict(changed)
-        again = self._read(after)
-        if again is None:
-            return after, self.now.step  # what is asked next says what is wrong with it
-        # a field that today's class does not have is one that today's tool cannot set
-        return {name: value for name, value in after.items() if name in again[0]}, again[1]
+    def _changed(self, before: Conversation, command: RecordToolReturn) -> tuple[dict[str, bytes], str]:
+        """Return the state of `now` after a tool changed what it did then, and its step."""
+        changed, unset = difference(before.state, command.state)
+        after = {name: value for name, value in self.now.state.items() if name not in unset} | changed
+        read = as_read(self._today, self.now, after)
+        # what is asked of today's code next says why it cannot read it
+        return (after, command.step) if isinstance(read, str) else read
 
     def _tool_failure(self, before: Conversation, command: RecordToolFailure) -> RecordToolFailure | None:
         running = self._running(before, command)
@@ -214,9 +256,6 @@ class Replay:
             return None
         same = running.index == command.index and turn.rounds == before.turn.rounds
         return (turn.answer.version, running.attempt) if same else None
-
-    def _read(self, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str] | None:
-        return as_read(self._today, self.now, state)
 
     def _lose(self, why: str) -> None:
         self._lost = True

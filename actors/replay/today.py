@@ -1,14 +1,20 @@
-"""The code of today, as a replay asks it: what is not the code's own to say is taken from the log."""
+"""The code of today, as a replay asks it: what is not the code's own to say is taken from the log.
+
+Code may also say something else each time that it is asked the same: an id that is made up, the time.  Nothing can be
+told from that, so it counts as it was then; what the model was given so is named, and not compared.
+"""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec.structs import replace
 
-from ...projections import Call, Conversation
-from ..commands import AskModel, EndTurn
+from ...events import Frame, JourneyRevised, StateChanged, StepEntered
+from ...projections import Call, Conversation, Request
+from ..commands import AskModel, EndTurn, ReviseJourney
 from ..settle import Journey, Mailbox, Policy, Verdict
 from ..sizes import described
+from .divergence import Aspect
 
 
 class Today(Journey, Protocol):
@@ -22,16 +28,38 @@ class Today(Journey, Protocol):
 
 
 class AsRecorded:
-    """Asks the code of today, and takes from the log what is not its own to say: which model was configured."""
+    """Asks the code of today, and takes from the log what is not its own to say: which model was configured.
+
+    Attributes:
+        unsteady: what the model is given that differs each time the code is asked, each with its step.
+
+    """
 
     def __init__(self, today: Journey) -> None:
         self._today = today
-        self.model = ""
+        self._model = ""
+        self._frame = Frame(first=1, time=0, writer="", agent="")
+        self._then: Request | None = None
+        self.unsteady: dict[tuple[Aspect, str], None] = {}
 
     @property
     def mailbox(self) -> Mailbox:
         """What happens to a message that comes in while a turn is in progress."""
         return self._today.mailbox
+
+    def knows(self, frame: Frame, after: Conversation) -> None:
+        """Take the frame that is decided again, and the conversation as it was after it."""
+        turn = after.turn
+        self._frame, self._then = frame, None if turn is None or not turn.waiting else turn.request
+        if self._then is not None:
+            self._model = self._then.model
+
+    def revise(self, conversation: Conversation) -> ReviseJourney | None:
+        """Say what became of the state then, where another version of the journey went on; today's is no fact yet."""
+        for version, event in self._frame.numbered():
+            if isinstance(event, JourneyRevised) and event.previous == conversation.journey_hash:
+                return _revision(conversation, self._frame, event, version)
+        return None
 
     def policy(self, conversation: Conversation) -> Policy:
         """Say when a turn is over."""
@@ -39,44 +67,75 @@ class AsRecorded:
 
     def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
         """Say what the model is asked; the model is the one of then."""
-        asked = self._today.ask_model(conversation)
-        return replace(asked, model=self.model) if isinstance(asked, AskModel) else asked
+        asked, then = self._today.ask_model(conversation), self._then
+        if not isinstance(asked, AskModel):
+            return asked
+        asked = replace(asked, model=self._model)
+        if then is None or _given(asked) == _given(then):
+            return asked
+        other = self._today.ask_model(conversation)
+        return self._steady(asked, other, then, conversation) if isinstance(other, AskModel) else asked
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
         """Say whether a call may run."""
         return self._today.judge(conversation, call)
 
+    def _steady(self, asked: AskModel, other: AskModel, then: Request, conversation: Conversation) -> AskModel:
+        """Return a request with what differs between two askings as it was then."""
+        where = conversation.step or conversation.journey
+        if asked.prompt != other.prompt:
+            self.unsteady["prompt", where] = None
+            asked = replace(asked, prompt=then.prompt)
+        if (asked.tools, asked.effects) != (other.tools, other.effects):
+            self.unsteady["tools", where] = None
+            asked = replace(asked, tools=then.tools, effects=then.effects)
+        if asked.parameters != other.parameters:
+            self.unsteady["parameters", where] = None
+            asked = replace(asked, parameters=then.parameters)
+        return asked
+
+
+def _revision(conversation: Conversation, frame: Frame, revised: JourneyRevised, version: int) -> ReviseJourney:
+    """Return a recorded revision, with what it changed in the state done to this one."""
+    state, step = dict(conversation.state), conversation.step
+    for event in frame.events:
+        if isinstance(event, StateChanged) and event.cause == version:
+            state = {name: value for name, value in state.items() if name not in event.unset}
+            state |= {name: bytes(value) for name, value in event.set.items()}
+        elif isinstance(event, StepEntered) and event.cause == version:
+            step = event.step
+    return ReviseJourney(previous=revised.previous, journey_hash=revised.journey_hash, state=state, step=step)
+
+
+def _given(asked: AskModel | Request) -> tuple[object, ...]:
+    return asked.prompt, asked.tools, asked.effects, asked.parameters
+
 
 def first_state(today: Today, then: Mapping[str, bytes]) -> tuple[dict[str, bytes], str] | str | None:
-    """Return how a conversation begins today, None where the code does not say, or what it raised, in words.
-
-    What differs from one beginning to the next, such as an id that is made up, is as it was `then`.
-    """
+    """Return how a conversation begins today, None where the code does not say, or what it raised, in words."""
     try:
         first, other = today.first(), today.first()
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  author code may raise anything, and nothing here waits
-        return f"it could not begin: {described(error)}"
+        return described(error)
     if first is None or other is None:
         return None
-    return _settled(first[0], other[0], then), first[1]
+    return {
+        name: value if other[0].get(name) == value else then.get(name, value) for name, value in first[0].items()
+    }, first[1]
 
 
-def as_read(
-    today: Today, conversation: Conversation, state: Mapping[str, bytes]
-) -> tuple[dict[str, bytes], str] | None:
-    """Return a state as today's code reads and writes it, None if it cannot; what differs each time is as it was."""
+def as_read(today: Today, conversation: Conversation, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str] | str:
+    """Return a state with the fields that today's code reads in it and its step, or what it raised, in words.
+
+    What is in a field stays as it was recorded: code that does not read again what it wrote is no other code.  A field
+    that is not written again after it was read counts as one that today's code does not have.
+    """
     try:
-        first, other = today.as_read(conversation, state), today.as_read(conversation, state)
+        read, step = today.as_read(conversation, state)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # noqa: BLE001  as above; what is asked of the code next raises it again
-        return None
-    return _settled(first[0], other[0], state), first[1]
-
-
-def _settled(
-    first: Mapping[str, bytes], other: Mapping[str, bytes], otherwise: Mapping[str, bytes]
-) -> dict[str, bytes]:
-    return {name: value if other.get(name) == value else otherwise.get(name, value) for name, value in first.items()}
+    except BaseException as error:  # noqa: BLE001  as above; what is asked of the code next raises it again
+        return described(error)
+    return {name: state.get(name, value) for name, value in read.items()}, step

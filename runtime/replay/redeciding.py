@@ -1,7 +1,12 @@
 """Deciding a recorded conversation again with today's agent: free, exact, and without a model.
 
 Tools are not run: what they came to is taken from the log, too.  Where they are to be run, each gets a state made of
-the replay's own fold, the same idempotency key as then, and changes nothing that is recorded.
+the replay's own fold, the same idempotency key as then, and changes nothing that is recorded.  What it does beyond that
+it does for real: it writes where it writes, and asks a model if it does so by itself.
+
+What today's code says is compared with the log, so code that is not determined by its state may differ without having
+been changed.  What it says otherwise each time that it is asked, such as an id that is made up, counts as it was then;
+what is the same for the length of a replay, such as today's date, is a difference like any other.
 """
 
 from collections.abc import AsyncIterable, Collection, Iterable
@@ -46,14 +51,16 @@ async def replay(
     """
     _check(ignore, tools)
     journeys = Journeys(agent, client=Untouchable())
-    caller = _caller(journeys) if tools == "run" else None
+    callers = _callers(journeys) if tools == "run" else None
     made: Replay | None = None
     async for stored in each(log):
         made = Replay(ConversationId(stored.conversation), journeys) if made is None else made
         if not made.then.agent:
             check_is_of(journeys, stored)
-        while caller is not None and (owed := made.runs_before(stored.frame)) is not None:
-            made.ran(await caller[made.now.journey].call(made.now, owed))
+        while callers is not None and (owed := made.runs_before(stored.frame)) is not None:
+            # in a journey that is not there any more, asking for its tool says so
+            caller = callers.get(made.now.journey, callers[journeys.front.name])
+            made.ran(await caller.call(made.now, owed))
         made.advance(stored.frame)
     if made is None:
         raise NotFound("nothing is recorded of this conversation")
@@ -64,6 +71,8 @@ async def replay(
         version=made.then.version,
         turns=made.then.turns,
         divergences=made.divergences,
+        remaining=made.remaining,
+        unsteady=made.unsteady,
         ignored=frozenset(ignore),
     )
 
@@ -76,7 +85,7 @@ def _check(ignore: Collection[str], tools: str) -> None:
         raise InvalidInput(f"tools must come from the `log` or be `run`, not {tools!r}")
 
 
-def _caller(journeys: Journeys) -> dict[str, ToolCaller]:
+def _callers(journeys: Journeys) -> dict[str, ToolCaller]:
     """Return who runs the tools of each journey, without hooks: nobody is to hear of what only seems to happen."""
     run, clock = JourneyToolRun(journeys), SystemClock()
     return {

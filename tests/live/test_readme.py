@@ -17,7 +17,6 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 GREETER, FRONT, RENAMED, PROGRAM, DJANGO, *TESTS = PYTHON
-GREETER, FRONT, PROGRAM, DJANGO, *TESTS = PYTHON
 SHOWN = README.partition("```\nturn 1")[2].partition("```")[0]
 SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Good-bye, Ada!"]
 

@@ -81,4 +81,8 @@ def as_data(result: Replayed) -> dict[str, Any]:
         "divergences": [
             {**msgspec.to_builtins(one), "ignored": one.aspect in result.ignored} for one in result.divergences
         ],
+        "remaining": [
+            {name: getattr(one, name) for name in ("aspect", "subject", "then", "now")} for one in result.remaining
+        ],
+        "not_compared": [{"aspect": aspect, "subject": step} for aspect, step in result.unsteady],
     }
