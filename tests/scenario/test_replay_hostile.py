@@ -16,7 +16,7 @@ from agent_runtime_framework import InvalidInput, JourneyAgent, NotFound, tool
 from agent_runtime_framework import replay as replayed
 from agent_runtime_framework.actors import CancelTurn, RefuseCommand
 from agent_runtime_framework.events import ConversationErased, CorruptLog, Frame, Head, Stored, UnknownEvent
-from agent_runtime_framework.runtime.replay import Tools, redeciding
+from agent_runtime_framework.runtime.replay import Tools, logs
 from support.desk import DeskAgent
 from support.hand_written import Written
 from support.signup import (
