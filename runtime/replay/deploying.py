@@ -2,16 +2,17 @@
 
 A conversation is stranded if its next message could not be answered: the code cannot read its state, does not know its
 step or journey any more, or raises when it is asked what the model is given.  It is changed if the code would have led
-it otherwise, or reads its state otherwise than it is recorded.
+it otherwise, or reads its state otherwise than it is recorded; where the code migrates the state, if that changes it.
 """
 
 from collections.abc import AsyncIterable, Collection
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ...actors import ResumeTurn, SayToAgent, described, settle
-from ...actors.replay import Aspect, Replayed
+from ...actors import ResumeTurn, ReviseJourney, SayToAgent, described, settle
+from ...actors.replay import Aspect, Divergence, Replayed, fields_differing
 from ...events import NotFound, Stored
 from ...projections import Conversation, fold, initial
 from ..agents import JourneyAgent, Journeys
@@ -28,7 +29,8 @@ class Prospect(Struct, frozen=True, kw_only=True):
     Attributes:
         conversation, step: which one, and where it is.
         strands: why its next message could not be answered; empty if it could.
-        replayed: where today's code would have led it otherwise; None for one that is stranded.
+        replayed: where today's code would have led it otherwise, or what its migration does; None for one that is
+            stranded.
 
     """
 
@@ -60,9 +62,34 @@ async def prospect(
     now = fold(initial(frames[0].conversation), [stored.frame for stored in frames])
     if _is_over(now, journeys):
         return None
-    strands = _strands(now, journeys)
-    replayed = None if strands else await replay(frames, agent, ignore=ignore)
-    return Prospect(conversation=now.id, step=now.step, strands=strands, replayed=replayed)
+    seen = Prospect(conversation=now.id, step=now.step, strands=_strands(now, journeys))
+    if seen.strands:
+        return seen
+    revision = journeys.revise(now)
+    if isinstance(revision, ReviseJourney) and revision.state is not None:
+        # the log of then, under code for the state of today, would differ from its first state on
+        return replace(seen, replayed=_migrated(now, revision, ignore))
+    return replace(seen, replayed=await replay(frames, agent, ignore=ignore))
+
+
+def _migrated(now: Conversation, revision: ReviseJourney, ignore: Collection[Aspect]) -> Replayed:
+    """Return what a migration changes, as a replay would say it."""
+    version, turn = now.version, now.turns
+    found = [
+        Divergence(aspect="state", version=version, turn=turn, subject=name, then=then, now=made)
+        for name, (then, made) in fields_differing(now.state, revision.state or {}).items()
+        if name != "step"
+    ]
+    if revision.step != now.step:
+        found.insert(0, Divergence(aspect="step", version=version, turn=turn, then=now.step, now=revision.step))
+    return Replayed(
+        conversation=now.id,
+        agent=now.agent,
+        version=version,
+        turns=turn,
+        divergences=tuple(found),
+        ignored=frozenset(ignore),
+    )
 
 
 def _is_over(now: Conversation, journeys: Journeys) -> bool:
@@ -81,10 +108,14 @@ def _strands(now: Conversation, journeys: Journeys) -> str:
     """Return why the next message could not be answered, or the turn in progress not be gone on with."""
     if now.unknown:
         return f"it holds events of a newer release ({', '.join(sorted(set(now.unknown)))})"
-    try:
-        journeys.on(now).state(now)
-    except Exception as error:  # noqa: BLE001  author code may raise anything
-        return described(error)
     said = SayToAgent(id=f"probe-{now.version}", agent=now.agent, text=PROBE)
     settled = settle(now, journeys, said if now.turn is None else ResumeTurn())
-    return "" if settled.raised is None else described(settled.raised)
+    if settled.pinned is not None:
+        return settled.pinned.reason
+    if settled.raised is not None:
+        return described(settled.raised)
+    try:
+        journeys.on(settled.conversation).state(settled.conversation)  # which a tool that runs again would need
+    except Exception as error:  # noqa: BLE001  author code may raise anything
+        return described(error)
+    return ""

@@ -105,3 +105,8 @@ def test_a_fault_may_be_for_a_worker_that_joins() -> None:
     run = simulate(OnboardingAgent(), [Say("c-1", "hi", at=3)], faults=[Join(at=0.5), Crash(worker=2, at=2)])
 
     assert run.counted == {"join": 1, "crash": 1}
+
+
+async def test_a_simulation_inside_a_coroutine_is_refused_before_anything_is_made() -> None:
+    with pytest.raises(InvalidInput, match="simulate runs a loop of its own: call it from a plain function"):
+        simulate(OnboardingAgent(), [])

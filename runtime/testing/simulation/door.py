@@ -1,5 +1,6 @@
 """The door: what cannot be simulated is refused before anything runs, in the author's words."""
 
+import asyncio
 import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -34,6 +35,20 @@ def checked_agents(agents: Any) -> list[JourneyAgent[Any, Any, Any]]:
         raise InvalidInput("there is no agent to simulate: give one, such as MyAgent()")
     bound(listed)
     return listed
+
+
+def check_no_loop_runs() -> None:
+    """Refuse a call from a coroutine: a simulation runs a loop of its own, to its end.
+
+    Raises:
+        InvalidInput: a loop runs in this thread.
+
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise InvalidInput("simulate runs a loop of its own: call it from a plain function, not from `async def`")
 
 
 def check_workers(workers: Any) -> None:

@@ -21,7 +21,7 @@ from ...retry import RetryPolicy
 from ...worker import Worker
 from ..rules import Checker
 from .connection import Connection
-from .door import check_model, check_workers, checked_agents, checked_faults, checked_script
+from .door import check_model, check_no_loop_runs, check_workers, checked_agents, checked_faults, checked_script
 from .faults import KINDS, Faults, Planned, plan
 from .heart import SimulatedHeart
 from .loop import Deadlock, Halted, Process, VirtualLoop
@@ -281,7 +281,8 @@ def simulate(
     Raises:
         RuleBroken: a rule does not hold; the message names the rule and the seed.
         Inconclusive: a fault that was asked for never happened, or the run was given up while something still waited.
-        InvalidInput: there is no agent, or an id, a key or a text in the script cannot be taken.
+        InvalidInput: there is no agent, an id, a key or a text in the script cannot be taken, or it is called while a
+            loop runs.
         TypeError: something of the wrong kind was given, or `model` takes something else or gives nothing usable.
         ValueError: there is no such fault or worker, or a number makes no sense.
         Exception: whatever `model` raised.
@@ -292,6 +293,7 @@ def simulate(
     ((), ())
 
     """
+    check_no_loop_runs()
     simulation = Simulator(agent, script, seed, workers=workers, answers=model, faults=faults).run()
     if simulation.broken:
         raise RuleBroken(simulation)
