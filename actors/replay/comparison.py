@@ -133,11 +133,12 @@ class Comparison:
     def remaining(self, then: Conversation, now: Conversation) -> tuple[Divergence, ...]:
         """Return what still differs at the end: where the conversation is, what is known, what was said last."""
         pairs = dict(self._differing)
-        if then.ended is not None and now.ended is not None and then.ended.text != now.ended.text:
-            pairs["reply", ""] = then.ended.text, now.ended.text
+        one, other = then.ended, now.ended
+        if one is not None and other is not None and one.turn == other.turn and one.text != other.text:
+            pairs["reply", ""] = one.text, other.text
         return tuple(
-            Divergence(aspect=aspect, version=then.version, turn=then.turns, subject=subject, then=one, now=other)
-            for (aspect, subject), (one, other) in pairs.items()
+            Divergence(aspect=aspect, version=then.version, turn=then.turns, subject=subject, then=old, now=new)
+            for (aspect, subject), (old, new) in pairs.items()
         )
 
     # --- how turns end

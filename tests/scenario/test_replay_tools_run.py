@@ -9,7 +9,7 @@ from agent_runtime_framework import BaseJourneyTools, JourneyAgent, Replayed, To
 from agent_runtime_framework.actors import ResumeTurn
 from agent_runtime_framework.events import Stored, ToolFailed
 from support.hand_written import Written
-from support.signup import SignUp, SignUpAgent, SignUpTools, Step, again, recorded, today
+from support.signup import TALK, SignUp, SignUpAgent, SignUpTools, Step, again, recorded, today
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,15 @@ async def test_what_a_tool_comes_to_today_is_told_and_gone_on_with(outcome: Any,
     assert (found.first.version, found.first.turn) == (13, 2)
     # a tool that failed has changed nothing, so the journey is where it was
     assert (("step", "", "email", "name") in told(found)) == words.startswith("failed")
+
+
+def test_the_reply_of_an_earlier_turn_is_not_that_of_one_that_goes_on() -> None:
+    log = recorded(talk=TALK[:5])
+
+    found = asyncio.run(again(saving(ToolResult.fail("not now")), log, tools="run"))
+
+    assert ("step", "name") in [(one.aspect, one.now) for one in found.remaining]
+    assert "reply" not in [one.aspect for one in found.remaining]
 
 
 async def test_another_change_of_the_state_is_told(log: list[Stored]) -> None:
