@@ -1,4 +1,7 @@
-"""Finding agents by MODULE:ATTR: a dotted module or a file, and in it an agent, a class, a list, or a function."""
+"""Finding agents by MODULE:ATTR: a dotted module or a file, and in it an agent, a class, a list, or a function.
+
+The current directory is importable, and so is what stands beside a file, as for a script that Python runs.
+"""
 
 import importlib
 import importlib.util
@@ -80,6 +83,8 @@ def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python file")
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -94,6 +94,13 @@ def test_a_file_whose_name_another_module_has_is_loaded_beside_it(here: Path) ->
     assert sys.modules["json"] is module
 
 
+def test_a_file_in_another_directory_imports_what_stands_beside_it(here: Path) -> None:
+    (here / "cli_else").mkdir()
+    (here / "cli_else" / "cli_beside.py").write_text(BOTS)
+    (here / "cli_else" / "agents.py").write_text("from cli_beside import bot")
+    assert load_agents(["cli_else/agents.py:bot"])[0].key == "bot"
+
+
 def test_a_module_in_a_package_is_named_with_dots(here: Path) -> None:
     package = here / "cli_pack" / "inner"
     package.mkdir(parents=True)
