@@ -112,8 +112,36 @@ def test_a_saved_log_that_went_on_is_written_anew_only_with_update(place: Path, 
 
     code, message = error(f"save-test c-2 --to {tmp_path}", place)
 
-    assert (code, message) == (2, f"{file} holds another log of 'c-2': write it anew with --update")
+    assert (code, message) == (4, f"{file} holds another log of 'c-2': write it anew with --update")
     assert run(f"save-test c-2 --to {tmp_path} --update", place).stdout == f"{file}: updated\n"
+
+
+def test_a_log_that_did_not_go_on_is_left_wherever_it_is_kept(place: Path, tmp_path: Path) -> None:
+    assert run("fork c-1 --as f-1", place).returncode == 0
+    assert run(f"save-test f-1 --agent bot.py:Bot --to {tmp_path}", place).returncode == 0
+
+    assert run(f"save-test f-1 --to {tmp_path}", place).stdout == f"{tmp_path}/logs/bot/f-1.jsonl: is there already\n"
+
+
+def test_a_saved_log_that_was_broken_is_written_anew_with_update(place: Path, tmp_path: Path) -> None:
+    assert run(f"save-test c-1 --agent bot.py:Bot --to {tmp_path}", place).returncode == 0
+    file = tmp_path / "logs" / "bot" / "c-1.jsonl"
+    whole = file.read_text()
+    replace(file, "Ada", "Eve")
+
+    assert error(f"save-test c-1 --to {tmp_path}", place)[0] == 4
+    assert run(f"save-test c-1 --to {tmp_path} --update", place).stdout == f"{file}: updated\n"
+    assert file.read_text() == whole
+
+
+def test_the_agent_of_a_test_that_is_there_stays(place: Path, tmp_path: Path) -> None:
+    assert run(f"save-test c-1 --agent bot.py:Bot --to {tmp_path}", place).returncode == 0
+
+    done = run(f"save-test c-2 --agent {place}/bot.py:Bot --to {tmp_path}", place)
+
+    test = tmp_path / "test_replays_bot.py"
+    assert f"{test}: is there already, and names the agent otherwise than --agent\n" in done.stdout
+    assert '"bot.py:Bot"' in test.read_text()
 
 
 @pytest.mark.parametrize(
@@ -123,6 +151,7 @@ def test_a_saved_log_that_went_on_is_written_anew_only_with_update(place: Path, 
         ("replay c-1 --agent bot.py:Nobody", 2, "has no attribute 'Nobody'"),
         ("replay c-1 --agent bot.py:Bot --ignore words", 2, "there is no such aspect; use outcome, reply"),
         ("check bot.py:Bot --since yesterday", 2, "say how long ago, such as 7d, 12h or 30m"),
+        ("save-test c-1 --agent bot.py:Bot --to /proc/none", 2, "/proc/none/logs/bot cannot be made: No such file"),
         ("save-test c-1 --to empty", 2, "name the agent that it replays with --agent MODULE:ATTR"),
     ],
 )

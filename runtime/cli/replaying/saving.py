@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from ....events import InvalidInput
+from ....events import Conflict, CorruptLog, InvalidInput
 from ...loading import load_agents
 from ...logfiles import Recording, read_logs, write_logs
 from ..console import output
@@ -58,29 +58,42 @@ def _kept(
     key = recording.frames[-1].frame.agent
     file = directory / "logs" / key / f"{recording.conversation}.jsonl"
     yield file, _written(file, recording, update=update)
-    if not test.exists() and agent is not None:
-        spec = msgspec.json.encode(agent).decode()
+    if agent is None:
+        return
+    spec = msgspec.json.encode(agent).decode()
+    if not test.exists():
         test.write_text(_TEST.format(logs=f"logs/{key}", agent=spec), encoding="utf-8")
         yield test, "written"
+    elif spec not in test.read_text(encoding="utf-8"):
+        yield test, "is there already, and names the agent otherwise than --agent"
 
 
 def _written(file: Path, recording: Recording, *, update: bool) -> str:
     """Write a log file, and return what came of it.
 
     Raises:
-        InvalidInput: there is another one, and it was not to be updated.
+        Conflict: there is another one, and it was not to be updated.
+        InvalidInput: it cannot be written there.
 
     """
     if file.exists():
         if _same(file, recording):
             return "is there already"
         if not update:
-            raise InvalidInput(f"{file} holds another log of {recording.conversation!r}: write it anew with --update")
-    file.parent.mkdir(parents=True, exist_ok=True)
+            raise Conflict(f"{file} holds another log of {recording.conversation!r}: write it anew with --update")
     there = file.exists()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{file.parent} cannot be made: {error.strerror}") from error
     write_logs(file, [recording])
     return "updated" if there else "written"
 
 
 def _same(file: Path, recording: Recording) -> bool:
-    return [one.head for one in read_logs(file)] == [recording.head]
+    """Say whether a file holds just this; positions are of the place where a log is kept, and are not compared."""
+    try:
+        there = [(one.conversation, one.head.version, one.head.hash) for one in read_logs(file)]
+    except (CorruptLog, InvalidInput):
+        return False
+    return there == [(recording.conversation, recording.head.version, recording.head.hash)]
