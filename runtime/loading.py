@@ -43,7 +43,7 @@ def _load(spec: str) -> list[Agent]:
         raise InvalidInput(f"{spec!r} names no agent: use MODULE:ATTR, such as bot:agent or agents/bot.py:agent")
     try:
         loaded = _import_file(Path(module)) if module.endswith(".py") else importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InvalidInput(f"cannot load {module!r} of {spec!r}: {_described(error)}") from error
     try:
         found: Any = reduce(getattr, attribute.split("."), loaded)
@@ -104,7 +104,7 @@ def _agents_in(module: ModuleType) -> str:
     return f"; it has {', '.join(agents)}" if agents else ""
 
 
-def _described(error: Exception) -> str:
+def _described(error: BaseException) -> str:
     """Return what was raised, and where in the author's code; a SyntaxError says itself where it is."""
     frames = [] if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith(OTHERS)]

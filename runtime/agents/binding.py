@@ -152,7 +152,10 @@ class BoundJourney:
         if made is None or inspect.iscoroutine(made):
             raise InvalidInput(f"on_new_version of {self.name!r} must return a state or its dict, not {_kind(made)}")
         if not isinstance(made, Mapping):
-            return self.fields_of(made)
+            try:
+                return self.fields_of(made)
+            except InvalidInput as error:
+                raise InvalidInput(f"on_new_version of {self.name!r} returned no state: {error}") from error
         try:
             plain = StateSerializer.serialize(dict(made))
             own = state_from_fields(self.state_type, {name: _encoder.encode(value) for name, value in plain.items()})

@@ -85,6 +85,18 @@ def test_check_says_what_would_be_stranded(place: Path, changed: Path) -> None:
     assert "'name' is not a valid Step" in done.stdout
 
 
+def test_an_agent_that_cannot_run_is_said_once_and_not_of_each_conversation(place: Path) -> None:
+    (place / "wrong.py").write_text(
+        "from agent_runtime_framework import JourneyConfig\nfrom bot import Bot\n"
+        "agent = Bot()\nagent.config = JourneyConfig(on_new_version='pinned')\n"
+    )
+
+    code, message = error("check wrong.py:agent", place)
+
+    assert code == 2
+    assert message.startswith("`on_new_version` of 'bot' must be continue, pin, or")
+
+
 def test_a_conversation_becomes_a_test_that_pytest_runs(place: Path, changed: Path, tmp_path: Path) -> None:
     done = run(f"save-test c-1 c-2 --agent bot.py:Bot --to {tmp_path}", place)
     assert done.returncode == 0, done.stderr

@@ -151,7 +151,7 @@ WRONG: Mapping[str, tuple[Any, str]] = {
     "ends the process": (ending, "SystemExit: 3"),
     "nothing": (lambda _state, _hash: None, "on_new_version of 'ticket' must return a state or its dict, not None"),
     "a coroutine": (unawaited, "not a coroutine: write it with def, not async def"),
-    "a number": (lambda _state, _hash: 3, "an object of type int is no state"),
+    "a number": (lambda _state, _hash: 3, "on_new_version of 'ticket' returned no state: an object of type int is"),
     "the old state": (lambda state, _hash: state, "returned a dict that is no NewTicket"),
     "a field of a wrong type": (lambda _state, _hash: {"step": "guest", "seats": 3}, "no NewTicket"),
     "what has no JSON form": (lambda _state, _hash: {"step": "guest", "guest": object()}, "no NewTicket"),

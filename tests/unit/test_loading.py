@@ -101,6 +101,12 @@ def test_a_file_in_another_directory_imports_what_stands_beside_it(here: Path) -
     assert load_agents(["cli_else/agents.py:bot"])[0].key == "bot"
 
 
+def test_a_module_that_ends_the_process_is_an_error_that_says_so(here: Path) -> None:
+    (here / "cli_ending.py").write_text("import sys\n\nsys.exit(0)")
+    with pytest.raises(InvalidInput, match=r"cannot load 'cli_ending' .*: SystemExit: 0 \(cli_ending.py, line 3\)$"):
+        load_agents(["cli_ending:bot"])
+
+
 def test_a_module_in_a_package_is_named_with_dots(here: Path) -> None:
     package = here / "cli_pack" / "inner"
     package.mkdir(parents=True)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from ....actors.replay import described
 from ....events import FrameworkError, InvalidInput
+from ...agents import Journeys
 from ...clock import SystemClock
 from ...loading import load_agents
 from ...reader import Reader
@@ -24,6 +25,8 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 async def show_check(options: Options, spec: str, *, since: str | None, ignore: str) -> int:
     """Write what would be stranded or changed to stdout, and return 1 if anything that counts is."""
     agents = {agent.key: agent for agent in load_agents([spec])}
+    for agent in agents.values():
+        Journeys(agent)  # what is wrong with an agent is not said of each conversation
     ignored = aspects(ignore)
     oldest = 0 if since is None else SystemClock().now() - milliseconds(since)
     counted, found = {"strands": 0, "changes": 0, "same": 0, "unreadable": 0}, list[dict[str, Any]]()
