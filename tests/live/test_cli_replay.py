@@ -85,6 +85,23 @@ def test_check_says_what_would_be_stranded(place: Path, changed: Path) -> None:
     assert "'name' is not a valid Step" in done.stdout
 
 
+@pytest.mark.parametrize(
+    "command", ["replay c-2 --agent", "check", "replay c-2 --model live --agent", "save-test c-2 --to kept --agent"]
+)
+def test_what_author_code_prints_does_not_get_into_the_data(place: Path, command: str) -> None:
+    (place / "loud.py").write_text(
+        "from bot import Bot\nprint('loaded')\n"
+        "class Loud(Bot):\n    def get_system_prompt(self, state):\n"
+        "        print('asked')\n        return super().get_system_prompt(state)\n"
+        "agent = Loud()\n"
+    )
+
+    done = run(f"{command} loud.py:agent -o json", place)
+
+    assert "loaded" in done.stderr
+    assert json.loads(done.stdout)
+
+
 def test_an_agent_that_cannot_run_is_said_once_and_not_of_each_conversation(place: Path) -> None:
     (place / "wrong.py").write_text(
         "from agent_runtime_framework import JourneyConfig\nfrom bot import Bot\n"

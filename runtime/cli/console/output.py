@@ -8,7 +8,7 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterable
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 import msgspec
 from rich.console import Console
@@ -35,6 +35,11 @@ def stdout() -> Console:
     """Return a console on stdout: no escape sequences where it is no terminal or `NO_COLOR` is set, markup off."""
     plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
     return _Console(file=sys.stdout, color_system=None if plain else "auto", markup=False, highlight=False, emoji=False)
+
+
+def authors_prints_apart() -> "contextlib.redirect_stdout[TextIO]":
+    """Send to stderr what author code prints while the block runs, so that stdout has data only."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def wide(columns: int) -> bool:

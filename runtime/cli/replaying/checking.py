@@ -24,7 +24,8 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 async def show_check(options: Options, spec: str, *, since: str | None, ignore: str) -> int:
     """Write what would be stranded or changed to stdout, and return 1 if anything that counts is."""
-    agents = {agent.key: agent for agent in load_agents([spec])}
+    with output.authors_prints_apart():
+        agents = {agent.key: agent for agent in load_agents([spec])}
     for agent in agents.values():
         Journeys(agent)  # what is wrong with an agent is not said of each conversation
     ignored = aspects(ignore)
@@ -34,7 +35,8 @@ async def show_check(options: Options, spec: str, *, since: str | None, ignore: 
         async for summary in read.of(_recent(client, set(agents), oldest)):
             agent = agents[summary.agent]
             try:
-                seen = await prospect(client.frames(summary.conversation), agent, ignore=ignored)
+                with output.authors_prints_apart():
+                    seen = await prospect(client.frames(summary.conversation), agent, ignore=ignored)
             except FrameworkError as error:
                 counted["unreadable"] += 1
                 _write(options, found, _data(summary, "unreadable", str(error)))

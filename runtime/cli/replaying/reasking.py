@@ -32,15 +32,19 @@ async def show_reasked(
     options: Options, conversations: Sequence[str], agent: str, *, concurrency: int, budget: int
 ) -> int:
     """Write where the model chooses otherwise to stdout, and return 1 if it does anywhere, or gave no answer."""
-    agents = {one.key: one for one in load_agents([agent])}
+    with output.authors_prints_apart():
+        agents = {one.key: one for one in load_agents([agent])}
     reasking = Reasking(concurrency=concurrency, budget=budget)
     async with progress("reading events") as read, sources(options, conversations) as each:
         async for source in each:
-            await reasking.read(read.of(source.frames), agent_of(source.agent, agents, source.conversation))
+            one = agent_of(source.agent, agents, source.conversation)
+            with output.authors_prints_apart():
+                await reasking.read(read.of(source.frames), one)
     total = reasking.total
     try:
         async with progress("asking the model", total=min(total, budget)) as asked:
-            await reasking.ask(asked.one)
+            with output.authors_prints_apart():
+                await reasking.ask(asked.one)
     except asyncio.CancelledError:
         counts = _write(options, reasking.found)
         output.say(f"ended: asked {counts.asked:,} of {total:,} points")

@@ -19,13 +19,15 @@ from .sources import sources
 
 async def show_replays(options: Options, conversations: Sequence[str], agent: str, *, tools: Tools, ignore: str) -> int:
     """Write what differs to stdout, and return 1 if anything that counts does."""
-    agents = {one.key: one for one in load_agents([agent])}
+    with output.authors_prints_apart():
+        agents = {one.key: one for one in load_agents([agent])}
     ignored = aspects(ignore)
     number, diverged, found = 0, 0, list[dict[str, Any]]()
     async with progress("replaying events") as read, sources(options, conversations) as each:
         async for source in each:
             one = agent_of(source.agent, agents, source.conversation)
-            result = await replayed(read.of(source.frames), one, ignore=ignored, tools=tools)
+            with output.authors_prints_apart():
+                result = await replayed(read.of(source.frames), one, ignore=ignored, tools=tools)
             number += 1
             diverged += result.first is not None
             if options.output == "text":

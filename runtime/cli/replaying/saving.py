@@ -26,7 +26,8 @@ async def save_test(
     options: Options, conversations: Sequence[str], *, agent: str | None, directory: Path, update: bool
 ) -> int:
     """Write the log file of each conversation, and the test of their agent where there is none yet."""
-    known = None if agent is None else {one.key for one in load_agents([agent])}
+    with output.authors_prints_apart():
+        known = None if agent is None else {one.key for one in load_agents([agent])}
     done: list[dict[str, str]] = []
     async with progress("reading events") as read, reading(options) as client:
         for conversation in conversations:
