@@ -86,8 +86,12 @@ def request_hash(transcript: Transcript, request: Request) -> str:
         return model_input(transcript, request).hash
     fields = {name: _encoder.encode(value) for name, value in parameters.items()}
     fields["tools"] = canonical_tools(request.tools)
-    opening = b"".join(b'"%s":%s,' % (name.encode(), fields[name]) for name in sorted(fields) if name < "messages")
-    closing = b"".join(b',"%s":%s' % (name.encode(), fields[name]) for name in sorted(fields) if name > "messages")
+    opening = b"".join(
+        b"%s:%s," % (_encoder.encode(name), fields[name]) for name in sorted(fields) if name < "messages"
+    )
+    closing = b"".join(
+        b",%s:%s" % (_encoder.encode(name), fields[name]) for name in sorted(fields) if name > "messages"
+    )
     system = _encoder.encode({"role": "system", "content": prompt}) + b"," if prompt else b""
     hash_ = before.hash_after(b"{" + opening + b'"messages":[' + system)
     hash_.update(rest[:-1] + b"]" + closing + b"}")

@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
@@ -82,6 +83,11 @@ def test_it_is_that_of_the_whole_request_as_a_conversation_grows(
             first = data.draw(st.integers(0, number))
             check(prompt, transcript, first, number, tools, parameters)
             check(prompt, transcript, 0, number, tools, {"model": "m", **parameters})
+
+
+@pytest.mark.parametrize("name", ["\x1f", 'a"', "z\\"])
+def test_it_is_that_also_where_the_name_of_a_parameter_is_escaped(name: str) -> None:
+    check("", Transcript().add(1, UserMessage(1, "hi")), 0, 1, [], {name: None})
 
 
 def user(number: int, words: str) -> UserMessage:
