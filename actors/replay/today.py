@@ -7,11 +7,12 @@ told from that, so it counts as it was then; what the model was given so is name
 from collections.abc import Mapping
 from typing import Protocol
 
+from immutables import Map
 from msgspec.structs import replace
 
-from ...events import Frame, JourneyRevised, StateChanged, StepEntered
+from ...events import Frame, JourneyRevised, StateChanged, StepEntered, ToolFailed
 from ...projections import Call, Conversation, Request
-from ..commands import AskModel, EndTurn, ReviseJourney
+from ..commands import AskModel, EndTurn, RefuseTool, ReviseJourney
 from ..settle import Journey, Mailbox, Policy, Verdict
 from ..sizes import described
 from .divergence import Aspect
@@ -77,8 +78,20 @@ class AsRecorded:
         return self._steady(asked, other, then, conversation) if isinstance(other, AskModel) else asked
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
-        """Say whether a call may run."""
-        return self._today.judge(conversation, call)
+        """Say whether a call may run; that a journey which was left is pinned counts only where it did then."""
+        verdict = self._today.judge(conversation, call)
+        if not conversation.left or not isinstance(verdict, RefuseTool) or self._was_refused(call, verdict):
+            return verdict
+        left = Map({name: replace(one, journey_hash="") for name, one in conversation.left.items()})
+        return self._today.judge(replace(conversation, left=left), call)
+
+    def _was_refused(self, call: Call, verdict: RefuseTool) -> bool:
+        """Say whether the frame that is decided again has this very refusal."""
+        said = (call.index, verdict.kind, verdict.content)
+        return any(
+            isinstance(event, ToolFailed) and (event.index, event.kind, event.content) == said
+            for event in self._frame.events
+        )
 
     def _steady(self, asked: AskModel, other: AskModel, then: Request, conversation: Conversation) -> AskModel:
         """Return a request with what differs between two askings as it was then."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import IntentRouter, RouteDefinition
+from agent_runtime_framework import IntentRouter, JourneyConfig, RouteDefinition
 from agent_runtime_framework.events import Stored
 from agent_runtime_framework.testing import calls
 from support.desk import ClaimAgent, DeskAgent, Journey, QuoteAgent, Step, desk
@@ -72,3 +72,12 @@ async def test_a_prompt_of_a_journey_behind_a_route_is_found_there(log: list[Sto
 
     assert {(one.aspect, one.subject) for one in found.divergences} == {("prompt", "ask")}
     assert (await again(desk(None, claim=Curt()), log, "prompt")).first is None
+
+
+async def test_that_a_journey_which_was_left_is_pinned_to_its_version_is_no_difference(log: list[Stored]) -> None:
+    class Curt(QuoteAgent):
+        prompts = MappingProxyType({step: f"Curtly: {step}" for step in Step})
+
+    found = await again(desk(None, quote=Curt(config=JourneyConfig(on_new_version="pin"))), log)
+
+    assert {one.aspect for one in found.divergences} == {"prompt"}
