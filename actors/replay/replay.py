@@ -118,6 +118,10 @@ class Replay:
             now = self.now
             self._comparison.decided(now, self._settle(Recorded((replace(outcome, answer=turn.answer.version),))))
 
+    def take(self, frame: Frame) -> None:
+        """Take the next frame as it was recorded, without deciding it again."""
+        self.then = self.now = fold(self.then, [frame])
+
     def advance(self, frame: Frame) -> None:
         """Decide the next frame again, and compare."""
         known, before = recorded(self.then, frame), self.then
