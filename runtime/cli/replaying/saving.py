@@ -57,14 +57,14 @@ def _kept(
     """Write what is not there yet, and yield each file and what came of it."""
     key = recording.frames[-1].frame.agent
     file = directory / "logs" / key / f"{recording.conversation}.jsonl"
-    yield file, _written(file, recording, update=update)
+    yield file, keep(file, recording, update=update)
     if not test.exists() and agent is not None:
         spec = msgspec.json.encode(agent).decode()
         test.write_text(_TEST.format(logs=f"logs/{key}", agent=spec), encoding="utf-8")
         yield test, "written"
 
 
-def _written(file: Path, recording: Recording, *, update: bool) -> str:
+def keep(file: Path, recording: Recording, *, update: bool) -> str:
     """Write a log file, and return what came of it.
 
     Raises:
@@ -83,4 +83,5 @@ def _written(file: Path, recording: Recording, *, update: bool) -> str:
 
 
 def _same(file: Path, recording: Recording) -> bool:
-    return [one.head for one in read_logs(file)] == [recording.head]
+    kept = [(one.conversation, one.head.version, one.head.hash) for one in read_logs(file)]
+    return kept == [(recording.conversation, recording.head.version, recording.head.hash)]
