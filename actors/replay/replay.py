@@ -114,6 +114,8 @@ class Replay:
     def ran(self, outcome: RecordToolReturn | RecordToolFailure) -> None:
         """Take what a tool came to that was really run."""
         turn = self.now.turn
+        if isinstance(outcome, RecordToolReturn) and outcome.enters is not None:
+            outcome = replace(outcome, enters=self._journey.entering(outcome.enters))
         if turn is not None and turn.answer is not None:
             now = self.now
             self._comparison.decided(now, self._settle(Recorded((replace(outcome, answer=turn.answer.version),))))

@@ -10,9 +10,9 @@ from typing import Protocol
 from immutables import Map
 from msgspec.structs import replace
 
-from ...events import Frame, JourneyRevised, StateChanged, StepEntered, ToolFailed
+from ...events import Frame, JourneyEntered, JourneyRevised, StateChanged, StepEntered, ToolFailed
 from ...projections import Call, Conversation, Request
-from ..commands import AskModel, EndTurn, RefuseTool, ReviseJourney
+from ..commands import AskModel, EndTurn, EnterJourney, RefuseTool, ReviseJourney
 from ..settle import Journey, Mailbox, Policy, Verdict
 from ..sizes import described
 from .divergence import Aspect
@@ -61,6 +61,13 @@ class AsRecorded:
             if isinstance(event, JourneyRevised) and event.previous == conversation.journey_hash:
                 return _revision(conversation, self._frame, event, version)
         return None
+
+    def entering(self, enters: EnterJourney) -> EnterJourney:
+        """Return how a journey is entered, in the version in which it was entered then."""
+        for event in self._frame.events:
+            if isinstance(event, JourneyEntered) and event.journey == enters.journey:
+                return replace(enters, journey_hash=event.journey_hash)
+        return enters
 
     def policy(self, conversation: Conversation) -> Policy:
         """Say when a turn is over."""
