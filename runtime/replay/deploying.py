@@ -113,7 +113,8 @@ def _is_over(now: Conversation, journeys: Journeys) -> bool:
         return False
     try:
         journey = journeys.on(now)
-        return bool(journey.agent.is_terminal_state(journey.state(now)))
+        # from a journey that a router led to, and that is over, the conversation leads back
+        return journey is journeys.front and bool(journey.agent.is_terminal_state(journey.state(now)))
     except Exception:  # noqa: BLE001  what is wrong is said of it as of any that is open
         return False
 

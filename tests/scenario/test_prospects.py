@@ -1,5 +1,6 @@
 """What today's code would do to open conversations: strand them, change them, or nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,6 +15,8 @@ from agent_runtime_framework.projections import fold, initial
 from agent_runtime_framework.runtime.agents import Journeys
 from agent_runtime_framework.runtime.replay import Prospect, prospect
 from agent_runtime_framework.testing import Say, calls, simulate
+from support.desk import DeskAgent
+from support.signup import recorded as talked
 
 
 @dataclass
@@ -174,6 +177,13 @@ async def test_a_migration_that_raises_strands_it() -> None:
 
 async def test_one_that_is_over_is_none_of_them() -> None:
     assert await prospect(each(PLACED), Politely()) is None
+
+
+async def test_one_in_a_journey_that_is_over_leads_back_so_it_is_open() -> None:
+    claim = (calls(("file_claim", {})), "What happened?"), (calls(("file", {"damage": "dent"})), "Filed.")
+    log = await asyncio.to_thread(talked, DeskAgent(), tuple(zip(("it is broken", "a dent"), claim, strict=True)))
+    found = await of(log, DeskAgent())
+    assert (found.step, found.same) == ("done", True)
 
 
 async def test_a_turn_in_progress_is_open_and_is_gone_on_with() -> None:
