@@ -10,7 +10,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from ...events import Frame, JourneyRevised, StateChanged, StepEntered
-from ...projections import Call, Conversation, Request
+from ...projections import Call, Conversation, Request, state_after
 from ..commands import AskModel, EndTurn, ReviseJourney
 from ..settle import Journey, Mailbox, Policy, Verdict
 from ..sizes import described
@@ -100,8 +100,7 @@ def _revision(conversation: Conversation, frame: Frame, revised: JourneyRevised,
     state, step = dict(conversation.state), conversation.step
     for event in frame.events:
         if isinstance(event, StateChanged) and event.cause == version:
-            state = {name: value for name, value in state.items() if name not in event.unset}
-            state |= {name: bytes(value) for name, value in event.set.items()}
+            state = state_after(state, event)
         elif isinstance(event, StepEntered) and event.cause == version:
             step = event.step
     return ReviseJourney(previous=revised.previous, journey_hash=revised.journey_hash, state=state, step=step)
