@@ -11,7 +11,7 @@ from immutables import Map
 from msgspec.structs import replace
 
 from ...events import Frame, JourneyEntered, JourneyRevised, StateChanged, StepEntered, ToolFailed
-from ...projections import Call, Conversation, Request
+from ...projections import Call, Conversation, Request, state_after
 from ..commands import AskModel, EndTurn, EnterJourney, RefuseTool, ReviseJourney
 from ..settle import Journey, Mailbox, Policy, Verdict
 from ..sizes import described
@@ -120,8 +120,7 @@ def _revision(conversation: Conversation, frame: Frame, revised: JourneyRevised,
     state, step = dict(conversation.state), conversation.step
     for event in frame.events:
         if isinstance(event, StateChanged) and event.cause == version:
-            state = {name: value for name, value in state.items() if name not in event.unset}
-            state |= {name: bytes(value) for name, value in event.set.items()}
+            state = state_after(state, event)
         elif isinstance(event, StepEntered) and event.cause == version:
             step = event.step
     return ReviseJourney(previous=revised.previous, journey_hash=revised.journey_hash, state=state, step=step)

@@ -51,10 +51,10 @@ def test_one_that_is_led_otherwise_says_how(logs: Path) -> None:
 
     with pytest.raises(pytest.fail.Exception) as failed:
         test(found["c-1"])
-    first, *rest = str(failed.value).splitlines()
+    first, cause, *rest = str(failed.value).splitlines()
     assert first.startswith("c-1.jsonl: c-1: ")
     assert first.endswith("diverges at version 4, turn 1")
-    assert rest[0].startswith("  prompt in step welcome: ")
+    assert cause.startswith("  prompt in step welcome: ")
     assert any("Be polite." in line for line in rest)
 
 
