@@ -115,6 +115,12 @@ class AsRecorded:
         return asked
 
 
+def migrates(frame: Frame) -> bool:
+    """Say whether another version of the journey changed the state in a frame."""
+    revisions = {version for version, event in frame.numbered() if isinstance(event, JourneyRevised)}
+    return any(isinstance(event, StateChanged | StepEntered) and event.cause in revisions for event in frame.events)
+
+
 def _revision(conversation: Conversation, frame: Frame, revised: JourneyRevised, version: int) -> ReviseJourney:
     """Return a recorded revision, with what it changed in the state done to this one."""
     state, step = dict(conversation.state), conversation.step

@@ -6,7 +6,7 @@ it otherwise, or reads its state otherwise than it is recorded; where the code m
 Where it was migrated before, only what came after that is held to the code.
 """
 
-from collections.abc import AsyncIterable, Collection, Sequence
+from collections.abc import AsyncIterable, Collection
 from typing import Any
 
 from msgspec import Struct
@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from ...actors import ResumeTurn, ReviseJourney, SayToAgent, described, settle
 from ...actors.replay import Aspect, Divergence, Replayed, fields_differing
-from ...events import JourneyRevised, NotFound, StateChanged, StepEntered, Stored
+from ...events import NotFound, Stored
 from ...projections import Conversation, fold, initial
 from ..agents import JourneyAgent, Journeys
-from .redeciding import replay_from
+from .redeciding import replay
 from .untouchable import Untouchable
 
 PROBE = "?"
@@ -70,20 +70,7 @@ async def prospect(
     if isinstance(revision, ReviseJourney) and revision.state is not None:
         # the log of then, under code for the state of today, would differ from its first state on
         return replace(seen, replayed=_migrated(now, revision, ignore))
-    return replace(seen, replayed=await replay_from(_last_migrated(frames), frames, agent, ignore=ignore))
-
-
-def _last_migrated(frames: Sequence[Stored]) -> int:
-    """Return where the frame begins in which the state was migrated last, 1 if it never was.
-
-    What is before it was led by code for a state that today's need not know.
-    """
-    for stored in reversed(frames):
-        revisions = {version for version, event in stored.frame.numbered() if isinstance(event, JourneyRevised)}
-        for event in stored.frame.events:
-            if isinstance(event, StateChanged | StepEntered) and event.cause in revisions:
-                return stored.frame.first
-    return 1
+    return replace(seen, replayed=await replay(frames, agent, ignore=ignore))
 
 
 def _migrated(now: Conversation, revision: ReviseJourney, ignore: Collection[Aspect]) -> Replayed:

@@ -34,6 +34,7 @@ async def replay(
 ) -> Replayed:
     """Return where today's `agent` would do something else than was recorded; `ignore` names what does not count.
 
+    Where the state was migrated, only what follows the last migration is decided again.
     No model is asked, nothing is written, and no tool is run unless `tools` is `run`; that really does what they do.
 
     Raises:
@@ -49,18 +50,6 @@ async def replay(
     None
 
     """
-    return await replay_from(1, log, agent, ignore=ignore, tools=tools)
-
-
-async def replay_from(
-    version: int,
-    log: AsyncIterable[Stored] | Iterable[Stored],
-    agent: JourneyAgent[Any, Any, Any],
-    *,
-    ignore: Collection[Aspect] = (),
-    tools: Tools = "log",
-) -> Replayed:
-    """Return what `replay` finds from a version on; what is before it is taken as it was recorded."""
     _check(ignore, tools)
     journeys = Journeys(agent, client=Untouchable())
     callers = _callers(journeys) if tools == "run" else None
@@ -69,9 +58,6 @@ async def replay_from(
         made = Replay(ConversationId(stored.conversation), journeys) if made is None else made
         if not made.then.agent:
             check_is_of(journeys, stored)
-        if stored.frame.first < version:
-            made.take(stored.frame)
-            continue
         while callers is not None and (owed := made.runs_before(stored.frame)) is not None:
             # in a journey that is not there any more, asking for its tool says so
             caller = callers.get(made.now.journey, callers[journeys.front.name])
@@ -83,6 +69,7 @@ async def replay_from(
     return Replayed(
         conversation=made.then.id,
         agent=made.then.agent,
+        since=made.since,
         version=made.then.version,
         turns=made.then.turns,
         divergences=made.divergences,

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, JourneyConfig, NotFound, tool
+from agent_runtime_framework import (
+    BaseJourneyState,
+    BaseJourneyTools,
+    JourneyAgent,
+    JourneyConfig,
+    NotFound,
+    replay,
+    tool,
+)
 from agent_runtime_framework.actors import RecordAnswer, SayToAgent, settle
 from agent_runtime_framework.events import Frame, Head, Stored
 from agent_runtime_framework.projections import fold, initial
@@ -159,6 +167,7 @@ async def test_one_that_was_migrated_is_held_to_the_code_from_there_on() -> None
     log = migrated()
     assert (await of(log, Counting(config=JourneyConfig(on_new_version=count)))).same
     assert (await of(log, Counting())).same
+    assert "(from 13 on, where the state was migrated): the same" in str(await replay(log, Counting()))
 
     class Curtly(Counting):
         prompts = MappingProxyType({"open": "Order!", "placed": "Say that it comes."})

@@ -44,7 +44,7 @@ class _Said(Struct, frozen=True):
     call: str
 
 
-class Comparison:
+class Differences:
     """Collects the differences between two folds of one conversation."""
 
     def __init__(self) -> None:
