@@ -355,7 +355,7 @@ def _resume(conversation: Conversation, turn: Turn, command: ResumeTurn) -> tupl
         return (resumed,)
     running = answer.running
     if running.effect == "once":
-        name = answer.calls[running.index].name if running.index < len(answer.calls) else ""
+        name = answer.calls[running.index].name if 0 <= running.index < len(answer.calls) else ""
         return (resumed, in_doubt(answer.version, running.index, name))
     once_more = ToolStarted(
         cause=answer.version,

@@ -84,12 +84,16 @@ class Unreadable(Struct, frozen=True):
 
 
 class Stored(Struct, frozen=True):
-    """Is a frame as a log gives it back: with the head that it makes, and the very bytes that were stored."""
+    """Is a frame as a log gives it back: with the head that it makes, and the very bytes that were stored.
+
+    `holder` is the conversation whose log has it, for a frame that is inherited; empty for one of its own.
+    """
 
     conversation: ConversationId
     frame: Frame
     head: Head
     data: bytes
+    holder: ConversationId = ConversationId("")
 
     @property
     def inherited(self) -> bool:

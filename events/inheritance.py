@@ -95,7 +95,7 @@ class Ancestry:
             ended = found.head.version
             if ended >= lineage.version and (ended, found.head.hash) != cut:
                 break
-            yield Stored(child, found.frame, Head(ended, 0, found.head.hash), found.data)
+            yield Stored(child, found.frame, Head(ended, 0, found.head.hash), found.data, found.conversation)
             if ended == lineage.version:
                 return
         raise CorruptLog(

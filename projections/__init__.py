@@ -4,7 +4,7 @@ from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Ta
 from .accounting import Account, Accounting, account, unfinished
 from .calls import Call, called, calls_of, text_of, tools_text
 from .comparison import Comparison, compared
-from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_of
+from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_after, state_of
 from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .rendering import RENDERER, call_ids, canonical, fingerprint, render
@@ -68,6 +68,7 @@ __all__ = [
     "render",
     "request_hash",
     "spend",
+    "state_after",
     "state_of",
     "text_of",
     "timeline",

@@ -57,7 +57,7 @@ def compared(before: Conversation, after: Conversation) -> Comparison:
         owed=(outstanding(before), outstanding(after)),
         said=tuple(
             (turn, entry)
-            for turn in range(earlier.turns, later.turns + 1)
+            for turn in sorted(turn for turn in later.transcript.turns if earlier.turns <= turn <= later.turns)
             for entry in later.transcript.window(turn, turn)
             if not isinstance(entry, EarlierMessage) and entry.version > earlier.version
         ),

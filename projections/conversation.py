@@ -307,8 +307,7 @@ def _tool(now: Conversation, event: _ToolEvent, version: int) -> Conversation:
 def _state(now: Conversation, event: _StateEvent) -> Conversation:
     match event:
         case StateChanged():
-            kept = {name: value for name, value in now.state.items() if name not in event.unset}
-            return replace(now, state=kept | _fields(event.set))
+            return replace(now, state=state_after(now.state, event))
         case StepEntered():
             return replace(now, step=event.step)
         case JourneyEntered():
@@ -352,6 +351,11 @@ def _reply(now: Conversation, version: int, event: AgentSpoke) -> tuple[int, str
 def _fields(stored: Mapping[str, Raw]) -> dict[str, bytes]:
     # copied, because a Raw keeps the whole frame that it was decoded from alive
     return {name: bytes(value) for name, value in stored.items()}
+
+
+def state_after(state: Mapping[str, bytes], event: StateChanged) -> dict[str, bytes]:
+    """Return a state after a change of it."""
+    return {name: value for name, value in state.items() if name not in event.unset} | _fields(event.set)
 
 
 def state_of(conversation: Conversation) -> dict[str, Any]:

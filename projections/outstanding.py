@@ -45,6 +45,6 @@ def outstanding(conversation: Conversation) -> Owed | None:
         return OwedModelCall(turn.request)
     if turn.answer is not None and turn.answer.running is not None:
         running = turn.answer.running
-        if running.index < len(turn.answer.calls):
+        if 0 <= running.index < len(turn.answer.calls):
             return OwedToolCall(turn.answer.version, turn.answer.calls[running.index], running)
     return None

@@ -75,7 +75,8 @@ def request_hash(transcript: Transcript, request: Request) -> str:
     """Return what `model_input(transcript, request).hash` is."""
     first, last, prompt = request.first_turn, request.last_turn, request.prompt
     parameters = {"model": request.model, **request.parameters}
-    if not parameters.keys().isdisjoint(("messages", "tools")) or not all(map(str.isascii, parameters)):
+    plain = parameters.keys().isdisjoint(("messages", "tools")) and all(map(str.isascii, parameters))
+    if not plain or not 0 <= last - first <= len(transcript.turns):  # turns that are not there could be any number
         return model_input(transcript, request).hash
     before = _before(transcript, first, last, prompted=bool(prompt))
     tail = before.rendering.following()

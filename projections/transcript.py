@@ -4,6 +4,7 @@ Turns are kept in a persistent map, so that the thousandth turn is added as fast
 stays what it was.  Turn 0 is what was said before the conversation began.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from immutables import Map
@@ -57,4 +58,7 @@ class Transcript(Struct, frozen=True):
 
     def window(self, first: int, last: int) -> tuple[Entry, ...]:
         """Return the entries of the turns `first` to `last`, both included, in order."""
-        return tuple(entry for turn in range(first, last + 1) for entry in self.turns.get(turn, ()))
+        turns: Sequence[int] = range(first, last + 1)
+        if last - first > len(self.turns):  # a log that was made up may count to anywhere
+            turns = sorted(turn for turn in self.turns if first <= turn <= last)
+        return tuple(entry for turn in turns for entry in self.turns.get(turn, ()))

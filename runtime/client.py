@@ -170,12 +170,14 @@ class Client(Reader):
 
         try:
             async with asyncio.timeout(timeout):
-                return await self._say(conversation, say, waiting)
+                return await self._say(conversation, say, waiting, None if last is None else last.frame.parent)
         except TimeoutError:
             nobody = await self._nobody(say.agent)
             raise late(say, conversation, within=timeout, nobody=nobody, queued=last_queued) from None
 
-    async def _say(self, conversation: ConversationId, say: SayToAgent, waits: Callable[[Queued], None]) -> Reply:
+    async def _say(
+        self, conversation: ConversationId, say: SayToAgent, waits: Callable[[Queued], None], parent: str | None
+    ) -> Reply:
         await self._publish(conversation, say)
         now = initial(conversation)
         async for heard in self._follower.follow(conversation):
@@ -185,7 +187,8 @@ class Client(Reader):
                 continue
             for event in heard.frame.events:
                 now = evolve(now, event)
-                if heard.inherited:  # a parent may have heard of a message under the same id
+                # a parent may have heard of a message under the same id; an import has its frames in the fork's own log
+                if heard.inherited or parent not in (None, heard.frame.parent):
                     continue
                 if isinstance(event, CommandRefused) and event.command_id == say.id:
                     raise Refused(f"message {say.id} was refused in {conversation!r}: {event.reason}")

@@ -8,8 +8,6 @@ A conversation is cut where a frame ends and no turn is in progress, so that not
 what the conversation was itself forked from, the parent is the ancestor whose log has the frame: a fork hangs on that.
 """
 
-from collections.abc import AsyncIterator
-
 from msgspec import Struct
 
 from ..events import (
@@ -27,7 +25,6 @@ from ..events import (
     NewerRelease,
     NotFound,
     Refused,
-    Stored,
     TooLarge,
     WriterId,
     not_found,
@@ -129,8 +126,7 @@ async def find_cut(log: EventLog, conversation: ConversationId, at: int | None) 
     if at is not None and at < 1:
         raise _no_version(conversation, last.head.version, at)
     now, head, before, turn = initial(conversation), START, "", 0
-    frames = log.read(conversation)
-    async for stored in frames:
+    async for stored in log.read(conversation):
         now = fold(now, [stored.frame])
         if at is None or now.version < at:
             before = _described(now) if _cuttable(now) else before
@@ -140,7 +136,7 @@ async def find_cut(log: EventLog, conversation: ConversationId, at: int | None) 
         if _cuttable(now):
             if now.version > at:
                 raise _no_cut(conversation, at, turn, before, _described(now))
-            return Cut(_known(now), stored.head, await _holder(stored, frames))
+            return Cut(_known(now), stored.head, stored.holder or conversation)
     if at is None and _cuttable(now):
         return Cut(_known(now), head, conversation)
     if at is not None and now.version < at:
@@ -177,17 +173,6 @@ def _no_cut(conversation: str, at: int, turn: int, before: str, after: str) -> R
     cuts = f"the nearest cut{'s are' if before and after else ' is'} {nearest}" if nearest else "there is no cut yet"
     where = f"inside turn {turn}" if turn else "before its first turn"
     return Refused(f"{conversation!r} cannot be cut at version {at}, which is {where}: {cuts}")
-
-
-async def _holder(cut: Stored, later: AsyncIterator[Stored]) -> ConversationId:
-    """Return whose log has the frame: of what is inherited, the parent that the next fork after it names."""
-    if not cut.inherited:
-        return cut.conversation
-    async for stored in later:
-        for event in stored.frame.events:
-            if isinstance(event, ConversationStarted) and event.lineage is not None:
-                return ConversationId(event.lineage.parent)
-    raise AssertionError("a log that has what it inherits begins with its lineage")
 
 
 async def cut_off(

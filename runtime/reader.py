@@ -157,6 +157,7 @@ class Reader:
                 requests[recorded.version] = recorded.event
             if recorded.version == version and isinstance(recorded.event, _Asking):
                 asked = version if isinstance(recorded.event, ModelRequested) else recorded.event.cause
+                break  # what comes after it, perhaps damaged, is not needed
         request = requests.get(asked or 0)
         if asked is None or request is None:
             raise _no_request(id_, version, sorted(requests))
@@ -198,7 +199,14 @@ class Reader:
         """
         parent = as_id(conversation_id)
         found = [last.conversation async for last in self._log.lasts() if await self._parent_of(last) == parent]
-        return tuple(sorted(found))
+        return tuple(sorted([fork for fork in found if await self._inherits(fork)]))
+
+    async def _inherits(self, fork: ConversationId) -> bool:
+        """Say whether a fork needs its parent's log; one that came here with an import has all of it in its own."""
+        with contextlib.suppress(CorruptLog):
+            async for stored in self._log.read(fork):
+                return stored.inherited
+        return True
 
     async def _parent_of(self, last: Stored | Unreadable) -> str:
         if isinstance(last, Stored):

@@ -2,7 +2,7 @@
 
 from .again import Leading, NotAsked, asked_today, chosen_now, compared
 from .choice import Choice, Chosen, Difference, Differs, chosen_then
-from .comparison import fields_differing
+from .differences import fields_differing
 from .divergence import ASPECTS, TEXT, Aspect, Divergence
 from .points import Move, Point, Points, journey_named
 from .reasked import Asked, Counts, Reasked, Result, counted

@@ -28,7 +28,7 @@ from ...events import (
     TurnResumed,
     UserSpoke,
 )
-from ...projections import Conversation, outstanding
+from ...projections import Conversation, outstanding, state_after
 from ..commands import (
     CancelTurn,
     EnterJourney,
@@ -152,8 +152,7 @@ def _tool_return(
             continue
         match event:
             case StateChanged():
-                state = {name: value for name, value in state.items() if name not in event.unset}
-                state |= {name: bytes(value) for name, value in event.set.items()}
+                state = state_after(state, event)
             case StepEntered():
                 step = event.step
             case JourneyEntered():

@@ -10,7 +10,9 @@ answer belongs to the same question, a tool's outcome to the same call of the sa
 is passed over.  Where `now` needs what no log has (the outcome of a call that was refused then, another answer) it is
 lost for the rest of that turn, and takes up the recorded conversation with the next.
 
-When people spoke, cancelled and interrupted is as it was: what a mailbox does with messages is not decided again.
+Where a migration changed the state, what is before was led by code for another state, to which today's cannot be held:
+the replay begins anew there.  When people spoke, cancelled and interrupted is as it was: what a mailbox does with
+messages is not decided again.
 """
 
 from typing import assert_never
@@ -44,10 +46,10 @@ from ..commands import (
 from ..journey.difference import difference
 from ..settle import settle
 from ..sizes import size_of
-from .comparison import Comparison
+from .differences import Differences
 from .divergence import Aspect, Divergence
 from .recorded import Answered, Recorded, recorded
-from .today import AsRecorded, Today, as_read, first_state
+from .today import AsRecorded, Today, as_read, first_state, migrates
 
 
 class Replay:
@@ -56,15 +58,17 @@ class Replay:
     Attributes:
         then: as it was recorded, so far.
         now: as today's code has it.
+        since: the version from which it is decided again.
 
     """
 
     def __init__(self, conversation: ConversationId, today: Today) -> None:
         self.then: Conversation = initial(conversation)
         self.now: Conversation = self.then
+        self.since = 1
         self._today = today
         self._journey = AsRecorded(today)
-        self._comparison = Comparison()
+        self._comparison = Differences()
         self._lost = False
 
     @property
@@ -89,7 +93,7 @@ class Replay:
         """
         owed = outstanding(self.now)
         known = recorded(self.then, frame)
-        if self._lost or not isinstance(owed, OwedToolCall) or known is None:
+        if self._lost or not isinstance(owed, OwedToolCall) or known is None or migrates(frame):
             return None
         match known.commands[-1]:
             case RecordToolReturn() | RecordToolFailure() as outcome:
@@ -114,12 +118,17 @@ class Replay:
     def ran(self, outcome: RecordToolReturn | RecordToolFailure) -> None:
         """Take what a tool came to that was really run."""
         turn = self.now.turn
+        if isinstance(outcome, RecordToolReturn) and outcome.enters is not None:
+            outcome = replace(outcome, enters=self._journey.entering(outcome.enters))
         if turn is not None and turn.answer is not None:
             now = self.now
             self._comparison.decided(now, self._settle(Recorded((replace(outcome, answer=turn.answer.version),))))
 
     def advance(self, frame: Frame) -> None:
         """Decide the next frame again, and compare."""
+        if migrates(frame):
+            self.since, self.now, self._lost = frame.first, self.then, False
+            self._comparison = Differences()
         known, before = recorded(self.then, frame), self.then
         self.then = fold(before, [frame])
         if self._takes_up(known):

@@ -31,7 +31,8 @@ class Replayed(Struct, frozen=True, kw_only=True):
 
     Attributes:
         conversation, agent: which one.
-        version, turns: how much of it was decided again.
+        version, turns: where it ends.
+        since: the version from which it was decided again: 1, or where its state was migrated last.
         divergences: where today's code does something else, in the order in which it shows.
         ignored: what of these is told, but does not count.
         remaining: what still differs at the end, of state, step and last reply.
@@ -57,6 +58,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
     agent: str
     version: int
     turns: int
+    since: int = 1
     divergences: tuple[Divergence, ...] = ()
     ignored: frozenset[Aspect] = frozenset()
     remaining: tuple[Divergence, ...] = ()
@@ -91,6 +93,8 @@ def described(divergence: Divergence) -> str:
 
 def _lines(replayed: Replayed) -> Iterator[str]:
     length = f"{_count(replayed.turns, 'turn')}, {_count(replayed.version, 'event')}"
+    if replayed.since > 1:
+        length += f" (from {replayed.since} on, where the state was migrated)"
     first = replayed.first
     if first is None:
         verdict = "the same" if not replayed.divergences else "the same but for what is ignored"

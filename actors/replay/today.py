@@ -7,11 +7,12 @@ told from that, so it counts as it was then; what the model was given so is name
 from collections.abc import Mapping
 from typing import Protocol
 
+from immutables import Map
 from msgspec.structs import replace
 
-from ...events import Frame, JourneyRevised, StateChanged, StepEntered
-from ...projections import Call, Conversation, Request
-from ..commands import AskModel, EndTurn, ReviseJourney
+from ...events import Frame, JourneyEntered, JourneyRevised, StateChanged, StepEntered, ToolFailed
+from ...projections import Call, Conversation, Request, state_after
+from ..commands import AskModel, EndTurn, EnterJourney, RefuseTool, ReviseJourney
 from ..settle import Journey, Mailbox, Policy, Verdict
 from ..sizes import described
 from .divergence import Aspect
@@ -61,6 +62,13 @@ class AsRecorded:
                 return _revision(conversation, self._frame, event, version)
         return None
 
+    def entering(self, enters: EnterJourney) -> EnterJourney:
+        """Return how a journey is entered, in the version in which it was entered then."""
+        for event in self._frame.events:
+            if isinstance(event, JourneyEntered) and event.journey == enters.journey:
+                return replace(enters, journey_hash=event.journey_hash)
+        return enters
+
     def policy(self, conversation: Conversation) -> Policy:
         """Say when a turn is over."""
         return self._today.policy(conversation)
@@ -77,8 +85,20 @@ class AsRecorded:
         return self._steady(asked, other, then, conversation) if isinstance(other, AskModel) else asked
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
-        """Say whether a call may run."""
-        return self._today.judge(conversation, call)
+        """Say whether a call may run; that a journey which was left is pinned counts only where it did then."""
+        verdict = self._today.judge(conversation, call)
+        if not conversation.left or not isinstance(verdict, RefuseTool) or self._was_refused(call, verdict):
+            return verdict
+        left = Map({name: replace(one, journey_hash="") for name, one in conversation.left.items()})
+        return self._today.judge(replace(conversation, left=left), call)
+
+    def _was_refused(self, call: Call, verdict: RefuseTool) -> bool:
+        """Say whether the frame that is decided again has this very refusal."""
+        said = (call.index, verdict.kind, verdict.content)
+        return any(
+            isinstance(event, ToolFailed) and (event.index, event.kind, event.content) == said
+            for event in self._frame.events
+        )
 
     def _steady(self, asked: AskModel, other: AskModel, then: Request, conversation: Conversation) -> AskModel:
         """Return a request with what differs between two askings as it was then."""
@@ -95,13 +115,18 @@ class AsRecorded:
         return asked
 
 
+def migrates(frame: Frame) -> bool:
+    """Say whether another version of the journey changed the state in a frame."""
+    revisions = {version for version, event in frame.numbered() if isinstance(event, JourneyRevised)}
+    return any(isinstance(event, StateChanged | StepEntered) and event.cause in revisions for event in frame.events)
+
+
 def _revision(conversation: Conversation, frame: Frame, revised: JourneyRevised, version: int) -> ReviseJourney:
     """Return a recorded revision, with what it changed in the state done to this one."""
     state, step = dict(conversation.state), conversation.step
     for event in frame.events:
         if isinstance(event, StateChanged) and event.cause == version:
-            state = {name: value for name, value in state.items() if name not in event.unset}
-            state |= {name: bytes(value) for name, value in event.set.items()}
+            state = state_after(state, event)
         elif isinstance(event, StepEntered) and event.cause == version:
             step = event.step
     return ReviseJourney(previous=revised.previous, journey_hash=revised.journey_hash, state=state, step=step)

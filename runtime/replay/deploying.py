@@ -3,6 +3,7 @@
 A conversation is stranded if its next message could not be answered: the code cannot read its state, does not know its
 step or journey any more, or raises when it is asked what the model is given.  It is changed if the code would have led
 it otherwise, or reads its state otherwise than it is recorded; where the code migrates the state, if that changes it.
+Where it was migrated before, only what came after that is held to the code.
 """
 
 from collections.abc import AsyncIterable, Collection
@@ -99,7 +100,8 @@ def _is_over(now: Conversation, journeys: Journeys) -> bool:
         return False
     try:
         journey = journeys.on(now)
-        return bool(journey.agent.is_terminal_state(journey.state(now)))
+        # from a journey that a router led to, and that is over, the conversation leads back
+        return journey is journeys.front and bool(journey.agent.is_terminal_state(journey.state(now)))
     except Exception:  # noqa: BLE001  what is wrong is said of it as of any that is open
         return False
 

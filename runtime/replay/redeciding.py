@@ -34,6 +34,7 @@ async def replay(
 ) -> Replayed:
     """Return where today's `agent` would do something else than was recorded; `ignore` names what does not count.
 
+    Where the state was migrated, only what follows the last migration is decided again.
     No model is asked, nothing is written, and no tool is run unless `tools` is `run`; that really does what they do.
 
     Raises:
@@ -68,6 +69,7 @@ async def replay(
     return Replayed(
         conversation=made.then.id,
         agent=made.then.agent,
+        since=made.since,
         version=made.then.version,
         turns=made.then.turns,
         divergences=made.divergences,

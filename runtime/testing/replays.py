@@ -47,9 +47,9 @@ def assert_replays(
     MODULE:ATTR as for `arf worker`, where a file is looked for in the caller's directory and those above it.  `ignore`
     names what may differ, such as `{"prompt", "tools"}`; with `tools="run"` tools are really run.
 
-    Called at the top of a module it returns the tests, which are given a name that pytest collects:
-    `test_conversations = assert_replays("logs/*.jsonl", agent)`.  Called in a
-    function it replays all at once.
+    Called at the top of a module, or in the body of a class, it returns the tests, which are given a name that pytest
+    collects: `test_conversations = assert_replays("logs/*.jsonl", agent)`.
+    Called in a function it replays all at once.
 
     Raises:
         AssertionError: in a function: a conversation is led otherwise than it was, or there is none.
@@ -68,7 +68,8 @@ def assert_replays(
     """
     import pytest  # noqa: PLC0415  the rest of the test kit is used without it, too
 
-    code = sys._getframe(1).f_code  # noqa: SLF001  whose test it is
+    frame = sys._getframe(1)  # noqa: SLF001  whose test it is
+    code = frame.f_code
     caller = Path(code.co_filename).resolve().parent
     found = kept(caller, logs)
 
@@ -83,7 +84,8 @@ def assert_replays(
         reports = [_report(one, _agents(agent, caller), ignore=ignore, tools=tools) for one in found]
         if any(reports):
             raise AssertionError("\n\n".join(report for report in reports if report))
-    return test
+    # in the body of a class it would be given an instance
+    return test if frame.f_locals is frame.f_globals else staticmethod(test)
 
 
 def kept(beside: Path, pattern: str | Path) -> list[Kept]:

@@ -88,6 +88,7 @@ def test_as_json_all_of_it_is_data(place: Path) -> None:
     assert one == {
         "conversation": "c-2",
         "agent": "bot",
+        "since": 1,
         "version": 7,
         "turns": 1,
         "same": True,

@@ -117,7 +117,8 @@ def test_an_agent_that_cannot_run_is_said_once_and_not_of_each_conversation(plac
 def test_a_conversation_becomes_a_test_that_pytest_runs(place: Path, changed: Path, tmp_path: Path) -> None:
     done = run(f"save-test c-1 c-2 --agent bot.py:Bot --to {tmp_path}", place)
     assert done.returncode == 0, done.stderr
-    assert run(f"save-test c-1 --to {tmp_path}", place).stdout == f"{tmp_path}/logs/bot/c-1.jsonl: is there already\n"
+    there = "".join(f"{tmp_path}/logs/bot/{name}.jsonl: is there already\n" for name in ("c-1", "c-2"))
+    assert run(f"save-test c-1 c-2 --to {tmp_path}", place).stdout == there
     (tmp_path / "bot.py").write_text(changed.read_text())
 
     assert pytest_in(tmp_path).returncode == 0

@@ -16,7 +16,8 @@ from support.processes import SOURCES, arf, environment, output_of
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-GREETER, FRONT, RENAMED, PROGRAM, DJANGO, *TESTS = PYTHON
+GREETER, FRONT, KEPT, RENAMED, PROGRAM, DJANGO, *TESTS = PYTHON
+DIVERGES = README.partition("```\nc-1: 1 turn")[2].partition("```")[0]
 SHOWN = README.partition("```\nturn 1")[2].partition("```")[0]
 SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Good-bye, Ada!"]
 
@@ -99,6 +100,29 @@ async def test_the_agent_is_run_spoken_to_and_read_as_readme_says(tmp_path: Path
     assert (exported[0], imported[:2]) == (0, (0, f"c-1: {len(log[1].splitlines())} events imported\n"))
     assert forked == (0, "c-3\nA greeter.\n", "")
     assert (again[0], again[1].startswith("fork-")) == (0, True), again
+
+
+async def test_new_code_is_held_to_an_old_conversation(tmp_path: Path) -> None:
+    (tmp_path / "greeter.py").write_text(GREETER)
+    async with server_process(tmp_path, SCRIPT) as models:
+        env = environment(OPENAI_BASE_URL=models.url)
+        async with arf(*typed("worker greeter.py:agent"), cwd=tmp_path, env=env) as worker:
+            await worker.line_with("ready")
+            await output_of(*typed('send greeter c-1 "I am Ada"'), cwd=tmp_path, env=env)
+    env = environment()
+    same = await output_of(*typed("replay c-1 --agent greeter.py:agent"), cwd=tmp_path, env=env)
+    saved = await output_of(*typed("save-test c-1 --agent greeter.py:agent"), cwd=tmp_path, env=env)
+    checked = await output_of(*typed("check greeter.py:agent --since 7d"), cwd=tmp_path, env=env)
+    (tmp_path / "test_by_hand.py").write_text(KEPT)
+    tested = await python("-m", "pytest", "-q", "-p", "no:cacheprovider", ".", cwd=tmp_path, env=env)
+    (tmp_path / "greeter.py").write_text(GREETER.replace("def save_name", "def keep_name"))
+    other = await output_of(*typed("replay c-1 --agent greeter.py:agent"), cwd=tmp_path, env=env)
+
+    assert same == (0, "c-1: 1 turn, 13 events: the same\n", "")
+    assert saved == (0, "logs/greeter/c-1.jsonl: written\ntest_replays_greeter.py: written\n", "")
+    assert checked == (0, "", "0 open conversations\n")
+    assert (tested[0], "2 passed" in tested[1]) == (0, True), tested
+    assert (other[0], other[1].startswith(f"c-1: 1 turn{DIVERGES}")) == (1, True), other
 
 
 async def test_the_model_is_asked_again_and_its_other_choice_is_told(tmp_path: Path) -> None:

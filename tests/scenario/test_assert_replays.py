@@ -51,9 +51,10 @@ def test_one_that_is_led_otherwise_says_how(logs: Path) -> None:
 
     with pytest.raises(pytest.fail.Exception) as failed:
         test(found["c-1"])
-    first, *rest = str(failed.value).splitlines()
+    first, cause, *rest = str(failed.value).splitlines()
     assert first.startswith("c-1.jsonl: c-1: ")
-    assert first.endswith("diverges at version 4, turn 1: prompt in step welcome")
+    assert first.endswith("diverges at version 4, turn 1")
+    assert cause.startswith("  prompt in step welcome: ")
     assert any("Be polite." in line for line in rest)
 
 
@@ -108,3 +109,17 @@ def test_the_agent_may_be_named_by_a_file_beside_or_above_the_test(logs: Path) -
     with pytest.raises(InvalidInput, match=r"cannot load 'no_such_agent\.py'"):
         assert_replays(str(logs / "c-1.jsonl"), "no_such_agent.py:agent")
     assert_replays(str(logs / "c-1.jsonl"), "agent_runtime_framework.testing:OnboardingAgent")
+
+
+def test_the_body_of_a_class_gets_tests_that_need_no_instance(logs: Path) -> None:
+    module: dict[str, Any] = {
+        "assert_replays": assert_replays,
+        "logs": str(logs / "*.jsonl"),
+        "agent": OnboardingAgent(),
+    }
+    exec(compile("class Test:\n test = assert_replays(logs, agent)", __file__, "exec"), module)
+
+    test = module["Test"]().test
+    (mark,) = test.pytestmark
+    for one in mark.args[1]:
+        test(*one.values)

@@ -325,3 +325,23 @@ def test_a_fork_is_folded_as_a_conversation_that_has_heard_of_no_command() -> No
 
     assert (dict(before.handled), dict(after.handled)) == ({"m-1": 1}, {})
     assert (after.step, after.journey_hash, after.lineage, after.version) == ("name", "h", lineage, 3)
+
+
+async def test_an_imported_fork_has_a_log_of_its_own_and_can_be_forked_anywhere(substrate: Substrate) -> None:
+    """What it has from its parent stands in its own log, under the ids that the parent heard."""
+    with ScriptedLLM("One.", "Two.", "Three.") as llm:
+        elsewhere = in_memory(SystemClock())
+        async with working(order_agent(llm), substrate=elsewhere) as rt:
+            await rt.send("order", "c-1", "1", message_id="m-1")
+            await rt.fork("c-1", as_id="c-2")
+            await rt.send("order", "c-2", "2")
+            assert await rt.forks("c-1") == ("c-2",)
+            recording = await rt.recording("c-2")
+        async with working(order_agent(llm), substrate=substrate) as rt:
+            await rt.restore(recording)
+            assert await rt.forks("c-1") == ()
+            await rt.fork("c-2", as_id="c-3")
+            cut = (await cuts(rt, "c-3"))[0]
+            assert (await rt.fork("c-3", at=cut, as_id="c-4")).parent == "c-2"
+            assert (await rt.conversation("c-4")).turns == 1
+            assert (await rt.send("order", "c-2", "3", message_id="m-1", timeout=20)).text == "Three."

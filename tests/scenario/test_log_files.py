@@ -7,14 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent_runtime_framework import Client, Conflict, Recording, read_logs, write_logs
+from agent_runtime_framework import Client, Conflict, Recording, read_logs, replay, write_logs
 from agent_runtime_framework.events import START, ConversationId, ModelRequested, TurnResumed
 from agent_runtime_framework.projections import Conversation, fold, initial
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from agent_runtime_framework.runtime.testing.simulation import random_journeys
-from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM, random_script, simulate
+from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM, calls, random_script, simulate
 from support.chains import CHAT, frame_after, read
+from support.journeys import frames, order_agent, working
 
 EACH = 10
 
@@ -130,3 +131,26 @@ async def test_a_conversation_with_another_history_stays_as_it_is() -> None:
     with pytest.raises(Conflict, match="'c-1' is there with other events from version 1 on, and stays as it is"):
         await client.restore(recorded)
     assert await read(client.substrate.log, CHAT) == [mine]
+
+
+async def test_a_fork_is_whole_in_its_file_and_is_replayed_and_gone_on_with_where_its_parent_is_not(
+    tmp_path: Path,
+) -> None:
+    substrate = in_memory(SystemClock())
+    with ScriptedLLM(calls(("save_name", {"name": "Ada"})), "Hello Ada.", "Tea?", "Tea.", "Again?") as llm:
+        async with working(order_agent(llm), substrate=substrate) as rt:
+            for text in ("I am Ada", "what is there?"):
+                await rt.send("order", "c-1", text, timeout=20)
+            cut = next(stored for stored in await frames(substrate, "c-1") if stored.frame.status == "idle")
+            await rt.fork("c-1", at=cut.head.version, as_id="c-2", prompt="Sell tea.")
+            await rt.send("order", "c-2", "tea", timeout=20)
+            write_logs(tmp_path / "fork.jsonl", [await rt.recording("c-2")])
+        there = in_memory(SystemClock())
+        (fork,) = read_logs(tmp_path / "fork.jsonl")
+        async with working(order_agent(llm), substrate=there) as elsewhere:
+            assert await elsewhere.restore(fork) == len(fork.frames)
+            assert [one.conversation async for one in elsewhere.conversations()] == ["c-2"]
+            assert (await elsewhere.send("order", "c-2", "and now?", timeout=20)).text == "Again?"
+
+    assert folded(fork).lineage is not None
+    assert (await replay(fork.frames, order_agent(ScriptedLLM()))).divergences == ()

@@ -1,5 +1,6 @@
 """What today's code would do to open conversations: strand them, change them, or nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -7,10 +8,23 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import BaseJourneyState, BaseJourneyTools, JourneyAgent, JourneyConfig, NotFound, tool
-from agent_runtime_framework.events import Stored
+from agent_runtime_framework import (
+    BaseJourneyState,
+    BaseJourneyTools,
+    JourneyAgent,
+    JourneyConfig,
+    NotFound,
+    replay,
+    tool,
+)
+from agent_runtime_framework.actors import RecordAnswer, SayToAgent, settle
+from agent_runtime_framework.events import Frame, Head, Stored
+from agent_runtime_framework.projections import fold, initial
+from agent_runtime_framework.runtime.agents import Journeys
 from agent_runtime_framework.runtime.replay import Prospect, prospect
 from agent_runtime_framework.testing import Say, calls, simulate
+from support.desk import DeskAgent
+from support.signup import recorded as talked
 
 
 @dataclass
@@ -94,6 +108,25 @@ OPEN = recorded(calls(("add", {"dish": "soup"})))
 PLACED = recorded(calls(("place", {})))
 
 
+def migrated() -> list[Stored]:
+    """Return the open log with a second turn, led by the later version, which migrated the state."""
+    journeys = Journeys(Counting(config=JourneyConfig(on_new_version=count)))
+    now, log = fold(initial(OPEN[0].conversation), [stored.frame for stored in OPEN]), list(OPEN)
+    for answered in (False, True):
+        request = None if now.turn is None else now.turn.request
+        settled = settle(
+            now,
+            journeys,
+            RecordAnswer(request=request.version, message={"role": "assistant", "content": "Yes."})
+            if answered and request is not None
+            else SayToAgent(id="m-2", agent="kitchen", text="and?"),
+        )
+        frame = Frame(first=now.version + 1, time=0, writer="w", agent="kitchen", events=settled.events)
+        log.append(Stored(now.id, frame, Head(frame.last, len(log) + 1, ""), b""))
+        now = settled.conversation
+    return log
+
+
 async def of(log: list[Stored], agent: JourneyAgent[Any, Any, Any], **given: Any) -> Prospect:
     found = await prospect(each(log), agent, **given)
     assert found is not None
@@ -130,6 +163,20 @@ async def test_a_migration_is_told_by_what_it_changes() -> None:
     assert (one.aspect, one.subject, one.then, one.now) == ("state", "dishes", '["soup"]', '{"soup":1}')
 
 
+async def test_one_that_was_migrated_is_held_to_the_code_from_there_on() -> None:
+    log = migrated()
+    assert (await of(log, Counting(config=JourneyConfig(on_new_version=count)))).same
+    assert (await of(log, Counting())).same
+    assert "(from 13 on, where the state was migrated): the same" in str(await replay(log, Counting()))
+
+    class Curtly(Counting):
+        prompts = MappingProxyType({"open": "Order!", "placed": "Say that it comes."})
+
+    found = await of(log, Curtly())
+    assert found.replayed is not None
+    assert [(one.aspect, one.turn) for one in found.replayed.divergences] == [("prompt", 2)]
+
+
 async def test_a_migration_that_raises_strands_it() -> None:
     def lost(state: dict[str, Any], from_hash: str) -> dict[str, Any]:
         raise KeyError("soup")
@@ -139,6 +186,13 @@ async def test_a_migration_that_raises_strands_it() -> None:
 
 async def test_one_that_is_over_is_none_of_them() -> None:
     assert await prospect(each(PLACED), Politely()) is None
+
+
+async def test_one_in_a_journey_that_is_over_leads_back_so_it_is_open() -> None:
+    claim = (calls(("file_claim", {})), "What happened?"), (calls(("file", {"damage": "dent"})), "Filed.")
+    log = await asyncio.to_thread(talked, DeskAgent(), tuple(zip(("it is broken", "a dent"), claim, strict=True)))
+    found = await of(log, DeskAgent())
+    assert (found.step, found.same) == ("done", True)
 
 
 async def test_a_turn_in_progress_is_open_and_is_gone_on_with() -> None:

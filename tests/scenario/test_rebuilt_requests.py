@@ -12,18 +12,21 @@ from agent_runtime_framework import JourneyConfig, NoReply, OpenAIClient
 from agent_runtime_framework.events import (
     START,
     ConversationId,
+    CorruptLog,
     Frame,
+    Head,
     ModelAnswered,
     ModelFailed,
     ModelRequested,
     NotFound,
+    UserSpoke,
 )
 from agent_runtime_framework.projections import RENDERER, Rebuilt, evolve, initial, rebuilt
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.reader import Reader
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from agent_runtime_framework.runtime.testing.simulation import random_journeys
-from agent_runtime_framework.testing import random_script, simulate
+from agent_runtime_framework.testing import ScriptedLLM, random_script, simulate
 from support.journeys import OrderAgent, working
 from support.openai_server import OpenAIServer
 
@@ -157,3 +160,24 @@ async def rebuilt_with(frames: list[Frame], **changed: Any) -> Rebuilt:
             await substrate.log.append(ConversationId("c-1"), replace(frame, events=events, prev=head.hash), head)
         ).head
     return (await requests_of(Reader(substrate)))[0]
+
+
+async def test_a_request_before_a_damage_can_be_rebuilt() -> None:
+    substrate = in_memory(SystemClock())
+    async with working(OrderAgent(ScriptedLLM("Who are you?")), substrate=substrate) as runtime:
+        await runtime.send("order", "c-1", "hi")
+        last = await runtime.last("c-1")
+        lost = Frame(
+            first=last.head.version + 2,
+            time=0,
+            writer="w",
+            agent="order",
+            events=(UserSpoke(message_id="m", text="?"),),
+        )
+        chat = ConversationId("c-1")
+        await substrate.log.append(chat, lost, Head(last.head.version + 1, last.head.position, ""))
+        rebuilt_ = await runtime.request("c-1", 5)
+        assert rebuilt_ is not None
+        assert (rebuilt_.version, rebuilt_.problem) == (4, "")
+        with pytest.raises(CorruptLog):
+            await runtime.request("c-1", 3)

@@ -15,7 +15,18 @@ from msgspec.structs import replace
 from agent_runtime_framework import InvalidInput, JourneyAgent, NotFound, tool
 from agent_runtime_framework import replay as replayed
 from agent_runtime_framework.actors import CancelTurn, RefuseCommand
-from agent_runtime_framework.events import ConversationErased, CorruptLog, Frame, Head, Stored, UnknownEvent
+from agent_runtime_framework.events import (
+    ConversationErased,
+    CorruptLog,
+    Frame,
+    Head,
+    Stored,
+    ToolReturned,
+    ToolStarted,
+    UnknownEvent,
+)
+from agent_runtime_framework.projections import OwedToolCall, fold, initial, outstanding, timeline
+from agent_runtime_framework.runtime.cli.reading.summary import Summaries
 from agent_runtime_framework.runtime.replay import Tools, logs
 from support.desk import DeskAgent
 from support.hand_written import Written
@@ -287,3 +298,27 @@ async def test_a_long_conversation_lets_others_run_meanwhile(monkeypatch: pytest
     assert (await again(SignUpAgent(), log.log)).divergences == ()
     ticking.cancel()
     assert ticks > len(log.log) / 2
+
+
+@pytest.mark.parametrize("index", [-7, 7])
+@pytest.mark.parametrize("kinds", [ToolStarted, ToolReturned, ToolStarted | ToolReturned])
+async def test_a_call_that_no_answer_has_is_replayed_told_and_owed_by_nobody(index: int, kinds: Any) -> None:
+    log = chain(
+        [
+            replace(
+                one.frame,
+                events=tuple(
+                    replace(event, index=index) if isinstance(event, kinds) else event for event in one.frame.events
+                ),
+            )
+            for one in LOG
+        ]
+    )
+    summaries, now = Summaries(), initial(CHAT)
+    for stored in log:
+        now = fold(now, [stored.frame])
+        owed = outstanding(now)
+        assert not isinstance(owed, OwedToolCall) or owed.call.index != index
+        for recorded_ in timeline(stored):
+            summaries.of(recorded_)
+    assert str(await again(SignUpAgent(), log)).startswith("c-1: ")

@@ -5,11 +5,24 @@ from typing import Any
 
 import pytest
 
-from agent_runtime_framework import IntentRouter, RouteDefinition
+from agent_runtime_framework import IntentRouter, JourneyConfig, RouteDefinition
 from agent_runtime_framework.events import Stored
-from agent_runtime_framework.testing import calls
+from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.substrate import in_memory
+from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.desk import ClaimAgent, DeskAgent, Journey, QuoteAgent, Step, desk
+from support.journeys import frames, working
 from support.signup import again, recorded
+
+
+class CurtQuote(QuoteAgent):
+    prompts = MappingProxyType({step: f"Curtly: {step}" for step in Step})
+
+
+def revalued(state: dict[str, Any], from_hash: str) -> dict[str, Any]:
+    assert len(from_hash) == 64
+    return {**state, "value": 7}
+
 
 BACK = calls(("reroute_conversation", {"reason": "a claim"}))
 TALK: tuple[tuple[str, tuple[Any, ...]], ...] = (
@@ -72,3 +85,27 @@ async def test_a_prompt_of_a_journey_behind_a_route_is_found_there(log: list[Sto
 
     assert {(one.aspect, one.subject) for one in found.divergences} == {("prompt", "ask")}
     assert (await again(desk(None, claim=Curt()), log, "prompt")).first is None
+
+
+async def test_that_a_journey_which_was_left_is_pinned_to_its_version_is_no_difference(log: list[Stored]) -> None:
+    found = await again(desk(None, quote=CurtQuote(config=JourneyConfig(on_new_version="pin"))), log)
+
+    assert {one.aspect for one in found.divergences} == {"prompt"}
+
+
+@pytest.mark.parametrize("how", ["continue", "pin", revalued])
+async def test_a_journey_that_was_entered_again_by_another_version_is_led_the_same(how: Any) -> None:
+    substrate = in_memory(SystemClock())
+    config = JourneyConfig(on_new_version=how)
+    with ScriptedLLM(calls(("start_quote", {})), "What is it worth?", BACK, "Anything else?") as llm:
+        async with working(desk(llm), substrate=substrate) as rt:
+            await rt.send("desk", "c-1", "a quote, please")
+            await rt.send("desk", "c-1", "it is broken now")
+    with ScriptedLLM(calls(("start_quote", {})), "Well.") as llm:
+        async with working(desk(llm, quote=CurtQuote(config=config)), substrate=substrate) as rt:
+            await rt.send("desk", "c-1", "the quote again")
+
+    log = await frames(substrate, "c-1")
+    for tools in ("log", "run"):
+        found = await again(desk(None, quote=CurtQuote(config=config)), log, "prompt", tools=tools)
+        assert found.first is None, str(found)

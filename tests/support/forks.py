@@ -34,4 +34,4 @@ async def fork(log: EventLog, cut: Stored, child: ConversationId) -> Stored:
 
 def as_of(child: ConversationId, *written: Stored) -> list[Stored]:
     """Return frames of a parent as the child has them."""
-    return [Stored(child, one.frame, cut_at(one), one.data) for one in written]
+    return [Stored(child, one.frame, cut_at(one), one.data, one.conversation) for one in written]

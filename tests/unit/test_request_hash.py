@@ -112,8 +112,14 @@ def test_a_turn_that_is_changed_after_it_was_over_counts() -> None:
 def test_parameters_that_stand_for_other_fields_are_taken_as_the_request_has_them() -> None:
     transcript = Transcript().add(1, user(1, "hi"))
     given: list[dict[str, Any]] = [{"messages": []}, {"tools": 1, "model": "m"}, {"größe": 1}, {"a": 1, "z": [2]}]
-    for parameters in given:
+    for parameters in (*given, {'a"b': 1}, {"a\\b": 1}, {"a\nb": 1}, {"": 1}):
         check("", transcript, 0, 1, [], parameters)
+
+
+def test_a_log_that_counts_its_turns_as_it_likes_has_a_hash_at_once() -> None:
+    transcript = Transcript().add(1, user(1, "hi")).add(10**15, user(2, "and?"))
+    for first, last in ((0, 10**15), (-(10**15), 1), (3, 2), (2, 1)):
+        check("prompt", transcript, first, last, [], {})
 
 
 def test_many_conversations_by_turns() -> None:

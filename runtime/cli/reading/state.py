@@ -70,7 +70,7 @@ def transcript(now: Conversation) -> list[dict[str, Any]]:
     names: dict[str, str] = {}
     return [
         {"turn": turn, **entry_as_data(entry, names)}
-        for turn in range(now.turns + 1)
+        for turn in sorted(now.transcript.turns)
         for entry in now.transcript.window(turn, turn)
     ]
 

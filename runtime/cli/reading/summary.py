@@ -99,7 +99,7 @@ class Summaries:
 
     def _tool(self, event: _Tool) -> str:
         calls = self._calls.get(event.cause or 0, ())
-        call = calls[event.index] if event.index < len(calls) else None
+        call = calls[event.index] if 0 <= event.index < len(calls) else None
         match event:
             case ToolStarted():
                 again = f", attempt {event.attempt}" if event.attempt > 1 else ""

@@ -52,10 +52,8 @@ async def show_check(options: Options, spec: str, *, since: str | None, ignore: 
     if options.output == "json":
         output.write_json(found, "json")
     open_ = sum(counted.values())
-    output.say(
-        f"{open_} open conversation{'' if open_ == 1 else 's'}: "
-        + ", ".join(f"{number} {what}" for what, number in counted.items() if number or what == "same")
-    )
+    parts = ", ".join(f"{number} {what}" for what, number in counted.items() if number or what == "same")
+    output.say(f"{open_} open conversation{'' if open_ == 1 else 's'}{f': {parts}' if open_ else ''}")
     return int(counted["same"] < open_)
 
 

@@ -78,6 +78,7 @@ def as_data(result: Replayed) -> dict[str, Any]:
         "conversation": result.conversation,
         "agent": result.agent,
         "version": result.version,
+        "since": result.since,
         "turns": result.turns,
         "same": result.first is None,
         "divergences": [

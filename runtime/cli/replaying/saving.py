@@ -58,7 +58,7 @@ def _kept(
     """Write what is not there yet, and yield each file and what came of it."""
     key = recording.frames[-1].frame.agent
     file = directory / "logs" / key / f"{recording.conversation}.jsonl"
-    yield file, _written(file, recording, update=update)
+    yield file, keep(file, recording, update=update)
     if agent is None:
         return
     spec = msgspec.json.encode(agent).decode()
@@ -69,7 +69,7 @@ def _kept(
         yield test, "is there already, and names the agent otherwise than --agent"
 
 
-def _written(file: Path, recording: Recording, *, update: bool) -> str:
+def keep(file: Path, recording: Recording, *, update: bool) -> str:
     """Write a log file, and return what came of it.
 
     Raises:

@@ -133,7 +133,7 @@ def _name(before: Conversation, event: ToolFailed) -> str:
     """Return which tool it was."""
     answer = None if before.turn is None else before.turn.answer
     calls = () if answer is None else answer.calls
-    return calls[event.index].name if event.index < len(calls) else ""
+    return calls[event.index].name if 0 <= event.index < len(calls) else ""
 
 
 class RuleBroken(AssertionError):

@@ -44,7 +44,7 @@ class _Said(Struct, frozen=True):
     call: str
 
 
-class Comparison:
+class Differences:
     """Collects the differences between two folds of one conversation."""
 
     def __init__(self) -> None:
@@ -244,7 +244,7 @@ def _calls(before: Conversation, events: Sequence[AnyEvent]) -> dict[_About, tup
 
 
 def _named(calls: Sequence[Call], event: ToolStarted | ToolReturned | ToolFailed) -> str:
-    return called(calls[event.index]) if event.index < len(calls) else str(event.call)
+    return called(calls[event.index]) if 0 <= event.index < len(calls) else str(event.call)
 
 
 def _differing(then: Conversation, now: Conversation) -> dict[tuple[Aspect, str], tuple[str, str]]:
