@@ -1,7 +1,7 @@
 """What an author writes with: state, messages, tool schemas, tools, prompts and routes, all of it pure."""
 
 from .declared import DeclaredTool, declared_tools, step_text, tool, type_arguments
-from .diagram import check_journey, diagram
+from .diagram import check_journey, diagram, steps_of
 from .difference import difference
 from .messages import AgentContext, AgentMessage, AgentResult
 from .prompts import Prompt, PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
@@ -67,6 +67,7 @@ __all__ = [
     "state_to_dict",
     "step_of",
     "step_text",
+    "steps_of",
     "tool",
     "type_arguments",
     "undeclared_tools",

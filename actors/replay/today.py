@@ -10,7 +10,7 @@ from typing import Protocol
 from immutables import Map
 from msgspec.structs import replace
 
-from ...events import Frame, JourneyEntered, JourneyRevised, StateChanged, StepEntered, ToolFailed
+from ...events import Frame, JourneyEntered, JourneyRevised, StateChanged, StepEntered, ToolFailed, TurnFailed
 from ...projections import Call, Conversation, Request, state_after
 from ..commands import AskModel, EndTurn, EnterJourney, RefuseTool, ReviseJourney
 from ..settle import Journey, Mailbox, Policy, Verdict
@@ -60,6 +60,9 @@ class AsRecorded:
         for version, event in self._frame.numbered():
             if isinstance(event, JourneyRevised) and event.previous == conversation.journey_hash:
                 return _revision(conversation, self._frame, event, version)
+        last = self._frame.events[-1] if self._frame.events else None
+        if isinstance(last, TurnFailed) and last.reason == "author_error":
+            self._today.revise(conversation)  # a migration that raised is recorded as no more than that
         return None
 
     def entering(self, enters: EnterJourney) -> EnterJourney:

@@ -18,12 +18,14 @@ from ...actors import AskModel, EndTurn, Open, Pinned, Policy, RefuseTool, Revis
 from ...actors.journey import (
     AgentContext,
     StateSerializer,
+    StepPromptMapping,
     ToolSchema,
     at_step,
     schemas_to_openai_format,
     state_fields,
     state_from_fields,
     step_of,
+    steps_of,
 )
 from ...actors.settle import NOT_AVAILABLE
 from ...events import FrameworkError, InvalidInput
@@ -231,9 +233,13 @@ class BoundJourney:
             return ""
 
     def _steps(self) -> list[Any]:
-        """Return the journey's steps, where its step type is an Enum; else only the first one."""
+        """Return the journey's steps: all of an Enum, else those that tools and prompts are declared for."""
         first = getattr(self.agent.get_initial_state(), "step", None)
-        return list(type(first)) if isinstance(first, enum.Enum) else [first]
+        if first is None or isinstance(first, enum.Enum):
+            return [None] if first is None else list(type(first))
+        prompts = self.agent.prompts or {}
+        named = prompts.prompts if isinstance(prompts, StepPromptMapping) else prompts
+        return list(dict.fromkeys([*steps_of(self.agent), *(str(step) for step in named)]))
 
     def _looks(self, step: Any) -> tuple[Any, ...]:
         try:

@@ -18,7 +18,7 @@ from agent_runtime_framework import (
     tool,
 )
 from agent_runtime_framework.actors import RecordAnswer, SayToAgent, settle
-from agent_runtime_framework.events import Frame, Head, Stored
+from agent_runtime_framework.events import Frame, Head, Stored, TurnFailed
 from agent_runtime_framework.projections import fold, initial
 from agent_runtime_framework.runtime.agents import Journeys
 from agent_runtime_framework.runtime.replay import Prospect, prospect
@@ -108,6 +108,10 @@ OPEN = recorded(calls(("add", {"dish": "soup"})))
 PLACED = recorded(calls(("place", {})))
 
 
+def lost(state: dict[str, Any], from_hash: str) -> dict[str, Any]:
+    raise KeyError("soup")
+
+
 def migrated() -> list[Stored]:
     """Return the open log with a second turn, led by the later version, which migrated the state."""
     journeys = Journeys(Counting(config=JourneyConfig(on_new_version=count)))
@@ -178,9 +182,6 @@ async def test_one_that_was_migrated_is_held_to_the_code_from_there_on() -> None
 
 
 async def test_a_migration_that_raises_strands_it() -> None:
-    def lost(state: dict[str, Any], from_hash: str) -> dict[str, Any]:
-        raise KeyError("soup")
-
     assert (await of(OPEN, Counting(config=JourneyConfig(on_new_version=lost)))).strands == "KeyError: 'soup'"
 
 
@@ -203,3 +204,19 @@ async def test_a_turn_in_progress_is_open_and_is_gone_on_with() -> None:
 async def test_nothing_recorded_is_no_conversation() -> None:
     with pytest.raises(NotFound):
         await prospect(each([]), Kitchen())
+
+
+async def test_a_migration_that_raised_then_raises_again_in_a_replay() -> None:
+    class Later(Kitchen):
+        prompts = MappingProxyType({"open": "Take the order.", "placed": "It comes."})
+
+    journeys = Journeys(Later(config=JourneyConfig(on_new_version=lost)))
+    now = fold(initial(OPEN[0].conversation), [stored.frame for stored in OPEN])
+    failed = settle(now, journeys, SayToAgent(id="m-2", agent="kitchen", text="and?"))
+    assert isinstance(failed.events[-1], TurnFailed)
+    frame = Frame(first=now.version + 1, time=0, writer="w", agent="kitchen", events=failed.events)
+    log = [*OPEN, Stored(now.id, frame, Head(frame.last, len(OPEN) + 1, ""), b"")]
+
+    assert (await replay(log, Later(config=JourneyConfig(on_new_version=lost)))).divergences == ()
+    (one,) = (await replay(log, Later())).divergences
+    assert (one.aspect, one.then.partition(":")[0]) == ("outcome", "failed (author_error)")

@@ -39,6 +39,7 @@ from agent_runtime_framework.events import (
     TurnStarted,
     UnknownEvent,
     UserSpoke,
+    decode_frame,
 )
 from agent_runtime_framework.projections import (
     RENDERER,
@@ -59,6 +60,7 @@ from agent_runtime_framework.runtime.cli.reading.times import lasting
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.reader import Reader
 from agent_runtime_framework.runtime.substrate import in_memory
+from support.golden import GOLDEN
 from support.journeys import tokens
 from support.strategies import events
 
@@ -343,3 +345,17 @@ def test_how_long_something_took() -> None:
         "1 min 0 s",
         "62 min 5 s",
     ]
+
+
+def test_a_tool_that_was_started_again_is_told_after_the_life_that_did_it() -> None:
+    now, told = Accounting(initial(ConversationId("taken-over"))), list[str]()
+    for line in (GOLDEN / "0.4.0" / "taken-over.jsonl").read_bytes().splitlines():
+        now, over = account(now, decode_frame(line))
+        for turn in over:
+            told += (
+                [f"{row.label} {row.text}" for row in Narrator().rows(turn)] if isinstance(turn, TurnAccount) else []
+            )
+
+    again = [at for at, row in enumerate(told) if "started again @" in row]
+    assert again
+    assert all(told[at - 1].startswith("resumed @") for at in again)

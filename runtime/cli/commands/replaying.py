@@ -51,8 +51,9 @@ def replay(
 
     Where that does something else than was done is printed. CONVERSATION may also be a log file of `arf export`.
 
-    What people said and the model answered is taken from the log: no model is asked, and nothing is written. What
-    differs in behaviour comes first, what the model is given last. Exits with 1 if anything that counts differs.
+    What people said, the model answered and tools came to is taken from the log: no model is asked, no tool is run, and
+    nothing is written. So what changed inside a tool shows only with --tools run. What differs in behaviour comes
+    first, what the model is given last. Exits with 1 if anything that counts differs.
 
     With --model live the model is asked again at each point where it was, with the conversation as it was recorded
     until then, and where it chooses otherwise is printed: another tool, other arguments, another step. No tool is run.

@@ -16,6 +16,9 @@ from .log import WIDE
 from .progress import progress
 from .times import iso, local
 
+FORKS_WIDE = 100
+"""Columns from which it is shown what was forked from what: an id that is folded cannot be copied."""
+
 
 async def show_list(options: Options) -> None:
     """Write the conversations to stdout, the last one active first; as `jsonl` in the order in which they are read."""
@@ -68,7 +71,7 @@ def _table(found: list[Summary], *, wide: bool) -> Table:
         table.add_column("agent", overflow="fold")
     table.add_column("step", overflow="fold")
     table.add_column("status", no_wrap=True)
-    forks = wide and any(summary.parent for summary in found)
+    forks = output.wide(FORKS_WIDE) and any(summary.parent for summary in found)
     if wide:
         table.add_column("last activity", no_wrap=True)
         table.add_column("turns", justify="right", no_wrap=True)

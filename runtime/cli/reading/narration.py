@@ -67,7 +67,10 @@ class Narrator:
                 yield round_.answered, list(self._answered(round_, spoken=spoken))
             for call in round_.calls:
                 at = call.starts[0].version if call.starts else call.version
-                yield at or round_.answered or 0, list(self._called(call))
+                row, *rest = self._called(call)
+                yield at or round_.answered or 0, [row] if call.starts[1:] else [row, *rest]
+                if call.starts[1:]:  # what came between the two starts stands there
+                    yield call.starts[1].version, rest
         for life in turn.lives[1:]:
             yield life.version, [_taken(life)]
         for aside in turn.asides:
