@@ -5,11 +5,12 @@
 # make chaos   kill workers and servers for SECONDS=60 under SEED=1, on CLUSTER=1 or 3 servers, and see what holds
 # make failover  how long a conversation waits when its worker is killed or leaves
 # make sweep   kill a worker at every commit of a turn in turn
+# make long     how long the commands take on a conversation of TURNS=1000
 # make format  format the code
 
 BIN = .venv/bin
 
-.PHONY: environment demo test simulate check chaos failover sweep format clean
+.PHONY: environment demo test simulate check chaos failover sweep long format clean
 
 environment:
 	@sh ops/environment
@@ -43,6 +44,11 @@ failover: environment
 
 sweep: environment
 	@$(BIN)/python -m ops.chaos sweep $(CHAOS)
+
+TURNS = 1000
+
+long: environment
+	@$(BIN)/python ops/long_conversation.py $(TURNS)
 
 format: environment
 	$(BIN)/ruff format .

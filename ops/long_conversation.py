@@ -85,6 +85,7 @@ def timed(home: Path, *words: str) -> float:
         [sys.executable, "-m", "agent_runtime_framework.runtime.cli", *words, "--home", str(home)],
         check=True,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         cwd=Path(__file__).parent,
     )
     return time.perf_counter() - began
