@@ -33,6 +33,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
         conversation, agent: which one.
         version, turns: where it ends.
         since: the version from which it was decided again: 1, or where its state was migrated last.
+        outcomes: how many of tools were taken from the log, so that what today's tools do is not known.
         divergences: where today's code does something else, in the order in which it shows.
         ignored: what of these is told, but does not count.
         remaining: what still differs at the end, of state, step and last reply.
@@ -59,6 +60,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
     version: int
     turns: int
     since: int = 1
+    outcomes: int = 0
     divergences: tuple[Divergence, ...] = ()
     ignored: frozenset[Aspect] = frozenset()
     remaining: tuple[Divergence, ...] = ()

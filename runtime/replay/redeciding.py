@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, Collection, Iterable
 from typing import Any, Literal, TypeAlias
 
 from ...actors.replay import ASPECTS, Aspect, Replay, Replayed
-from ...events import ConversationId, InvalidInput, NotFound, Stored
+from ...events import ConversationId, InvalidInput, NotFound, Stored, ToolStarted
 from ..agents import JourneyAgent, Journeys
 from ..agents.calling import ToolCaller
 from ..agents.journey_tools import JourneyToolRun
@@ -54,6 +54,7 @@ async def replay(
     journeys = Journeys(agent, client=Untouchable())
     callers = _callers(journeys) if tools == "run" else None
     made: Replay | None = None
+    outcomes = 0
     async for stored in each(log):
         made = Replay(ConversationId(stored.conversation), journeys) if made is None else made
         if not made.then.agent:
@@ -63,6 +64,7 @@ async def replay(
             caller = callers.get(made.now.journey, callers[journeys.front.name])
             made.ran(await caller.call(made.now, owed))
         made.advance(stored.frame)
+        outcomes += sum(isinstance(event, ToolStarted) for event in stored.frame.events)
     if made is None:
         raise NotFound("nothing is recorded of this conversation")
     made.finish()
@@ -70,6 +72,7 @@ async def replay(
         conversation=made.then.id,
         agent=made.then.agent,
         since=made.since,
+        outcomes=0 if tools == "run" else outcomes,
         version=made.then.version,
         turns=made.then.turns,
         divergences=made.divergences,

@@ -11,6 +11,8 @@ import pytest
 from support.command_line import bots, data, error, in_use, run, worker
 from support.processes import environment
 
+FROM_LOG = "what tools did was taken from the log: --tools run shows what they do today"
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -43,7 +45,7 @@ def test_the_same_code_leads_to_the_same(place: Path) -> None:
 
     done = run("replay c-1 c-2 --agent bot.py:Bot", place)
 
-    assert (done.returncode, done.stderr) == (0, "2 conversations: 2 the same, 0 diverge\n")
+    assert (done.returncode, done.stderr) == (0, f"2 conversations: 2 the same, 0 diverge\n{FROM_LOG}\n")
     assert [line.partition(": ")[0] for line in done.stdout.splitlines()] == ["c-1", "c-2"]
     assert all(line.endswith(": the same") for line in done.stdout.splitlines())
     assert data("list", place) == before
@@ -67,7 +69,7 @@ def test_a_log_file_is_replayed_where_nothing_else_is(place: Path, tmp_path: Pat
 
     done = run(f"replay both.jsonl --agent {place}/bot.py:Bot", tmp_path)
 
-    assert (done.returncode, done.stderr) == (0, "2 conversations: 2 the same, 0 diverge\n")
+    assert (done.returncode, done.stderr) == (0, f"2 conversations: 2 the same, 0 diverge\n{FROM_LOG}\n")
     assert [line.partition(": ")[0] for line in done.stdout.splitlines()] == ["c-1", "c-2"]
     assert [path.name for path in tmp_path.iterdir()] == ["both.jsonl"]
     assert error(f"replay ./c-9.jsonl --agent {place}/bot.py:Bot", tmp_path) == (3, "there is no file c-9.jsonl")

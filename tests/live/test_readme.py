@@ -118,7 +118,8 @@ async def test_new_code_is_held_to_an_old_conversation(tmp_path: Path) -> None:
     (tmp_path / "greeter.py").write_text(GREETER.replace("def save_name", "def keep_name"))
     other = await output_of(*typed("replay c-1 --agent greeter.py:agent"), cwd=tmp_path, env=env)
 
-    assert same == (0, "c-1: 1 turn, 13 events: the same\n", "")
+    assert same[:2] == (0, "c-1: 1 turn, 13 events: the same\n")
+    assert same[2] == "what tools did was taken from the log: --tools run shows what they do today\n"
     assert saved == (0, "logs/greeter/c-1.jsonl: written\ntest_replays_greeter.py: written\n", "")
     assert checked == (0, "", "0 open conversations\n")
     assert (tested[0], "2 passed" in tested[1]) == (0, True), tested

@@ -22,7 +22,7 @@ async def show_replays(options: Options, conversations: Sequence[str], agent: st
     with output.authors_prints_apart():
         agents = {one.key: one for one in load_agents([agent])}
     ignored = aspects(ignore)
-    number, diverged, found = 0, 0, list[dict[str, Any]]()
+    number, diverged, outcomes, found = 0, 0, 0, list[dict[str, Any]]()
     async with progress("replaying events") as read, sources(options, conversations) as each:
         async for source in each:
             one = agent_of(source.agent, agents, source.conversation)
@@ -30,6 +30,7 @@ async def show_replays(options: Options, conversations: Sequence[str], agent: st
                 result = await replayed(read.of(source.frames), one, ignore=ignored, tools=tools)
             number += 1
             diverged += result.first is not None
+            outcomes += result.outcomes
             if options.output == "text":
                 output.write_text(str(result))
             elif options.output == "jsonl":
@@ -40,6 +41,8 @@ async def show_replays(options: Options, conversations: Sequence[str], agent: st
         output.write_json(found, "json")
     if number > 1:
         output.say(f"{number} conversations: {number - diverged} the same, {diverged} diverge")
+    if outcomes and not diverged:
+        output.say("what tools did was taken from the log: --tools run shows what they do today")
     return int(diverged > 0)
 
 
@@ -79,6 +82,7 @@ def as_data(result: Replayed) -> dict[str, Any]:
         "agent": result.agent,
         "version": result.version,
         "since": result.since,
+        "outcomes_from_log": result.outcomes,
         "turns": result.turns,
         "same": result.first is None,
         "divergences": [
