@@ -32,10 +32,14 @@ class Summary(Struct, frozen=True):
     parent: str = ""
 
 
+UNREADABLE = "unreadable"
+"""The status of a conversation whose last stored bytes are damaged."""
+
+
 def summary_of(stored: Stored | Unreadable) -> Summary:
     """Return what the last frame of a conversation says of it."""
     if isinstance(stored, Unreadable):
-        return Summary(stored.conversation, "", "", "unreadable", 0, 0, 0)
+        return Summary(stored.conversation, "", "", UNREADABLE, 0, 0, 0)
     frame = stored.frame
     return Summary(
         stored.conversation, frame.agent, frame.step, frame.status, frame.time, frame.turn, frame.last, frame.parent

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from agent_runtime_framework import Client
+from agent_runtime_framework.events import ConversationId, FrameLog
+from support.chains import put_raw
 from support.command_line import bots, data, error, in_use, run, worker
 from support.processes import environment
 
@@ -85,6 +88,21 @@ def test_check_says_what_would_be_stranded(place: Path, changed: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "1 open conversation: 1 strands, 0 same\n")
     assert done.stdout.startswith("c-2 in step name strands: ")
     assert "'name' is not a valid Step" in done.stdout
+
+
+async def test_check_passes_over_no_conversation_that_is_damaged_at_its_end(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text((place / "bot.py").read_text())
+    for command in (f"export c-2 -o {tmp_path}/c-2.jsonl --home {place}/.arf", "import c-2.jsonl"):
+        assert run(command, tmp_path).returncode == 0
+    async with Client.connect(home=tmp_path / ".arf") as client:
+        log = client.substrate.log
+        assert isinstance(log, FrameLog)
+        await put_raw(log._records, b"garbage", (await client.last("c-2")).head.position, ConversationId("c-2"))
+
+    done = run("check bot.py:Bot --since 7d", tmp_path)
+
+    assert (done.returncode, done.stderr) == (1, "1 open conversation: 0 same, 1 unreadable\n")
+    assert done.stdout.startswith("c-2 unreadable: conversation 'c-2', position ")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """`arf check`: what today's code would do to the conversations that are open."""
 
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from ....actors.replay import described
 from ....events import FrameworkError, InvalidInput
@@ -11,7 +14,7 @@ from ...clock import SystemClock
 from ...loading import load_agents
 from ...reader import Reader
 from ...replay import Prospect, prospect
-from ...summary import Summary
+from ...summary import UNREADABLE, Summary
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading
@@ -59,8 +62,20 @@ async def show_check(options: Options, spec: str, *, since: str | None, ignore: 
 
 async def _recent(client: Reader, agents: set[str], oldest: int) -> AsyncIterator[Summary]:
     async for summary in client.conversations():
-        if summary.agent in agents and summary.status != "erased" and summary.time >= oldest:
+        if summary.status == UNREADABLE:  # its end does not say whose it is, nor when it was active
+            agent = await _agent_of(client, summary.conversation)
+            if agent in agents:
+                yield replace(summary, agent=agent)
+        elif summary.agent in agents and summary.status != "erased" and summary.time >= oldest:
             yield summary
+
+
+async def _agent_of(client: Reader, conversation: str) -> str:
+    """Return whose a conversation is by its first frame, empty text if that cannot be read either."""
+    with contextlib.suppress(FrameworkError):
+        async for stored in client.frames(conversation):
+            return stored.frame.agent
+    return ""
 
 
 def _verdict(seen: Prospect) -> tuple[str, str]:
