@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeAlias
 
 from .codec import decode_frame, frame_hash
-from .errors import CorruptLog
+from .errors import CorruptLog, NewerRelease
 from .frame import Frame, Head, Stored
 from .ids import TOKEN, ConversationId
-from .vocabulary import ConversationStarted, Lineage
+from .vocabulary import ConversationStarted, Lineage, UnknownEvent
 
 
 class Source(Protocol):
@@ -117,6 +117,11 @@ class Ancestry:
 def _checked(first: Stored) -> Lineage | None:
     lineage = lineage_of(first.frame)
     if lineage is None:
+        if first.frame.first > 1 and first.frame.events and isinstance(first.frame.events[0], UnknownEvent):
+            raise NewerRelease(
+                f"{first.conversation!r} begins at version {first.frame.first} with an event of a newer release "
+                f"({first.frame.events[0].tag}): read it with that one"
+            )
         return None
     if (lineage.version, lineage.frame) != (first.frame.first - 1, first.frame.prev):
         raise CorruptLog(

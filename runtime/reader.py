@@ -20,6 +20,7 @@ from ..events import (
     ModelAnswered,
     ModelFailed,
     ModelRequested,
+    NewerRelease,
     NotFound,
     Stored,
     Unreadable,
@@ -203,7 +204,7 @@ class Reader:
 
     async def _inherits(self, fork: ConversationId) -> bool:
         """Say whether a fork needs its parent's log; one that came here with an import has all of it in its own."""
-        with contextlib.suppress(CorruptLog):
+        with contextlib.suppress(CorruptLog, NewerRelease):
             async for stored in self._log.read(fork):
                 return stored.inherited
         return True
@@ -211,7 +212,9 @@ class Reader:
     async def _parent_of(self, last: Stored | Unreadable) -> str:
         if isinstance(last, Stored):
             return last.frame.parent
-        with contextlib.suppress(CorruptLog):  # what is damaged at its end was forked from somewhere all the same
+        with contextlib.suppress(
+            CorruptLog, NewerRelease
+        ):  # what is damaged at its end was forked from somewhere all the same
             async for stored in self._log.read(last.conversation):
                 if not stored.inherited:
                     return stored.frame.parent

@@ -14,8 +14,10 @@ from agent_runtime_framework.events import (
     FrameLog,
     Head,
     MemoryRecords,
+    NewerRelease,
     Records,
     Stored,
+    decode_event,
     encode_frame,
 )
 from agent_runtime_framework.runtime.clock import SystemClock, new_id
@@ -76,6 +78,16 @@ async def test_the_parent_goes_on_as_if_nothing_were(log: FrameLog) -> None:
     assert await read(log, CHAT) == [*written, *after]
     assert await log.last(CHAT) == after[0]
     assert {last.conversation async for last in log.lasts()} == {CHAT, FORK}
+
+
+async def test_a_beginning_of_a_newer_release_is_said_to_be_one(log: FrameLog) -> None:
+    written = await write(log, CHAT, 2)
+    newer = decode_event(b'{"type":"conversation.branched","from":"c-1"}')
+    began = replace(first_of_fork(cut_at(written[-1]), CHAT), events=(newer,))
+    await log.append(FORK, began, cut_at(written[-1]))
+
+    with pytest.raises(NewerRelease, match=r"with an event of a newer release \(conversation\.branched\)"):
+        await read(log, FORK)
 
 
 @pytest.mark.parametrize("index", range(6))

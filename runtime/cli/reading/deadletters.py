@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ....actors import SayToAgent
-from ....events import CorruptLog, ModelRequested, NotFound, ToolStarted, UserSpoke
+from ....events import CorruptLog, ModelRequested, NewerRelease, NotFound, ToolStarted, UserSpoke
 from ...client import Client
 from ...deadletters import DeadLetter, command_of
 from ...opening import NoNamespace
@@ -85,7 +85,7 @@ async def _last(client: Client, letter: DeadLetter) -> _Last | None:
                 turn = recorded.turn
             elif recorded.turn == turn and isinstance(event, ModelRequested | ToolStarted):
                 last = _Last(recorded.version, recorded.type, summary)
-    except (NotFound, CorruptLog):  # the letter is shown all the same
+    except (NotFound, CorruptLog, NewerRelease):  # the letter is shown all the same
         return last
     return last
 

@@ -17,6 +17,7 @@ from ....events import (
     ConversationId,
     CorruptLog,
     FrameworkError,
+    NewerRelease,
     NotFound,
     TooLarge,
     check_token,
@@ -109,7 +110,7 @@ async def _recorded(
     for name in names:
         try:
             recording = await client.recording(name)
-        except CorruptLog as error:
+        except (CorruptLog, NewerRelease) as error:
             if faults is None:
                 raise
             read.wipe()
