@@ -212,9 +212,8 @@ class Reader:
     async def _parent_of(self, last: Stored | Unreadable) -> str:
         if isinstance(last, Stored):
             return last.frame.parent
-        with contextlib.suppress(
-            CorruptLog, NewerRelease
-        ):  # what is damaged at its end was forked from somewhere all the same
+        # what is damaged at its end was forked from somewhere all the same
+        with contextlib.suppress(CorruptLog, NewerRelease):
             async for stored in self._log.read(last.conversation):
                 if not stored.inherited:
                     return stored.frame.parent
