@@ -20,7 +20,7 @@ from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
 from .inheritance import LookAgain, lineage_of
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
-from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, not_found
+from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, no_version, not_found
 from .memory import MemoryLog, MemoryRecords
 from .vocabulary import (
     AgentSpoke,
@@ -132,5 +132,6 @@ __all__ = [
     "encode_frame",
     "frame_hash",
     "lineage_of",
+    "no_version",
     "not_found",
 ]

@@ -208,6 +208,11 @@ def _check_readable(frame: Frame, data: bytes) -> None:
             raise InvalidInput(f"an event {read.tag!r} has a field of a type that it cannot have: {read.raw[:200]!r}")
 
 
+def no_version(conversation: str, last: int, version: int) -> NotFound:
+    """Return the error for a version that a conversation does not have."""
+    return NotFound(f"conversation {conversation!r} has versions 1 to {last}, not {version}")
+
+
 def not_found(conversation: str, where: str = "") -> NotFound:
     """Return the error for a conversation of which nothing is recorded."""
     return NotFound(f"no conversation {conversation!r}{where}")

@@ -3,11 +3,11 @@
 from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Taken, TurnAccount
 from .accounting import Account, Accounting, account, unfinished
 from .calls import Call, called, calls_of, text_of, tools_text
-from .comparison import Comparison, compared
+from .comparison import Comparison, compared, field_changes
 from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_after, state_of
 from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
-from .rendering import RENDERER, call_ids, canonical, fingerprint, render
+from .rendering import RENDERER, call_ids, canonical, render
 from .request_hash import request_hash
 from .timeline import Recorded, timeline
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, Transcript, UserMessage
@@ -59,7 +59,7 @@ __all__ = [
     "canonical",
     "compared",
     "evolve",
-    "fingerprint",
+    "field_changes",
     "fold",
     "initial",
     "model_input",

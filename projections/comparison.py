@@ -68,7 +68,7 @@ def _states(before: Conversation, after: Conversation) -> dict[str, tuple[Change
     """Return what differs in the state of each journey, those that were left included."""
     one, other = _by_journey(before), _by_journey(after)
     found = {
-        journey: _changes(one.get(journey, _NO_STATE), other.get(journey, _NO_STATE))
+        journey: field_changes(one.get(journey, _NO_STATE), other.get(journey, _NO_STATE))
         for journey in [*one, *(journey for journey in other if journey not in one)]
     }
     return {journey: changes for journey, changes in found.items() if changes}
@@ -79,7 +79,8 @@ def _by_journey(conversation: Conversation) -> dict[str, Mapping[str, bytes]]:
     return {conversation.journey: conversation.state} | left
 
 
-def _changes(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[Change, ...]:
+def field_changes(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> tuple[Change, ...]:
+    """Return the fields in which two states differ, those of the first one first."""
     names = [*before, *(name for name in after if name not in before)]
     return tuple(
         Change(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)

@@ -1,4 +1,4 @@
-"""From transcript to the messages that a model is sent, and the fingerprint of a request.
+"""From transcript to the messages that a model is sent, and a request as canonical JSON.
 
 The list is always valid for a provider: each assistant message with calls is followed by exactly one tool message for
 each of its calls, in order, under ids that are unique in the list; no tool message stands alone.  That holds whatever
@@ -9,7 +9,6 @@ changes.
 """
 
 import copy
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -52,15 +51,6 @@ def canonical(
 ) -> bytes:
     """Return a model request as canonical JSON: sorted keys, UTF-8, no white space."""
     return _encoder.encode({"messages": messages, "tools": tools, **parameters})
-
-
-def fingerprint(
-    messages: Sequence[Mapping[str, Any]],
-    tools: Sequence[Mapping[str, Any]] | None,
-    parameters: Mapping[str, Any],
-) -> str:
-    """Return the SHA-256, in hex, of the canonical JSON of a model request."""
-    return hashlib.sha256(canonical(messages, tools, parameters)).hexdigest()
 
 
 class Rendering:

@@ -23,10 +23,10 @@ from ..events import (
     InvalidInput,
     Lineage,
     NewerRelease,
-    NotFound,
     Refused,
     TooLarge,
     WriterId,
+    no_version,
     not_found,
 )
 from ..projections import Conversation, fold, initial
@@ -124,7 +124,7 @@ async def find_cut(log: EventLog, conversation: ConversationId, at: int | None) 
     if last.frame.status == "erased":
         raise Refused(f"{conversation!r} was erased: there is nothing to fork")
     if at is not None and at < 1:
-        raise _no_version(conversation, last.head.version, at)
+        raise no_version(conversation, last.head.version, at)
     now, head, before, turn = initial(conversation), START, "", 0
     async for stored in log.read(conversation):
         now = fold(now, [stored.frame])
@@ -140,7 +140,7 @@ async def find_cut(log: EventLog, conversation: ConversationId, at: int | None) 
     if at is None and _cuttable(now):
         return Cut(_known(now), head, conversation)
     if at is not None and now.version < at:
-        raise _no_version(conversation, now.version, at)
+        raise no_version(conversation, now.version, at)
     raise _no_cut(conversation, at or now.version, turn or now.turns, before, "")
 
 
@@ -151,10 +151,6 @@ def _check_version(at: object) -> None:
 
 def _described(cut: Conversation) -> str:
     return f"{cut.version} (after turn {cut.turns})"
-
-
-def _no_version(conversation: str, last: int, at: int) -> NotFound:
-    return NotFound(f"conversation {conversation!r} has versions 1 to {last}, not {at}")
 
 
 def _cuttable(now: Conversation) -> bool:

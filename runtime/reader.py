@@ -24,6 +24,7 @@ from ..events import (
     NotFound,
     Stored,
     Unreadable,
+    no_version,
     not_found,
 )
 from ..projections import (
@@ -111,7 +112,7 @@ class Reader:
             if last is not None and now.version >= last:
                 break
         if at is not None and not 1 <= at <= now.version:
-            raise _no_version(id_, now.version, at)
+            raise no_version(id_, now.version, at)
         return now
 
     async def state(self, conversation_id: str | UUID, at: int | None = None) -> dict[str, Any]:
@@ -187,7 +188,7 @@ class Reader:
         with contextlib.suppress(CorruptLog):  # what stands before the damage can be read
             last = None if at is None else await self._log.last(conversation)
             if last is not None and at is not None and not 1 <= at <= last.head.version:
-                raise _no_version(conversation, last.head.version, at)
+                raise no_version(conversation, last.head.version, at)
 
     async def forks(self, conversation_id: str | UUID) -> tuple[ConversationId, ...]:
         """Return which conversations were forked from this one, in the order of their names.
@@ -233,10 +234,6 @@ class Reader:
         """Return a conversation as it was recorded, for `write_logs` or another place; errors as `events`."""
         conversation = as_id(conversation_id)
         return Recording(conversation, tuple([stored async for stored in self.frames(conversation)]))
-
-
-def _no_version(conversation: ConversationId, last: int, version: int) -> NotFound:
-    return NotFound(f"conversation {conversation!r} has versions 1 to {last}, not {version}")
 
 
 def _no_request(conversation: ConversationId, version: int, requests: list[int]) -> NotFound:

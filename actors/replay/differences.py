@@ -18,7 +18,17 @@ from ...events import (
     ToolReturned,
     ToolStarted,
 )
-from ...projections import Call, Conversation, Ended, OwedToolCall, Request, called, calls_of, outstanding
+from ...projections import (
+    Call,
+    Conversation,
+    Ended,
+    OwedToolCall,
+    Request,
+    called,
+    calls_of,
+    field_changes,
+    outstanding,
+)
 from .divergence import Aspect, Divergence
 
 TAKEN_UP = "; the next turn is taken up as it was recorded"
@@ -184,8 +194,8 @@ class Differences:
 
 def fields_differing(then: Mapping[str, bytes], now: Mapping[str, bytes]) -> dict[str, tuple[str, str]]:
     """Return the fields of two states that differ, by name, each as JSON."""
-    names = sorted(then.keys() | now.keys())
-    return {name: (_field(then, name), _field(now, name)) for name in names if then.get(name) != now.get(name)}
+    changes = sorted(field_changes(then, now), key=lambda change: change.field)
+    return {change.field: (_json(change.before), _json(change.after)) for change in changes}
 
 
 def owing(conversation: Conversation) -> str:
@@ -293,8 +303,8 @@ def _window(request: Request) -> str:
     return f"the last {length} turns" if request.first_turn else "all turns"
 
 
-def _field(state: Mapping[str, bytes], name: str) -> str:
-    return state[name].decode(errors="replace") if name in state else UNSET
+def _json(value: bytes | None) -> str:
+    return UNSET if value is None else value.decode(errors="replace")
 
 
 def _text(value: object) -> str:

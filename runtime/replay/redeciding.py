@@ -13,7 +13,7 @@ from collections.abc import AsyncIterable, Collection, Iterable
 from typing import Any, Literal, TypeAlias
 
 from ...actors.replay import ASPECTS, Aspect, Replay, Replayed
-from ...events import ConversationId, InvalidInput, NotFound, Stored, ToolStarted
+from ...events import ConversationId, Frame, InvalidInput, NotFound, Stored, ToolStarted
 from ..agents import JourneyAgent, Journeys
 from ..agents.calling import ToolCaller
 from ..agents.journey_tools import JourneyToolRun
@@ -59,20 +59,23 @@ async def replay(
         made = Replay(ConversationId(stored.conversation), journeys) if made is None else made
         if not made.then.agent:
             check_is_of(journeys, stored)
-        while callers is not None and (owed := made.runs_before(stored.frame)) is not None:
-            # in a journey that is not there any more, asking for its tool says so
-            caller = callers.get(made.now.journey, callers[journeys.front.name])
-            made.ran(await caller.call(made.now, owed))
+        if callers is not None:
+            await _run_tools(made, stored.frame, journeys, callers)
+        else:
+            outcomes += sum(isinstance(event, ToolStarted) for event in stored.frame.events)
         made.advance(stored.frame)
-        outcomes += sum(isinstance(event, ToolStarted) for event in stored.frame.events)
     if made is None:
         raise NotFound("nothing is recorded of this conversation")
     made.finish()
+    return _found(made, outcomes, ignore)
+
+
+def _found(made: Replay, outcomes: int, ignore: Collection[Aspect]) -> Replayed:
     return Replayed(
         conversation=made.then.id,
         agent=made.then.agent,
         since=made.since,
-        outcomes=0 if tools == "run" else outcomes,
+        outcomes=outcomes,
         version=made.then.version,
         turns=made.then.turns,
         divergences=made.divergences,
@@ -80,6 +83,14 @@ async def replay(
         unsteady=made.unsteady,
         ignored=frozenset(ignore),
     )
+
+
+async def _run_tools(made: Replay, frame: Frame, journeys: Journeys, callers: dict[str, ToolCaller]) -> None:
+    """Run what today's code runs before a frame can be taken."""
+    while (owed := made.runs_before(frame)) is not None:
+        # in a journey that is not there any more, asking for its tool says so
+        caller = callers.get(made.now.journey, callers[journeys.front.name])
+        made.ran(await caller.call(made.now, owed))
 
 
 def _check(ignore: Collection[str], tools: str) -> None:

@@ -73,17 +73,17 @@ def assert_replays(
     caller = Path(code.co_filename).resolve().parent
     found = kept(caller, logs)
 
+    def report_of(one: Kept) -> str:
+        return _report(one, _agents(agent, caller), ignore=ignore, tools=tools)
+
     @pytest.mark.parametrize("one", [pytest.param(one, id=one.name) for one in found])
     def test(one: Kept) -> None:
         __tracebackhide__ = True
-        report = _report(one, _agents(agent, caller), ignore=ignore, tools=tools)
-        if report:
+        if report := report_of(one):
             pytest.fail(report, pytrace=False)
 
-    if code.co_flags & inspect.CO_OPTIMIZED:  # a function: nobody would collect what it gets
-        reports = [_report(one, _agents(agent, caller), ignore=ignore, tools=tools) for one in found]
-        if any(reports):
-            raise AssertionError("\n\n".join(report for report in reports if report))
+    if code.co_flags & inspect.CO_OPTIMIZED and (reports := [report for one in found if (report := report_of(one))]):
+        raise AssertionError("\n\n".join(reports))  # in a function nobody would collect what it gets
     # in the body of a class it would be given an instance
     return test if frame.f_locals is frame.f_globals else staticmethod(test)
 

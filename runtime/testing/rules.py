@@ -55,7 +55,7 @@ class Effect(Struct, frozen=True, kw_only=True):
         call: what names the call apart from its key, such as an argument that the model made up; empty for nothing.
         state: the journey's state as the tool saw it, as plain JSON, or None if nobody looked.
         messages: what the model was sent, or None if nobody looked.
-        request: SHA-256 of what the model was sent, as `projections.fingerprint` gives it; empty for not known.
+        request: SHA-256 of what the model was sent, as `projections.ModelInput` has it; empty for not known.
 
     """
 

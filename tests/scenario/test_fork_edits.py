@@ -9,7 +9,7 @@ from agent_runtime_framework import InvalidInput, ModelError, TooLarge
 from agent_runtime_framework.actors import AskModel
 from agent_runtime_framework.actors.edits import edited
 from agent_runtime_framework.events import TEXT_LIMIT, ConversationId, ConversationStarted, Edits, ModelRequested
-from agent_runtime_framework.projections import Conversation, fingerprint
+from agent_runtime_framework.projections import Conversation, ModelInput
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import order_agent, recorded, working
@@ -34,7 +34,7 @@ async def test_a_fork_is_answered_by_another_model_and_the_request_names_it(subs
         {"temperature": 0}, better, better, {"temperature": 0}
     ]  # fmt: skip
     sent = llm.requests[1]
-    assert {event.request for event in asked[1:]} == {fingerprint(sent.messages, sent.tools, better)}
+    assert {event.request for event in asked[1:]} == {ModelInput(sent.messages, sent.tools, "another", better).hash}
 
 
 async def test_a_fork_has_another_prompt_in_the_step_of_the_cut_only(substrate: Substrate) -> None:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, TypeAlias
 
 from ....events import ModelError
-from ....projections import fingerprint
+from ....projections import ModelInput
 from ...models import ModelReply
 from ..rules import Effect
 from ..scripted import Calls, calls, usage_of
@@ -53,7 +53,7 @@ class SimulatedModel:
         world = self._world
         if world.closed:
             raise ModelError("the simulation is over", kind="refused", transient=False)
-        request = fingerprint(messages, tools, {"model": self.model, **parameters})
+        request = ModelInput(messages, tools, self.model, parameters).hash
         conversation = CONVERSATION.get()
         world.effect(
             Effect(conversation=conversation, kind="model", name=NAME, request=request, messages=tuple(messages))
