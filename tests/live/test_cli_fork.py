@@ -118,5 +118,6 @@ def test_a_fork_without_a_worker_says_where_it_is(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "c-2\n")
     assert "start one with `arf worker`; waiting for one for 0.5 s" in first
     assert last.startswith("error: ")
-    assert "'c-2'" in last
+    assert "; fetch the reply later with: " in last
+    assert " send bot c-2 hi --id m-" in last
     assert in_use(directory / ".arf") == []

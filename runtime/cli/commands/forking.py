@@ -41,8 +41,8 @@ def fork(
     """
     if prompt == say == "-":
         raise click.UsageError("only one text can be on stdin: give the prompt or what is said", None)
-    from ..replaying.forking import Wanted  # noqa: PLC0415
-    from ..replaying.forking import fork as forked  # noqa: PLC0415
+    from ..talking.forking import Wanted  # noqa: PLC0415
+    from ..talking.forking import fork as forked  # noqa: PLC0415
 
     wanted = Wanted(conversation=conversation, at=at, as_id=as_id, model=model, prompt=prompt, say=say)
     return run(forked(options, wanted, timeout=timeout))

@@ -42,20 +42,32 @@ async def send(options: Options, message: Message, *, wait: bool, timeout: float
     place = place_of(options, create=True)
     async with client_at(place) as client:
         check_agent(await client.substrate.log.last(ConversationId(message.conversation)), say.agent)
-        nobody = unanswered(say.agent, await client.workers())
-        if nobody:
-            waits = f"waiting for one for {timeout:g} s" if wait else "the message waits for one"
-            output.say(f"{nobody}: start one with `arf worker`; {waits}")
+        await tell_nobody(
+            client, say.agent, f"waiting for one for {timeout:g} s" if wait else "the message waits for one"
+        )
         if not wait:
             await client.publish(message.agent, message.conversation, message.text, message.metadata, say.id)
             output.write_either(say.id, {"id": say.id}, options.output)
             return
-        reply = await _reply(client, options, message, timeout)
+        reply = await reply_to(client, options, message, timeout)
     data = {"id": say.id, "text": reply.text, "turn": reply.turn, "version": reply.version, "state": reply.state}
     output.write_either(reply.text, data, options.output)
 
 
-async def _reply(client: Client, options: Options, message: Message, timeout: float) -> Reply:
+async def tell_nobody(client: Client, agent: str, waits: str) -> None:
+    """Say that nobody answers for an agent, where that is so, and what waits for it."""
+    nobody = unanswered(agent, await client.workers())
+    if nobody:
+        output.say(f"{nobody}: start one with `arf worker`; {waits}")
+
+
+async def reply_to(client: Client, options: Options, message: Message, timeout: float) -> Reply:
+    """Send a message that has its id and return the reply; that it is queued is said once.
+
+    Raises:
+        Unavailable: there is no reply in time; the message says how to fetch it later.
+
+    """
     told = False
 
     def tell(queued: Queued) -> None:

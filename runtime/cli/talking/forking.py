@@ -7,15 +7,14 @@ from msgspec import Struct
 
 from ....events import FrameworkError
 from ...checking import as_id, checked
-from ...client import Client, Reply
+from ...client import Client
 from ...forking import Forked, edits_of
-from ...leases import unanswered
-from ...wire import Queued, place_in_line
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading
 from ..console.stdin import text_of
 from ..reading.progress import progress
+from .send import Message, reply_to, tell_nobody
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -55,7 +54,9 @@ async def _say(client: Client, options: Options, forked: Forked, text: str, time
         output.write_text(forked.conversation)
         output.flush()
     try:
-        reply = await _reply(client, forked, text, timeout)
+        await tell_nobody(client, forked.agent, f"waiting for one for {timeout:g} s")
+        id_ = checked(forked.agent, text, {}, None).id
+        reply = await reply_to(client, options, Message(forked.agent, forked.conversation, text, id_), timeout)
     except FrameworkError:
         if options.output != "text":
             output.write_json({**data, "reply": None}, options.output)
@@ -64,17 +65,3 @@ async def _say(client: Client, options: Options, forked: Forked, text: str, time
         output.write_text(reply.text)
     else:
         output.write_json({**data, "reply": msgspec.to_builtins(reply)}, options.output)
-
-
-async def _reply(client: Client, forked: Forked, text: str, timeout: float) -> Reply:
-    nobody, told = unanswered(forked.agent, await client.workers()), False
-    if nobody:
-        output.say(f"{nobody}: start one with `arf worker`; waiting for one for {timeout:g} s")
-
-    def tell(queued: Queued) -> None:
-        nonlocal told
-        if not told:
-            output.say(f"message {queued.message_id} is queued: {queued.reason or place_in_line(queued)}")
-        told = True
-
-    return await client.send(forked.agent, forked.conversation, text, timeout=timeout, on_queued=tell)
