@@ -16,8 +16,16 @@ class Screen(io.StringIO):
 
     tty = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = asyncio.Event()
+
     def isatty(self) -> bool:
         return self.tty
+
+    def write(self, text: str) -> int:
+        self.written.set()
+        return super().write(text)
 
 
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
@@ -53,7 +61,7 @@ async def test_where_it_is_known_how_much_there_is_a_bar_shows_how_far_it_is(mon
     async with progress("asking", total=1_000) as asked:
         for _ in range(250):
             asked.one()
-        await asyncio.sleep(0.1)
+        await seen.written.wait()
     assert "\rasking: [#####...............] 250 of 1,000 in 0 s" in seen.getvalue()
 
 
