@@ -123,7 +123,7 @@ class Narrator:
     def _called(self, account: CallAccount) -> Iterator[Row]:
         call = account.call
         effect = f" [{account.starts[0].effect}]" if account.starts else ""
-        took = f", {lasting(account.latency_ms)}" if account.latency_ms else ""
+        took = f", {lasting(account.latency_ms)}" if account.starts and account.outcome else ""
         told = called(call) if call.name and call.problem is None else f"{call.name or '?'}(?)"
         yield Row("call", self._cut(one_line(f"{account.id}  {told}{effect}{took}")))
         for start in account.starts[1:]:
