@@ -4,7 +4,7 @@ Three kinds: what people send over the bus; what effects came to; and what the j
 just decided.  All are idempotent under the fold: by command id, by request version, or by call and attempt.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -164,16 +164,23 @@ class AskModel(Struct, frozen=True, kw_only=True):
 
 
 class RunTool(Struct, frozen=True, kw_only=True):
-    """The next call may run."""
+    """The next call may run; `policy` says that the author's policy was asked, and `reason` why it allowed it."""
 
     effect: Effect
+    policy: Literal["allowed"] | None = None
+    reason: str = ""
 
 
 class RefuseTool(Struct, frozen=True, kw_only=True):
-    """The next call may not run; `content` is what the model is told."""
+    """The next call may not run; `content` is what the model is told.
+
+    `policy` says that it was the author's policy which denied it, and `reason` why.
+    """
 
     kind: ToolFailure
     content: str
+    policy: Literal["denied"] | None = None
+    reason: str = ""
 
 
 class EndTurn(Struct, frozen=True, kw_only=True):

@@ -35,9 +35,26 @@ def verdict(conversation: Conversation, turn: Turn, command: RunTool | RefuseToo
     call = None if answer is None else answer.next_call
     if answer is None or call is None:
         return ()
+    reason = cut(command.reason, REASON_LIMIT)
     if isinstance(command, RunTool):
-        return (ToolStarted(cause=answer.version, index=call.index, effect=command.effect, step=conversation.step),)
-    return (ToolFailed(cause=answer.version, index=call.index, kind=command.kind, content=cut(command.content)),)
+        started = ToolStarted(
+            cause=answer.version,
+            index=call.index,
+            effect=command.effect,
+            step=conversation.step,
+            policy=command.policy,
+            reason=reason,
+        )
+        return (started,)
+    refused = ToolFailed(
+        cause=answer.version,
+        index=call.index,
+        kind=command.kind,
+        content=cut(command.content),
+        policy=command.policy,
+        reason=reason,
+    )
+    return (refused,)
 
 
 def tool_outcome(

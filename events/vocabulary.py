@@ -157,11 +157,17 @@ class _ToolEvent(Event, frozen=True, kw_only=True):
 
 
 class ToolStarted(_ToolEvent, frozen=True, kw_only=True, tag="tool.started"):
-    """A tool is about to run: the intent, recorded before the effect."""
+    """A tool is about to run: the intent, recorded before the effect.
+
+    `policy` says that the agent's policy was asked and allowed the call, and `reason` why, if it said so.  It is asked
+    once a call, so another attempt says nothing of it.
+    """
 
     effect: Structure[Effect] = "once"
     attempt: Structure[int] = 1
     step: Structure[str] = ""
+    policy: Structure[Literal["allowed"] | None] = None
+    reason: Content[str] = ""
 
 
 class ToolReturned(_ToolEvent, frozen=True, kw_only=True, tag="tool.returned"):
@@ -172,12 +178,17 @@ class ToolReturned(_ToolEvent, frozen=True, kw_only=True, tag="tool.returned"):
 
 
 class ToolFailed(_ToolEvent, frozen=True, kw_only=True, tag="tool.failed"):
-    """A call had no result; `content` is what the model is told, `error` what the operator should know beyond it."""
+    """A call had no result; `content` is what the model is told, `error` what the operator should know beyond it.
+
+    `policy` says that the agent's policy denied the call, and `reason` why; the runtime's own denials have neither.
+    """
 
     kind: Structure[ToolFailure]
     content: Content[str]
     error: Content[str | None] = None
     latency_ms: Structure[int] = 0
+    policy: Structure[Literal["denied"] | None] = None
+    reason: Content[str] = ""
 
 
 class StateChanged(Event, frozen=True, kw_only=True, tag="state.changed"):

@@ -2,9 +2,11 @@
 
 from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Taken, TurnAccount
 from .accounting import Account, Accounting, account, unfinished
-from .calls import Call, called, calls_of, text_of, tools_text
+from .calls import Call, call_key, called, calls_of, text_of, tools_text
 from .comparison import Comparison, compared, field_changes
 from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_after, state_of
+from .deciding import decisions_of
+from .decision import VERDICTS, ToolDecision, Verdict
 from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .rendering import RENDERER, call_ids, canonical, render
@@ -17,6 +19,7 @@ from .usage import Spent, spend
 __all__ = [
     "POISONED",
     "RENDERER",
+    "VERDICTS",
     "Account",
     "Accounting",
     "Answer",
@@ -46,18 +49,22 @@ __all__ = [
     "Spent",
     "Start",
     "Taken",
+    "ToolDecision",
     "ToolMessage",
     "Transcript",
     "Turn",
     "TurnAccount",
     "UserMessage",
+    "Verdict",
     "account",
     "as_plain",
     "call_ids",
+    "call_key",
     "called",
     "calls_of",
     "canonical",
     "compared",
+    "decisions_of",
     "evolve",
     "field_changes",
     "fold",

@@ -88,13 +88,14 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
 
 class Start(Struct, frozen=True):
-    """Is one time that a tool was started; another attempt than 1 is that of a later life."""
+    """Is one time that a tool was started, by the worker life `writer`; another attempt than 1 is of a later life."""
 
     version: int
     time: int
     attempt: int
     effect: Effect
     step: str
+    writer: str = ""
 
 
 class CallAccount(Struct, frozen=True, kw_only=True):
@@ -108,6 +109,8 @@ class CallAccount(Struct, frozen=True, kw_only=True):
         version, time: of the outcome, or None.
         content: what the model was told; `error` what is recorded beside it for the operator.
         latency_ms: how long the tool took.
+        policy: `allowed` or `denied`, as the agent's policy said of it; empty where none was asked.
+        policy_reason: why, if it said so.
         moves: what it did to the state and to where the journey is.
 
     """
@@ -121,6 +124,8 @@ class CallAccount(Struct, frozen=True, kw_only=True):
     content: str = ""
     error: str | None = None
     latency_ms: int = 0
+    policy: str = ""
+    policy_reason: str = ""
     moves: tuple[Move, ...] = ()
 
     @property
@@ -139,10 +144,11 @@ class Round(Struct, frozen=True, kw_only=True):
 
     Attributes:
         attempts: when it was asked; none only where a log is damaged.
-        journey, step: where the conversation was.
+        journey, journey_hash, step: where the conversation was, and under which version of the journey.
         model, parameters: as the author configured them.
         prompt: the system prompt; it stands in the log at `prompt_at`, None for no prompt.
         tools: names of the tools that were offered; their list stands at `tools_at`, None for no tools.
+        effects: the effect classes that were declared for them.
         first_turn, last_turn: the part of the history that was given.
         answered: the version of the answer, or None.
         answered_at: when.
@@ -154,6 +160,7 @@ class Round(Struct, frozen=True, kw_only=True):
 
     attempts: tuple[Attempt, ...] = ()
     journey: str = ""
+    journey_hash: str = ""
     step: str = ""
     model: str = ""
     parameters: dict[str, Any] = {}
@@ -161,6 +168,7 @@ class Round(Struct, frozen=True, kw_only=True):
     prompt_at: int | None = None
     tools: tuple[str, ...] = ()
     tools_at: int | None = None
+    effects: dict[str, Effect] = {}
     first_turn: int = 0
     last_turn: int = 0
     answered: int | None = None
@@ -203,6 +211,7 @@ class TurnAccount(Struct, frozen=True, kw_only=True):
 
     Attributes:
         conversation, number: which one.
+        agent: the front agent.
         said: what the user said to begin it, or None where nothing is recorded of that.
         began, began_at: version and time of its beginning.
         journey, step: where the conversation was then.
@@ -229,6 +238,7 @@ class TurnAccount(Struct, frozen=True, kw_only=True):
 
     conversation: str
     number: int
+    agent: str = ""
     said: Recorded | None = None
     began: int
     began_at: int

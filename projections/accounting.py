@@ -117,6 +117,7 @@ def _begun(now: Accounting, recorded: Recorded, number: int, writer: str) -> Tur
     return TurnAccount(
         conversation=recorded.conversation,
         number=number,
+        agent=now.conversation.agent,
         said=now.said,
         began=recorded.version,
         began_at=recorded.time,
@@ -156,7 +157,7 @@ def _in_turn(
             rounds = turn.rounds if waiting is None else turn.rounds[:-1]
             return replace(turn, rounds=(*rounds, _asked(waiting, after, recorded, event)))
         case ModelFailed() | ToolStarted() | ToolReturned() | ToolFailed():
-            into = None if round_ is None else _in_round(round_, recorded, event)
+            into = None if round_ is None else _in_round(round_, recorded, event, writer)
         case StateChanged() | StepEntered() | JourneyEntered():
             into = None if round_ is None else _moved(round_, event, _move(before, after, event))
         case _:
@@ -172,7 +173,7 @@ def _asked(
 ) -> Round:
     """Return the round that waits, or a new one, with a request or an answer."""
     if isinstance(event, ModelAnswered):
-        return _answered(waiting or Round(journey=now.journey, step=now.step), recorded, event)
+        return _answered(waiting or _where(Round(), now), recorded, event)
     attempt = Attempt(
         version=recorded.version,
         time=recorded.time,
@@ -183,7 +184,11 @@ def _asked(
     if waiting is not None:
         return replace(waiting, attempts=(*waiting.attempts, attempt))
     request = None if now.turn is None else now.turn.request
-    return replace(_given(request, recorded.version, event), attempts=(attempt,), journey=now.journey, step=now.step)
+    return replace(_where(_given(request, recorded.version, event), now), attempts=(attempt,))
+
+
+def _where(round_: Round, now: Conversation) -> Round:
+    return replace(round_, journey=now.journey, journey_hash=now.journey_hash, step=now.step)
 
 
 def _given(request: Request | None, version: int, event: ModelRequested) -> Round:
@@ -194,6 +199,7 @@ def _given(request: Request | None, version: int, event: ModelRequested) -> Roun
         prompt_at=event.prompt_at if event.prompt is None else version,
         tools=() if request is None else names_in(request.tools),
         tools_at=version if event.tools else event.tools_at,
+        effects=event.effects,
         first_turn=event.first_turn,
         last_turn=event.last_turn,
     )
@@ -215,9 +221,9 @@ def _answered(round_: Round, recorded: Recorded, event: ModelAnswered) -> Round:
     )
 
 
-def _in_round(round_: Round, recorded: Recorded, event: ModelFailed | _Tool) -> Round | None:
+def _in_round(round_: Round, recorded: Recorded, event: ModelFailed | _Tool, writer: str) -> Round | None:
     if not isinstance(event, ModelFailed):
-        return _called(round_, recorded, event)
+        return _called(round_, recorded, event, writer)
     last = round_.attempts[-1] if round_.attempts else None
     if last is None or last.version != event.cause or last.failed is not None:
         return None
@@ -236,19 +242,21 @@ def _in_round(round_: Round, recorded: Recorded, event: ModelFailed | _Tool) -> 
 # --- a call
 
 
-def _called(round_: Round, recorded: Recorded, event: _Tool) -> Round | None:
+def _called(round_: Round, recorded: Recorded, event: _Tool, writer: str) -> Round | None:
     index = event.index
     if event.cause != round_.answered or not 0 <= index < len(round_.calls) or round_.calls[index].outcome:
         return None
     call = round_.calls[index]
     match event:
         case ToolStarted():
-            start = Start(recorded.version, recorded.time, event.attempt, event.effect, event.step)
-            return _with_call(round_, index, replace(call, starts=(*call.starts, start)))
+            start = Start(recorded.version, recorded.time, event.attempt, event.effect, event.step, writer)
+            begun = replace(call, starts=(*call.starts, start))
+            return _with_call(round_, index, _judged(begun, event.policy, event.reason))
         case ToolReturned():
             outcome, error = "returned", None
         case ToolFailed():
             outcome, error = event.kind, event.error
+            call = _judged(call, event.policy, event.reason)
         case _:
             assert_never(event)
     over = replace(
@@ -261,6 +269,10 @@ def _called(round_: Round, recorded: Recorded, event: _Tool) -> Round | None:
         latency_ms=event.latency_ms,
     )
     return _with_call(round_, index, over)
+
+
+def _judged(call: CallAccount, policy: str | None, reason: str) -> CallAccount:
+    return call if policy is None else replace(call, policy=policy, policy_reason=reason)
 
 
 def _with_call(round_: Round, index: int, call: CallAccount) -> Round:

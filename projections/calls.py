@@ -73,6 +73,14 @@ def called(call: Call) -> str:
     return f"{call.name}({', '.join(given)})"
 
 
+def call_key(conversation: str, id_: str) -> str:
+    """Return the key of a call in a log that is kept: where it stands, the same for all its attempts.
+
+    `conversation` is the one whose log has it; a tool may hand the key to systems beyond the runtime.
+    """
+    return f"{conversation}@{id_}"
+
+
 def tools_text(tools: Sequence[Mapping[str, Any]]) -> str:
     """Return a list of tools as JSON, empty text for none; parameters stay in the order that their author gave them."""
     return _encoder.encode(tools).decode() if tools else ""

@@ -33,7 +33,10 @@ from ..projections import (
     Conversation,
     Rebuilt,
     Recorded,
+    ToolDecision,
+    TurnAccount,
     account,
+    decisions_of,
     fold,
     initial,
     rebuilt,
@@ -124,22 +127,40 @@ class Reader:
 
         Errors as `conversation`, but what stands before a damage is yielded first.
         """
-        id_ = as_id(conversation_id)
-        await self._check_version(id_, at)
-        now = Accounting(initial(id_))
+        async for each, _ in self._accounts(as_id(conversation_id), at):
+            yield each
+
+    async def decisions(self, conversation_id: str | UUID) -> AsyncGenerator[ToolDecision, None]:
+        """Yield the decision of each tool call, those of a turn as it ends; those of a turn in progress last.
+
+        Those of a fork begin with what it has from before its cut, each under the conversation whose log has it.
+        Errors as `accounts`.
+        """
+        async for each, holder in self._accounts(as_id(conversation_id), None):
+            if isinstance(each, TurnAccount):
+                for decision in decisions_of(each, holder):
+                    yield decision
+
+    async def _accounts(
+        self, conversation: ConversationId, at: int | None
+    ) -> AsyncGenerator[tuple[Account, ConversationId], None]:
+        """Yield each account as it is over, with the conversation whose log has its end."""
+        await self._check_version(conversation, at)
+        now, holder = Accounting(initial(conversation)), conversation
         try:
-            async for stored in self.frames(id_):
+            async for stored in self.frames(conversation):
                 now, over = account(now, _up_to(stored.frame, at))
+                holder = stored.holder or conversation
                 for each in over:
-                    yield each
+                    yield each, holder
                 if at is not None and now.conversation.version >= at:
                     break
         except CorruptLog:
             for each in unfinished(now):
-                yield each
+                yield each, holder
             raise
         for each in unfinished(now):
-            yield each
+            yield each, holder
 
     async def request(self, conversation_id: str | UUID, version: int) -> Rebuilt | None:
         """Return the request to the model at `version`, or the one that the answer or failure there came of.

@@ -1,5 +1,6 @@
 """What an author writes with: state, messages, tool schemas, tools, prompts and routes, all of it pure."""
 
+from .authorization import Allow, Authorization, Deny, ToolCall
 from .declared import DeclaredTool, declared_tools, step_text, tool, type_arguments
 from .diagram import check_journey, diagram, steps_of
 from .difference import difference
@@ -30,11 +31,14 @@ __all__ = [
     "AgentContext",
     "AgentMessage",
     "AgentResult",
+    "Allow",
+    "Authorization",
     "BaseJourneyState",
     "BaseJourneyTools",
     "BaseState",
     "BaseTool",
     "DeclaredTool",
+    "Deny",
     "IntentDetector",
     "IntentRouter",
     "Prompt",
@@ -46,6 +50,7 @@ __all__ = [
     "StateT",
     "StepPromptMapping",
     "StepT",
+    "ToolCall",
     "ToolParameter",
     "ToolResult",
     "ToolSchema",

@@ -11,7 +11,16 @@ from typing import Any
 
 import msgspec
 
-from ...actors.journey import AgentContext, DeclaredTool, StateSerializer, ToolSchema, state_from_dict, state_to_dict
+from ...actors.journey import (
+    AgentContext,
+    Authorization,
+    DeclaredTool,
+    StateSerializer,
+    ToolCall,
+    ToolSchema,
+    state_from_dict,
+    state_to_dict,
+)
 from ...events import CallId, Refused, StateChanged, Stored, ToolFailed, ToolReturned, ToolStarted
 from ...projections import AssistantMessage, Call, Conversation, call_ids, state_of
 from ..agents.author import call_author
@@ -215,6 +224,13 @@ class _JourneyOfRun(EquippedJourney[Any, Any, Any]):
 
     async def execute_tool(self, tools: Any, name: str, arguments: dict[str, Any]) -> Any:
         return await call_author(self._adapter.execute_tool, tools, name, arguments)
+
+    @property
+    def authorizes(self) -> bool:
+        return self._adapter.authorizes
+
+    def authorize_tool(self, call: ToolCall, state: Any, ctx: AgentContext) -> Authorization:  # noqa: ARG002  the run knows its own
+        return self._adapter.authorize_tool(call, state, self._run.context)
 
     def is_terminal_state(self, state: Any) -> bool:
         return self._adapter.is_terminal_state(state)

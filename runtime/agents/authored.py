@@ -7,9 +7,13 @@ from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar, get_origin
 
 from ...actors.journey import (
+    AgentContext,
+    Allow,
+    Authorization,
     DeclaredTool,
     Prompt,
     StepPromptMapping,
+    ToolCall,
     ToolSchema,
     declared_tools,
     is_terminal,
@@ -68,6 +72,21 @@ class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
         """
         result: str = await run_method(tools, name, arguments)
         return result
+
+    def authorize_tool(self, call: ToolCall, state: StateT, ctx: AgentContext) -> Authorization:  # noqa: ARG002  for overriding
+        """Say whether a call may run: `Allow()` or `Deny(reason)`; unless written, all that were offered may.
+
+        It is asked once for each call, after everything else was checked and before the tool starts, also for one that
+        leads to another journey; what it says is recorded, and the model is told why a call was denied.  It decides
+        from what it is given and waits for nothing, so it is a `def`; if it raises, the turn fails and no tool runs.
+        Each journey asks its own.
+        """
+        return Allow()
+
+    @property
+    def authorizes(self) -> bool:
+        """Whether an `authorize_tool` was written, which then is asked of each call."""
+        return getattr(self.authorize_tool, "__func__", None) is not AuthoredJourney.authorize_tool
 
     def is_terminal_state(self, state: StateT) -> bool:
         """Say whether the journey is over in this state."""

@@ -17,8 +17,11 @@ import msgspec
 from ...actors import AskModel, EndTurn, Open, Pinned, Policy, RefuseTool, ReviseJourney, RunTool, Verdict
 from ...actors.journey import (
     AgentContext,
+    Allow,
+    Deny,
     StateSerializer,
     StepPromptMapping,
+    ToolCall,
     ToolSchema,
     at_step,
     schemas_to_openai_format,
@@ -28,7 +31,7 @@ from ...actors.journey import (
     steps_of,
 )
 from ...actors.settle import NOT_AVAILABLE
-from ...events import FrameworkError, InvalidInput
+from ...events import Effect, FrameworkError, InvalidInput, call_id
 from ...projections import (
     Call,
     Conversation,
@@ -43,6 +46,8 @@ from ..models import LLMClient, get_llm_client
 from .equipped import EquippedJourney
 from .hooks import ExecutorHooks
 from .new_version import checked
+
+DENIED = "Error: Tool '{name}' was denied: {reason}"
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -199,7 +204,7 @@ class BoundJourney:
         """Let the call run, in the effect class that its tool was offered with; an undeclared one is `once`.
 
         A tool that is declared with `@tool` is refused in a step that it is not for, which the state may have reached
-        since it was offered, and with arguments that do not fit.
+        since it was offered, and with arguments that do not fit.  The agent's own policy has the last word.
         """
         declared = self.agent.declared_tools.get(call.name)
         if declared is not None:
@@ -211,7 +216,33 @@ class BoundJourney:
                 return RefuseTool(kind="invalid", content=str(error))
         request = None if conversation.turn is None else conversation.turn.request
         effects = {} if request is None else request.effects
-        return RunTool(effect=effects.get(call.name, "once"))
+        effect = effects.get(call.name, "once")
+        return self._authorized(conversation, call, effect) if self.agent.authorizes else RunTool(effect=effect)
+
+    def _authorized(self, conversation: Conversation, call: Call, effect: Effect) -> Verdict:
+        """Ask the agent's policy, which is given copies of all that it sees.
+
+        Raises:
+            InvalidInput: it says neither `Allow` nor `Deny`.
+
+        """
+        answer = None if conversation.turn is None else conversation.turn.answer
+        asked = ToolCall(
+            id=call_id(0 if answer is None else answer.version, call.index),
+            name=call.name,
+            arguments=copy.deepcopy(call.arguments),
+            effect=effect,
+        )
+        said: object = self.agent.authorize_tool(asked, self.state(conversation), context_of(conversation))
+        match said:
+            case Allow():
+                return RunTool(effect=effect, policy="allowed", reason=said.reason)
+            case Deny():
+                content = DENIED.format(name=call.name, reason=said.reason)
+                return RefuseTool(kind="denied", content=content, policy="denied", reason=said.reason)
+            case _:
+                wrong = _kind(said)
+                raise InvalidInput(f"authorize_tool of {self.name!r} must return Allow or Deny, not {wrong}")
 
     def _prompt(self, state: Any) -> str:
         prompt: object = self.agent.get_system_prompt(state)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import msgspec
 
 from ...events import call_id
-from ...projections import AssistantMessage, Call, Conversation, Entry, OwedToolCall
+from ...projections import AssistantMessage, Call, Conversation, Entry, OwedToolCall, call_key
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
 def durable_key(conversation: Conversation, owed: OwedToolCall) -> str:
     """Return the key of a call in a log that is kept: where it stands in it."""
-    return f"{conversation.id}@{call_id(owed.answer, owed.call.index)}"
+    return call_key(conversation.id, call_id(owed.answer, owed.call.index))
 
 
 def key_in_run(conversation: Conversation, owed: OwedToolCall, run_id: object) -> str:
