@@ -17,11 +17,11 @@ from ..console import output
 from ..console.options import Options
 from ..console.place import reading
 from ..console.text import SHOWN, one_line
-from .decisions import as_data, chosen, cost_of, outcome_of
+from .decisions import as_data, chosen, cost_of, outcome_of, took
 from .pricelist import read_prices
 from .progress import progress
 from .spreadsheet import csv_lines
-from .times import lasting, local
+from .times import local
 from .wanted import Filters, Wanted, wanted
 
 
@@ -117,7 +117,7 @@ def _cells(decision: ToolDecision, prices: Prices) -> tuple[str, ...]:
         one_line(decision.conversation),
         decision.call,
         outcome_of(decision),
-        lasting(decision.latency_ms) if decision.attempts and decision.outcome else "-",
+        took(decision) or "-",
         "-" if tokens is None else f"{tokens} tokens",
         *(() if not prices.by_model else ("-" if cost is None else f"{cost:.6f}",)),
         one_line(f"{chosen(decision)}{_why(decision)}", SHOWN),
