@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from .projections import (
         Aside,
+        Projection,
         Recorded,
         TurnAccount,
     )
@@ -136,6 +137,14 @@ if TYPE_CHECKING:
     from .runtime.runtime import (
         Runtime,
     )
+    from .runtime.sinks import (
+        MemorySink,
+        Sink,
+        SQLiteSink,
+    )
+    from .runtime.subscription import (
+        Subscription,
+    )
     from .runtime.summary import (
         Summary,
     )
@@ -187,7 +196,7 @@ _HOMES = {
         "TooLarge",
         "Unavailable",
     ),
-    ".projections": ("Aside", "Recorded", "TurnAccount"),
+    ".projections": ("Aside", "Projection", "Recorded", "TurnAccount"),
     ".runtime.adapters": (
         "DjangoRuntimeAdapter",
         "DjangoStateStore",
@@ -249,6 +258,8 @@ _HOMES = {
     ".runtime.replay": ("reask", "replay"),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
+    ".runtime.sinks": ("MemorySink", "SQLiteSink", "Sink"),
+    ".runtime.subscription": ("Subscription",),
     ".runtime.summary": ("Summary",),
     ".runtime.wire": ("Delta", "Queued"),
 }
@@ -297,6 +308,7 @@ __all__ = [
     "LoggingHooks",
     "MemoryContext",
     "MemoryManager",
+    "MemorySink",
     "MemoryStore",
     "MethodToolExecutor",
     "ModelError",
@@ -306,6 +318,7 @@ __all__ = [
     "NotFound",
     "OpenAIClient",
     "OtherVersion",
+    "Projection",
     "PromptManager",
     "PromptTemplate",
     "Queued",
@@ -319,10 +332,13 @@ __all__ = [
     "RouteDefinition",
     "RouteResult",
     "Runtime",
+    "SQLiteSink",
+    "Sink",
     "StateSerializer",
     "StateStore",
     "StepPromptMapping",
     "StoredMessage",
+    "Subscription",
     "Summary",
     "TooLarge",
     "ToolExecutor",
