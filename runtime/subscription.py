@@ -1,8 +1,9 @@
 """Running a projection over all conversations, from where it stood to the end, or for ever.
 
 Each shard is read in order, batch by batch; a batch's rows and how far it was read are written together, under the
-condition that nobody else wrote meanwhile.  So a subscription may be killed at any moment and started again, and two
-that run by mistake do no harm: one of them ends with a Conflict.
+condition that nobody else wrote meanwhile.  So a subscription may be killed at any moment and started again.  Of two
+that run by mistake under one name the later one goes on: it has put its name to every mark when it began, and the other
+ends with a Conflict at its next write.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Generic, TypeAlias, TypeVar
 from uuid import UUID
 
-from ..events import CorruptLog, InvalidInput, check_token, not_found
+from ..events import Conflict, CorruptLog, InvalidInput, check_token, not_found
 from ..projections import Projection
 from .checking import as_id
 from .clock import new_id
@@ -21,6 +22,9 @@ from .sinks import Mark, Sink
 from .substrate import Substrate
 
 S = TypeVar("S")
+
+ATTEMPTS = 100
+"""So often a mark is taken from another that writes it at the same time."""
 
 OnProgress: TypeAlias = Callable[[int, int], object]
 """Hears how many positions were read, of how many."""
@@ -64,7 +68,7 @@ class Subscription(Generic[S]):
             CorruptLog: a frame is damaged, or the stream ends before what was read of it; the sink is as it was before
                 the batch that has it.
             ProjectionFailed: the projection's own code failed; likewise.
-            Conflict: another subscription writes under the same name.
+            Conflict: another subscription has begun under the same name, and goes on.
             InvalidInput: the sink was filled from another place.
             Unavailable: the server did not answer, or the sink cannot be used.
 
@@ -113,16 +117,34 @@ class Subscription(Generic[S]):
         return self._projecting.read(rows[conversation])
 
     async def _begun(self, name: str, *, anew: bool = False) -> "_Filling[S]":
-        """Return what fills the rows of that name, from where they stand."""
-        ends = [await self._feed.end(shard) for shard in range(self._feed.shards)]
+        """Return what fills the rows of that name, from where they stand; from now on nobody else does.
+
+        The marks are taken in the order of shards, so of many that begin at once one has them all in the end.
+        """
         marks = dict(await self._sink.begin(name, anew=anew))
+        ends = [await self._feed.end(shard) for shard in range(self._feed.shards)]
         _check_same(self.name, marks, ends)
-        run = next((mark.run for mark in marks.values()), new_id("run"))
+        run = new_id("run")
         for shard, end in enumerate(ends):
-            if shard not in marks:
-                marks[shard] = Mark(end.stream, 0, run)
-                await self._sink.write(name, shard, None, marks[shard], [])
+            marks[shard] = await self._taken(name, shard, marks.get(shard), Mark(end.stream, 0, run))
         return _Filling(name, self._substrate, self._projecting, self._sink, marks, ends)
+
+    async def _taken(self, name: str, shard: int, before: Mark | None, mine: Mark) -> Mark:
+        """Return a shard's mark, which says from now on that it is ours."""
+        left = ATTEMPTS
+        while True:
+            mark = mine if before is None else before._replace(run=mine.run)
+            try:
+                await self._sink.write(name, shard, before, mark, [])
+            except Conflict:
+                # another one wrote meanwhile; if it has not taken the first shard from us, we are the later one
+                marks = await self._sink.begin(name)
+                left -= 1
+                if not left or (shard and (0 not in marks or marks[0].run != mine.run)):
+                    raise
+                before = marks.get(shard)
+            else:
+                return mark
 
     @asynccontextmanager
     async def _used(self) -> AsyncIterator[None]:
@@ -159,7 +181,7 @@ class _Filling(Generic[S]):
     async def catch_up(self, on_progress: OnProgress | None = None) -> int:
         """Fold what is there, and return how many frames that was."""
         frames, done = 0, 0
-        total = sum(end.position - self._marks[shard].position for shard, end in enumerate(self._ends))
+        total = sum(max(end.position - self._marks[shard].position, 0) for shard, end in enumerate(self._ends))
         for shard, end in enumerate(self._ends):
             before = self._marks[shard].position
             async with aclosing(self._feed.read(shard, before)) as batches:
@@ -168,7 +190,7 @@ class _Filling(Generic[S]):
                     frames += len(batch)
                     if on_progress is not None:
                         on_progress(done + min(batch[-1].position, end.position) - before, total)
-            done += end.position - before
+            done += max(end.position - before, 0)
         if on_progress is not None:
             on_progress(total, total)
         return frames

@@ -22,7 +22,7 @@ class Mark(NamedTuple):
     Attributes:
         stream: which stream that is; one of another namespace, or made anew, has another name.
         position: of the last entry that was folded.
-        run: which filling this belongs to; a rebuild begins another.
+        run: which subscription wrote it last, each time that one began.
 
     """
 
@@ -69,10 +69,10 @@ class Sink(Protocol):
 
 def moved(name: str, shard: int, before: Mark | None, found: Mark | None) -> str:
     """Return what to say of a mark that is not the expected one."""
-    was = "at its beginning" if before is None else f"at position {before.position}"
-    now = "not begun" if found is None else f"at position {found.position}"
-    rebuilt = " of another run" if before is not None and found is not None and before.run != found.run else ""
-    return (
-        f"{name!r} is {now}{rebuilt} in shard {shard}, not {was}: another subscription writes it, or it was rebuilt; "
-        "let one write it and start this one again"
-    )
+    if before is not None and found is not None and before.position == found.position:
+        what = f"is written by another subscription since position {found.position} in shard {shard}"
+    else:
+        now = "not begun" if found is None else f"at position {found.position}"
+        was = "at its beginning" if before is None else f"at position {before.position}"
+        what = f"is {now} in shard {shard}, not {was}: another subscription has begun to write it"
+    return f"{name!r} {what}, or it was rebuilt; let one run at a time"

@@ -9,6 +9,7 @@ Who reads the file meanwhile sees all of a batch or nothing (WAL).  What a rebui
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from .protocol import Mark, Row, moved
 
 PATIENCE = 30.0
 """Seconds to wait for another process that writes the same file."""
+
+LOOKS = 300
+"""So often it is tried in that time where SQLite does not wait by itself."""
 
 _TABLES = """
 create table if not exists states (
@@ -114,7 +118,7 @@ class _File:
         if self._database is None:
             database = sqlite3.connect(self._path, timeout=PATIENCE, isolation_level=None)
             try:
-                database.execute("pragma journal_mode = wal")
+                _write_ahead(database)
                 database.execute("pragma synchronous = normal")
                 database.executescript(_TABLES)
             except BaseException:
@@ -126,6 +130,19 @@ class _File:
     def _let_go(self) -> None:
         if self._database is not None:
             self._database.close()
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Turn WAL on; a file that is being made is locked in a way that SQLite itself does not wait for."""
+    for left in reversed(range(LOOKS)):
+        try:
+            database.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if not left or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(PATIENCE / LOOKS)
+        else:
+            return
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class SinkContract:
     @pytest.mark.parametrize("wrong", [None, SECOND, FIRST._replace(run="run-2"), FIRST._replace(stream="stream-1")])
     async def test_what_does_not_stand_at_the_mark_is_refused_whole(self, sink: Sink, wrong: Mark | None) -> None:
         await sink.write("words", 0, None, FIRST, [Row("c-1", 2, b"1")])
-        with pytest.raises(Conflict, match=r"'words' is at position 3.* in shard 0"):
+        with pytest.raises(Conflict, match=r"'words' is .* position 3 in shard 0"):
             await sink.write("words", 0, wrong, THIRD, [Row("c-1", 4, b"9"), Row("c-2", 1, b"9")])
 
         assert await sink.begin("words") == {0: FIRST}
