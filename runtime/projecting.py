@@ -8,7 +8,8 @@ of what was before counts.
 
 import asyncio
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Generic, TypeVar, get_type_hints
 
 import msgspec
@@ -18,6 +19,7 @@ from ..events import (
     ConversationId,
     CorruptLog,
     EventLog,
+    Frame,
     FrameworkError,
     InvalidInput,
     Stored,
@@ -60,13 +62,16 @@ class Projecting(Generic[S]):
             self._type = type(state)
         return self.read(self.written(Folded(conversation, 0, state)))
 
-    def evolve(self, state: S, recorded: Recorded) -> S:
-        """Return the state after one more event."""
+    def evolve(self, state: S, events: Iterable[Recorded]) -> S:
+        """Return the state after these events."""
+        recorded: Recorded | None = None
         try:
             with author_code():
-                return self._projection.evolve(state, recorded)
+                for recorded in events:
+                    state = self._projection.evolve(state, recorded)
         except Exception as error:
-            raise self._failed(recorded.id, error) from error
+            raise self._failed("" if recorded is None else recorded.id, error) from error
+        return state
 
     def read(self, row: Row) -> S:
         """Return the state that a row holds."""
@@ -140,7 +145,7 @@ class BatchFold(Generic[S]):
         if current is None:
             current = Folded(found.conversation, 0, self._projecting.initial(found.conversation))
             self._folded[found.conversation] = current
-            if found.frame.first > 1 and not _erases(found):
+            if found.frame.first > 1 and _erased_at(found.frame) is None:
                 await self._inherit(current)
         self._add(current, found)
 
@@ -159,30 +164,27 @@ class BatchFold(Generic[S]):
             self._add(current, before)
 
     def _add(self, current: Folded[S], found: Stored) -> None:
-        if found.frame.last <= current.version:
+        frame = found.frame
+        if frame.last <= current.version:
             return
-        if found.frame.first != current.version + 1 and not _erases(found):
+        events: Iterable[Recorded] = timeline(found)
+        erased = _erased_at(frame)
+        if erased is not None:
+            current.state = self._projecting.initial(found.conversation)
+            events = islice(events, erased, None)
+        elif frame.first != current.version + 1:
             raise CorruptLog(
                 f"the frame of {found.conversation!r} at position {found.head.position} continues version "
-                f"{found.frame.first - 1}, and was folded up to {current.version}: the log was changed or frames are "
-                "missing"
+                f"{frame.first - 1}, and was folded up to {current.version}: the log was changed or frames are missing"
             )
-        for recorded in _counting(found):
-            if isinstance(recorded.event, ConversationErased):
-                current.state = self._projecting.initial(found.conversation)
-            current.state = self._projecting.evolve(current.state, recorded)
-            current.version = recorded.version
+        current.state = self._projecting.evolve(current.state, events)
+        current.version = frame.last
 
 
-def _erases(found: Stored) -> bool:
-    return any(isinstance(event, ConversationErased) for event in found.frame.events)
-
-
-def _counting(found: Stored) -> Iterator[Recorded]:
-    """Return the events that count: after one that erases the conversation, nothing before it does."""
-    events = list(timeline(found))
-    erased = [number for number, recorded in enumerate(events) if isinstance(recorded.event, ConversationErased)]
-    return iter(events[erased[-1] :] if erased else events)
+def _erased_at(frame: Frame) -> int | None:
+    """Return which event of a frame erases the conversation, the last if several do: nothing before it counts."""
+    erased = [index for index, event in enumerate(frame.events) if type(event) is ConversationErased]
+    return erased[-1] if erased else None
 
 
 def _annotated(projection: object) -> Any:

@@ -7,12 +7,14 @@ ends with a Conflict at its next write.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Generic, TypeAlias, TypeVar
 from uuid import UUID
 
-from ..events import Conflict, CorruptLog, InvalidInput, check_token, not_found
+from ..events import Conflict, CorruptLog, InvalidInput, Unavailable, check_token, not_found
 from ..projections import Projection
 from .checking import as_id
 from .clock import new_id
@@ -22,6 +24,11 @@ from .sinks import Mark, Sink
 from .substrate import Substrate
 
 S = TypeVar("S")
+
+logger = logging.getLogger("agent_runtime_framework.subscription")
+
+PAUSE = 1.0
+"""Seconds before what is away is asked again."""
 
 ATTEMPTS = 100
 """So often a mark is taken from another that writes it at the same time."""
@@ -79,11 +86,11 @@ class Subscription(Generic[S]):
     async def run(self) -> None:
         """Fold what is recorded, and what comes from then on, until this is cancelled; raises as `catch_up`.
 
-        A server that is away is waited for.
+        Once it runs, a server that is away, or a sink that cannot be used for a while, is waited for.
         """
         async with self._used():
             filling = await self._begun(self.name)
-            await filling.catch_up()
+            await _patiently(self.name, filling.catch_up)
             try:
                 async with asyncio.TaskGroup() as group:
                     for shard in range(self._feed.shards):
@@ -199,7 +206,7 @@ class _Filling(Generic[S]):
         """Fold what comes, for ever."""
         async with aclosing(self._feed.follow(shard, self._marks[shard].position)) as batches:
             async for batch in batches:
-                await self._fill(shard, batch)
+                await _patiently(self.name, partial(self._fill, shard, batch))
 
     async def _fill(self, shard: int, batch: Sequence[Entry]) -> None:
         """Fold a batch, and write what it came to together with how far it was read."""
@@ -209,6 +216,18 @@ class _Filling(Generic[S]):
         after = before._replace(position=batch[-1].position)
         await self._sink.write(self.name, shard, before, after, changed)
         self._marks[shard] = after
+
+
+async def _patiently(name: str, step: Callable[[], Awaitable[object]]) -> None:
+    """Do a step that may be done again, as often as it takes until nothing that it needs is away."""
+    while True:
+        try:
+            await step()
+        except Unavailable as error:
+            logger.warning("the projection %r waits: %s", name, error)
+            await asyncio.sleep(PAUSE)
+        else:
+            return
 
 
 def _check_same(name: str, marks: Mapping[int, Mark], ends: Sequence[End]) -> None:

@@ -253,3 +253,16 @@ async def test_a_stream_is_the_same_one_after_a_restart(apart: Namespace, server
     await asyncio.to_thread(server.start)
 
     assert await apart.feed.end(0) == before
+
+
+async def test_a_follower_that_is_cancelled_at_any_moment_ends(space: Namespace) -> None:
+    await fill(space.records, 3)
+    for moment in range(80):
+        following = Following(space)
+        await asyncio.wait([following.task], timeout=moment / 4_000)  # what it awaits then is not seen from outside
+        following.task.cancel()
+        done, _ = await asyncio.wait([following.task], timeout=10)
+        assert done, f"it was cancelled after {moment / 4} ms and goes on"
+
+    assert await space.consumers() == []
+    assert all(client.is_closed for client in space.connections)

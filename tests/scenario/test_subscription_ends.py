@@ -1,7 +1,7 @@
 """What ends a subscription, what that leaves behind, and how a projection is made anew."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
@@ -21,14 +21,16 @@ from agent_runtime_framework import (
     Recorded,
     Sink,
     SQLiteSink,
+    Unavailable,
 )
+from agent_runtime_framework.runtime import subscription
 from agent_runtime_framework.runtime.clock import SystemClock, new_id
 from agent_runtime_framework.runtime.feed import MemoryFeed
 from agent_runtime_framework.runtime.nats.connection import api, connect
 from agent_runtime_framework.runtime.nats.topology import ensure
 from agent_runtime_framework.runtime.projecting import ProjectionFailed
 from agent_runtime_framework.runtime.reader import Reader
-from agent_runtime_framework.runtime.sinks import Row
+from agent_runtime_framework.runtime.sinks import Mark, Row
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from support.chains import CHAT, OTHER, write
 from support.projections import Listening, heard
@@ -299,3 +301,41 @@ async def _made_anew(url: str, namespace: str) -> None:
     await api(admin, f"STREAM.DELETE.KV_{namespace}-leases")
     await ensure(admin, namespace)
     await admin.close()
+
+
+class Locked(MemorySink):
+    """Cannot be used the first few times that something is written."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times, self.done = times, asyncio.Event()
+
+    async def write(self, name: str, shard: int, before: Mark | None, after: Mark, rows: Sequence[Row]) -> None:
+        if rows and self.times:
+            self.times -= 1
+            raise Unavailable("the file is locked")
+        await super().write(name, shard, before, after, rows)
+        if rows:
+            self.done.set()
+
+
+async def test_a_running_one_waits_for_a_sink_that_cannot_be_used(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(subscription, "PAUSE", 0.01)
+    (first,) = await write(reader.substrate.log, CHAT, 1)
+    sink = Locked(2)
+    running = asyncio.create_task(reader.subscribe(Counting(), "count", sink=sink).run())
+    for head in (None, first.head):
+        if head is not None:
+            sink.times = 2
+            await write(reader.substrate.log, CHAT, 1, head)
+        await asyncio.wait_for(sink.done.wait(), 10)
+        sink.done.clear()
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert await rows(sink) == {CHAT: Row(CHAT, 2, b"2")}
+    assert caplog.text.count("the projection 'count' waits: the file is locked") == 4
+    with pytest.raises(Unavailable):
+        await reader.subscribe(Counting(), "other", sink=Locked(1)).catch_up()
