@@ -10,6 +10,7 @@ from .decision import VERDICTS, ToolDecision, Verdict
 from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .prices import Price, Prices
+from .projection import Projection
 from .rendering import RENDERER, call_ids, canonical, render
 from .request_hash import request_hash
 from .timeline import Recorded, timeline
@@ -43,6 +44,7 @@ __all__ = [
     "OwedToolCall",
     "Price",
     "Prices",
+    "Projection",
     "Rebuilt",
     "Recorded",
     "Request",

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     )
     from .projections import (
         Aside,
+        Projection,
         Recorded,
         ToolDecision,
         TurnAccount,
@@ -140,6 +141,14 @@ if TYPE_CHECKING:
     from .runtime.runtime import (
         Runtime,
     )
+    from .runtime.sinks import (
+        MemorySink,
+        Sink,
+        SQLiteSink,
+    )
+    from .runtime.subscription import (
+        Subscription,
+    )
     from .runtime.summary import (
         Summary,
     )
@@ -194,7 +203,7 @@ _HOMES = {
         "TooLarge",
         "Unavailable",
     ),
-    ".projections": ("Aside", "Recorded", "ToolDecision", "TurnAccount"),
+    ".projections": ("Aside", "Projection", "Recorded", "ToolDecision", "TurnAccount"),
     ".runtime.adapters": (
         "DjangoRuntimeAdapter",
         "DjangoStateStore",
@@ -256,6 +265,8 @@ _HOMES = {
     ".runtime.replay": ("reask", "replay"),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
+    ".runtime.sinks": ("MemorySink", "SQLiteSink", "Sink"),
+    ".runtime.subscription": ("Subscription",),
     ".runtime.summary": ("Summary",),
     ".runtime.wire": ("Delta", "Queued"),
 }
@@ -306,6 +317,7 @@ __all__ = [
     "LoggingHooks",
     "MemoryContext",
     "MemoryManager",
+    "MemorySink",
     "MemoryStore",
     "MethodToolExecutor",
     "ModelError",
@@ -315,6 +327,7 @@ __all__ = [
     "NotFound",
     "OpenAIClient",
     "OtherVersion",
+    "Projection",
     "PromptManager",
     "PromptTemplate",
     "Queued",
@@ -328,10 +341,13 @@ __all__ = [
     "RouteDefinition",
     "RouteResult",
     "Runtime",
+    "SQLiteSink",
+    "Sink",
     "StateSerializer",
     "StateStore",
     "StepPromptMapping",
     "StoredMessage",
+    "Subscription",
     "Summary",
     "TooLarge",
     "ToolCall",

@@ -16,7 +16,7 @@ from support.processes import SOURCES, arf, environment, output_of
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
-GREETER, FRONT, KEPT, RENAMED, PROGRAM, DJANGO, *TESTS = PYTHON
+GREETER, FRONT, KEPT, RENAMED, PROGRAM, TALK, DJANGO, *TESTS = PYTHON
 DIVERGES = README.partition("```\nc-1: 1 turn")[2].partition("```")[0]
 SHOWN = README.partition("```\nturn 1")[2].partition("```")[0]
 SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Good-bye, Ada!"]
