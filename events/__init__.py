@@ -18,10 +18,13 @@ from .errors import (
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
-from .inheritance import LookAgain, lineage_of
+from .inheritance import Ancestry, LookAgain, lineage_of
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, no_version, not_found
 from .memory import MemoryLog, MemoryRecords
+from .sealed import Sealed, SealedAt
+from .seals import Seal, SealedHead, decode_seal, root_of
+from .verification import Chain, Fault, RawFrame
 from .vocabulary import (
     AgentSpoke,
     AnyEvent,
@@ -64,8 +67,10 @@ __all__ = [
     "AckLost",
     "AgentKey",
     "AgentSpoke",
+    "Ancestry",
     "AnyEvent",
     "CallId",
+    "Chain",
     "CommandRefused",
     "Conflict",
     "ConversationErased",
@@ -76,6 +81,7 @@ __all__ = [
     "Effect",
     "Event",
     "EventLog",
+    "Fault",
     "Frame",
     "FrameLog",
     "FrameworkError",
@@ -99,8 +105,13 @@ __all__ = [
     "NotFound",
     "OtherVersion",
     "PositionMoved",
+    "RawFrame",
     "Records",
     "Refused",
+    "Seal",
+    "Sealed",
+    "SealedAt",
+    "SealedHead",
     "StateChanged",
     "Status",
     "StepEntered",
@@ -128,10 +139,12 @@ __all__ = [
     "continues",
     "decode_event",
     "decode_frame",
+    "decode_seal",
     "encode_event",
     "encode_frame",
     "frame_hash",
     "lineage_of",
     "no_version",
     "not_found",
+    "root_of",
 ]

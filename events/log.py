@@ -17,7 +17,7 @@ from .codec import check_size, decode_frame, encode_frame, frame_hash
 from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
-from .inheritance import Ancestry, LookAgain, check_continues, once, stored_at
+from .inheritance import Ancestry, LookAgain, check_continues, erased_before, once, stored_at
 from .limits import FRAME_LIMIT
 from .vocabulary import UnknownEvent
 
@@ -80,7 +80,7 @@ class EventLog(Protocol):
     def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`, in order, checked against it and each other.
 
-        Of a fork that is first what it has from its ancestors.
+        Of a fork that is first what it has from its ancestors; what was erased begins with the frame that says so.
 
         Raises:
             CorruptLog: bytes that are no frame, a gap in the versions, a hash that is not the one before; a fork whose
@@ -177,6 +177,7 @@ class FrameLog:
                 async for before in self._ancestry.before(stored, after):
                     head = before.head
                     yield before
+                head = erased_before(stored.frame) or head
             check_continues(stored, head)
             head = stored.head
             yield stored

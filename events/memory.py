@@ -12,15 +12,17 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self._stored: dict[ConversationId, list[tuple[int, bytes]]] = {}
+        self._ids: dict[int, str] = {}
         self._position = 0
 
-    async def put(self, conversation: ConversationId, data: bytes, *, id: str, expected: int) -> int:  # noqa: A002, ARG002
+    async def put(self, conversation: ConversationId, data: bytes, *, id: str, expected: int) -> int:  # noqa: A002
         """Store `data` if the conversation's last position is `expected`; see `Records.put`."""
         mine = self._stored.setdefault(conversation, [])
         if (mine[-1][0] if mine else 0) != expected:
             raise PositionMoved
         self._position += 1
         mine.append((self._position, data))
+        self._ids[self._position] = id
         return self._position
 
     async def get(self, conversation: ConversationId, after: int) -> AsyncIterator[tuple[int, bytes]]:
@@ -40,9 +42,14 @@ class MemoryRecords:
             if mine:
                 yield conversation, *mine[-1]
 
+    def id_at(self, position: int) -> str:
+        """Return the id under which something was stored."""
+        return self._ids[position]
+
 
 class MemoryLog(FrameLog):
     """Keeps conversations in memory; `limit` bounds a frame's bytes as a server would, None takes any size."""
 
     def __init__(self, *, limit: int | None = FRAME_LIMIT) -> None:
-        super().__init__(MemoryRecords(), limit=limit)
+        self.records = MemoryRecords()
+        super().__init__(self.records, limit=limit)

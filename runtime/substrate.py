@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..events import EventLog, MemoryLog
+from .archive import Archive, MemoryArchive
 from .bus import Bus, MemoryBus
 from .clock import Clock
 from .heartbeat import Heart
@@ -14,12 +15,14 @@ from .leases import Leases, MemoryLeases
 from .live import Live, MemoryLive
 from .members import Members, MemoryMembers
 from .memory import InMemoryStore, MemoryStore
+from .seals import MemorySeals, SealLog
 
 
 class Substrate(Struct, frozen=True):
     """Holds the ports; `store` gives the store of that name, which whoever asks again shares.
 
-    Without a heart of its own a place has one that beats on the event loop.
+    Without a heart of its own a place has one that beats on the event loop; without archive and seals it cannot be
+    audited.
     """
 
     log: EventLog
@@ -29,12 +32,22 @@ class Substrate(Struct, frozen=True):
     live: Live
     store: Callable[[str], MemoryStore[Any]]
     heart: Heart | None = None
+    archive: Archive | None = None
+    seals: SealLog | None = None
 
 
 def in_memory(clock: Clock) -> Substrate:
     """Return a substrate that lives in this process, and only as long as it."""
+    log = MemoryLog()
     return Substrate(
-        MemoryLog(), MemoryBus(), MemoryLeases(clock), MemoryMembers(clock), MemoryLive(), stores_in_memory()
+        log,
+        MemoryBus(),
+        MemoryLeases(clock),
+        MemoryMembers(clock),
+        MemoryLive(),
+        stores_in_memory(),
+        archive=MemoryArchive(log.records),
+        seals=MemorySeals(),
     )
 
 

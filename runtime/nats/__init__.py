@@ -6,6 +6,7 @@ from nats.aio.client import Client
 
 from ...events import WriterId
 from ..substrate import Substrate
+from .archive import JetStreamArchive
 from .bus import NatsBus
 from .connection import connect
 from .heart import Connect, ThreadHeart
@@ -13,15 +14,18 @@ from .leases import NatsLeases
 from .live import NatsLive
 from .log import JetStreamLog
 from .members import NatsMembers
+from .seals import NatsSeals
 from .store import JetStreamStore
 from .topology import ensure, find, replicas_of
 
 __all__ = [
+    "JetStreamArchive",
     "JetStreamLog",
     "NatsBus",
     "NatsLeases",
     "NatsLive",
     "NatsMembers",
+    "NatsSeals",
     "ThreadHeart",
     "connect",
     "nats_substrate",
@@ -52,5 +56,7 @@ async def nats_substrate(
         # one of each name, because those who write through the same one never overtake each other
         cache(lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas)),
         ThreadHeart(more, names, writer),
+        JetStreamArchive(names, reads),
+        NatsSeals(appends, names, replicas=replicas),
     )
     return substrate, replicas

@@ -136,8 +136,14 @@ if TYPE_CHECKING:
     from .runtime.runtime import (
         Runtime,
     )
+    from .runtime.sealing import (
+        SealConfig,
+    )
     from .runtime.summary import (
         Summary,
+    )
+    from .runtime.verifying import (
+        Verdict,
     )
     from .runtime.wire import (
         Delta,
@@ -186,6 +192,7 @@ _HOMES = {
         "Refused",
         "TooLarge",
         "Unavailable",
+        "Verdict",
     ),
     ".projections": ("Aside", "Recorded", "TurnAccount"),
     ".runtime.adapters": (
@@ -249,7 +256,9 @@ _HOMES = {
     ".runtime.replay": ("reask", "replay"),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
+    ".runtime.sealing": ("SealConfig",),
     ".runtime.summary": ("Summary",),
+    ".runtime.verifying": ("Verdict",),
     ".runtime.wire": ("Delta", "Queued"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -319,6 +328,7 @@ __all__ = [
     "RouteDefinition",
     "RouteResult",
     "Runtime",
+    "SealConfig",
     "StateSerializer",
     "StateStore",
     "StepPromptMapping",
@@ -332,6 +342,7 @@ __all__ = [
     "ToolSchemaBuilder",
     "TurnAccount",
     "Unavailable",
+    "Verdict",
     "__version__",
     "build_memory_context",
     "check_journey",
