@@ -5,12 +5,23 @@ does not fit there is read again by itself before it is said: a conversation may
 the pass is under way.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from msgspec import Struct
 
-from ..events import Chain, ConversationId, CorruptLog, Fault, FrameworkError, NewerRelease, RawFrame, Sealed, not_found
-from .archive import Archive
+from ..events import (
+    Chain,
+    ConversationId,
+    CorruptLog,
+    Fault,
+    FrameworkError,
+    NewerRelease,
+    RawFrame,
+    Sealed,
+    Unavailable,
+    not_found,
+)
+from .archive import Archive, StreamState
 from .sealing import Evidence
 from .substrate import Substrate
 
@@ -99,6 +110,7 @@ class Verification:
         self._log = substrate.log
         self._evidence = evidence
         self._gone: dict[str, int] = {}
+        self._streams: Sequence[StreamState] = ()
 
     async def one(self, conversation: ConversationId) -> Verdict:
         """Return the verdict on one conversation.
@@ -120,6 +132,7 @@ class Verification:
             Unavailable: the server did not answer.
 
         """
+        self._streams = await self._archive.streams()
         walks: dict[ConversationId, _Walk] = {}
         async for frames in self._archive.everything():
             for raw in frames:
@@ -133,14 +146,14 @@ class Verification:
             walk = walks.pop(name, None) or _Walk(name, self._evidence)
             self._gone[walk.chain.stream] = self._gone.get(walk.chain.stream, 0) + walk.chain.gone
             verdict = await self._verdict(walk)
-            if verdict.fault is not None and verdict.fault.kind != "astray":
+            if verdict.frames and verdict.fault is not None and verdict.fault.kind != "astray":
                 verdict = await self._alone(name)
             yield verdict
 
-    async def streams(self) -> tuple[list[Fault], list[str]]:
+    def streams(self) -> tuple[list[Fault], list[str]]:
         """Return, after all were verified, which streams are missing, and from which more was removed than erased."""
         faults, warnings = [], []
-        for stream in await self._archive.streams():
+        for stream in self._streams:
             if stream.removed is None:
                 expected, found = "the stream, with every conversation that it had", "none of that name"
                 faults.append(Fault(kind="missing", what=f"stream {stream.name}", expected=expected, found=found))
@@ -165,7 +178,9 @@ class Verification:
             async for stored in self._log.read(chain.conversation):
                 if not stored.inherited:
                     break
-        except (CorruptLog, NewerRelease) as error:
+        except (CorruptLog, NewerRelease, Unavailable) as error:
+            if isinstance(error, Unavailable) and all(stream.removed is not None for stream in self._streams):
+                raise
             return Fault(
                 kind="lineage",
                 conversation=chain.conversation,

@@ -55,7 +55,7 @@ class NatsSeals:
 
     async def append(self, data: bytes, expected: int) -> None:
         """Store a seal; see `SealLog.append`."""
-        if not self._created:
+        if not self._created or not expected:  # where there is none, the stream may be gone
             await ensure_seals(self._client, self._names, replicas=self._replicas)
             self._created = True
         headers = {"Nats-Expected-Last-Subject-Sequence": str(expected), "Nats-Msg-Id": frame_hash(data)}

@@ -36,7 +36,7 @@ class SealFile:
             raise InvalidInput(f"seal file {self.path} cannot be written: {error.strerror}") from error
 
     def append(self, seal: Seal, heads: Mapping[str, SealedHead], key: SealKey) -> list[str]:
-        """Append a seal over these heads; return which conversations had more, or something else, in the line before.
+        """Append a seal over these heads; return, in words, what of the line before is not there any more.
 
         Raises:
             OSError: it is not known to be on the disk.
@@ -46,7 +46,7 @@ class SealFile:
             fcntl.flock(file, fcntl.LOCK_EX)  # closing it lets go
             torn = self._catch_up(file)
             line = self._folded.next_line(seal, heads)
-            lost = [] if line.full and self._folded.last is None else self._folded.lost(heads)
+            lost = self._folded.lost(seal, heads)
             data = encode_line(replace(line, link=key.sign(line.linked)))
             file.write(b"\n" + data if torn else data)
             file.flush()

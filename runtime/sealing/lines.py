@@ -21,6 +21,10 @@ from ...events.codec import MALFORMED
 from ...events.seals import canonical
 
 
+SHOWN = 10
+"""So many conversations are named."""
+
+
 class SealLine(Struct, frozen=True, kw_only=True):
     """Is one line.
 
@@ -105,12 +109,17 @@ class Folded:
         gone = [] if full else sorted(self.heads.keys() - heads.keys())
         return SealLine(seal=seal, heads=changed, gone=gone, full=full, after=self.after)
 
-    def lost(self, heads: Mapping[str, SealedHead]) -> list[str]:
-        """Return the conversations that ended further on than these heads say, or otherwise."""
-        return sorted(
-            name
-            for name, before in self.heads.items()
-            if (now := heads.get(name)) is None
-            or now.version < before.version
-            or (now.version == before.version and now.hash != before.hash)
-        )
+    def lost(self, seal: Seal, heads: Mapping[str, SealedHead]) -> list[str]:
+        """Return, in words, what was there and is not, by a new seal over these heads."""
+        said = []
+        if self.last is not None and seal.number <= self.last.number:
+            said.append(f"seals began anew in the log, which had seal {self.last.number}")
+        names = [name for name in sorted(self.heads) if _went_back(self.heads[name], heads.get(name))]
+        if names:
+            which = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+            said.append(f"what was sealed before is not there any more in {len(names)} conversations: {which}")
+        return said
+
+
+def _went_back(before: SealedHead, now: SealedHead | None) -> bool:
+    return now is None or now.version < before.version or (now.version == before.version and now.hash != before.hash)

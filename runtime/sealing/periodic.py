@@ -45,7 +45,7 @@ async def keep_sealing(sealer: Sealer, every: float, *, writer: str, clock: Cloc
             wait = await _until_due(sealer, every, clock)
             if wait <= 0:
                 seal = await sealer.seal()
-                logger.info("seal %d over %d conversations", seal.number, seal.conversations)
+                logger.debug("seal %d over %d conversations", seal.number, seal.conversations)
                 wait = every
         except PositionMoved:
             logger.debug("another worker made the seal")

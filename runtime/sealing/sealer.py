@@ -36,8 +36,6 @@ PIECE = 64 * 1024
 
 ATTEMPTS = 5
 
-VERIFY = "see `arf audit verify --seal`"
-
 
 class Sealer:
     """Seals a namespace, with one key; without a file a seal is in the log only."""
@@ -134,11 +132,8 @@ class Sealer:
                 f"seal {seal.number} is in the log, but cannot be appended to {file.path}: {error.strerror}; make room "
                 "or give the right to write there: the next seal has what this one has"
             ) from error
-        if lost:
-            logger.error(
-                "seal %d: what was sealed before is not there any more in %d conversations: %.300s; %s",
-                *(seal.number, len(lost), ", ".join(lost), VERIFY),
-            )
+        for what in lost:
+            logger.error("seal %d: %s; see `arf audit verify --seal %s`", seal.number, what, file.path)
 
 
 def sealer_for(substrate: Substrate, *, namespace: str, key: SealKey, file: str | Path | None, clock: Clock) -> Sealer:

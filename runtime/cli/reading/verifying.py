@@ -76,7 +76,7 @@ async def verify_place(options: Options, wanted: Wanted) -> int:
     async with reading(options) as client:
         evidence = None if wanted.seal is None else await _evidence(wanted.seal, keys, client.substrate)
         if evidence is not None:
-            _tell(evidence, report)
+            _tell(evidence, report, options.namespace)
         verification = Verification(client.substrate, evidence)
         async with progress("verifying frames") as checked:
             if wanted.conversations:
@@ -94,7 +94,7 @@ async def _all(verification: Verification, report: _Report, checked: Progress) -
 
     async for verdict in verification.all(count):
         report.add(verdict, named=False)
-    faults, warnings = await verification.streams()
+    faults, warnings = verification.streams()
     report.faults[:0] = faults
     report.warnings += warnings
 
@@ -116,11 +116,13 @@ async def _evidence(path: Path, keys: Sequence[str], substrate: Substrate) -> Ev
     return evidence
 
 
-def _tell(evidence: Evidence, report: _Report) -> None:
+def _tell(evidence: Evidence, report: _Report, namespace: str) -> None:
     report.faults += evidence.faults
     report.notes += evidence.notes
     if evidence.seals:
         last: Seal = evidence.seals[-1]
+        if last.namespace != namespace:
+            report.notes.append(f"the seals are of namespace {last.namespace!r}, and {namespace!r} is verified")
         report.unsealed = _Tail(last.number, iso(last.time), fingerprint(last.key))
 
 
