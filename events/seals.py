@@ -10,7 +10,7 @@ heads (`runtime.sealing`), must be where those who can write to the log cannot.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct, structs
@@ -20,8 +20,11 @@ from .errors import CorruptLog
 from .merkle import merkle_root
 
 
-class SealedHead(NamedTuple):
-    """Is where a conversation ended when it was sealed: the version, and the hash of the last frame's bytes."""
+class SealedHead(Struct, frozen=True, array_like=True, gc=False):
+    """Is where a conversation ended when it was sealed: the version, and the hash of the last frame's bytes.
+
+    There may be very many; they are nothing that the garbage collector must look at.
+    """
 
     version: int
     hash: str

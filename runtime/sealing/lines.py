@@ -2,7 +2,7 @@
 
 JSON, a seal a line, each with the heads that changed since the line before; the first has all:
 
-    {"after":"","full":true,"gone":[],"heads":{"c-1":[12,"9d1f..."]},"link":"5e...","seal":{"number":1,...}}
+    {"seal":{"number":1,...},"heads":{"c-1":[12,"9d1f..."]},"gone":[],"full":true,"after":"","link":"5e..."}
 
 So the file alone says every head that was ever sealed.  `after` is the hash of the seal in the line before, and `link`
 the key's signature over that and the seal, so that no line can be taken out or moved.  Seals that a worker elsewhere
@@ -12,17 +12,21 @@ What a crash cut off is no line; the next one then has all heads again.
 """
 
 from collections.abc import Mapping
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...events import CorruptLog, Seal, SealedHead
 from ...events.codec import MALFORMED
 from ...events.seals import canonical
 
-
 SHOWN = 10
 """So many conversations are named."""
+
+PIECE = 1_000
+"""So many heads are encoded at once."""
 
 
 class SealLine(Struct, frozen=True, kw_only=True):
@@ -52,12 +56,17 @@ class SealLine(Struct, frozen=True, kw_only=True):
 
 
 _decoder = msgspec.json.Decoder(SealLine)
-_encoder = msgspec.json.Encoder(order="sorted")
+_encoder = msgspec.json.Encoder()
 
 
 def encode_line(line: SealLine) -> bytes:
-    """Return a line with its end."""
-    return _encoder.encode(line) + b"\n"
+    """Return a line with its end; made in pieces, so that a thread which makes a long one holds up no other."""
+    before, after = _encoder.encode(replace(line, heads={})).split(b'"heads":{}', 1)
+    names = iter(line.heads)
+    pieces = []
+    while piece := {name: line.heads[name] for name in islice(names, PIECE)}:
+        pieces.append(_encoder.encode(piece)[1:-1])
+    return b"".join((before, b'"heads":{', b",".join(pieces), b"}", after, b"\n"))
 
 
 def decode_line(data: bytes) -> SealLine:
