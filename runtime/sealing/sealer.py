@@ -7,7 +7,9 @@ head that is older than in the seal before.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -35,6 +37,11 @@ PIECE = 64 * 1024
 """After so many bytes of frames the loop gets to do something else."""
 
 ATTEMPTS = 5
+
+LEAVING = 5.0
+"""Seconds that who is to leave waits for the file."""
+
+T = TypeVar("T")
 
 
 class Sealer:
@@ -126,7 +133,7 @@ class Sealer:
 
     async def _append(self, file: SealFile, seal: Seal, heads: dict[str, SealedHead]) -> None:
         try:
-            lost = await asyncio.to_thread(file.append, seal, heads, self._key)
+            lost = await _finished(asyncio.to_thread(file.append, seal, heads, self._key))
         except OSError as error:
             raise FrameworkError(
                 f"seal {seal.number} is in the log, but cannot be appended to {file.path}: {error.strerror}; make room "
@@ -134,6 +141,16 @@ class Sealer:
             ) from error
         for what in lost:
             logger.error("seal %d: %s; see `arf audit verify --seal %s`", seal.number, what, file.path)
+
+
+async def _finished(work: Coroutine[Any, Any, T]) -> T:
+    """Return what work comes to; whoever is cancelled meanwhile waits for it for some seconds: it is done by halves."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=LEAVING)
+        raise
 
 
 def sealer_for(substrate: Substrate, *, namespace: str, key: SealKey, file: str | Path | None, clock: Clock) -> Sealer:
