@@ -18,7 +18,7 @@ from .errors import (
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
-from .inheritance import Ancestry, LookAgain, lineage_of
+from .inheritance import LookAgain, lineage_of, stored_at
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, no_version, not_found
 from .memory import MemoryLog, MemoryRecords
@@ -67,7 +67,6 @@ __all__ = [
     "AckLost",
     "AgentKey",
     "AgentSpoke",
-    "Ancestry",
     "AnyEvent",
     "CallId",
     "Chain",
@@ -147,4 +146,5 @@ __all__ = [
     "no_version",
     "not_found",
     "root_of",
+    "stored_at",
 ]

@@ -7,6 +7,7 @@ from .comparison import Comparison, compared, field_changes
 from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_after, state_of
 from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
+from .projection import Projection
 from .rendering import RENDERER, call_ids, canonical, render
 from .request_hash import request_hash
 from .timeline import Recorded, timeline
@@ -37,6 +38,7 @@ __all__ = [
     "Owed",
     "OwedModelCall",
     "OwedToolCall",
+    "Projection",
     "Rebuilt",
     "Recorded",
     "Request",

@@ -6,7 +6,7 @@ Whoever needs a conversation only to look at it takes a `Reader`, so that lookin
 import contextlib
 from bisect import bisect_left
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -31,6 +31,7 @@ from ..projections import (
     Account,
     Accounting,
     Conversation,
+    Projection,
     Rebuilt,
     Recorded,
     account,
@@ -44,10 +45,14 @@ from ..projections import (
 from .checking import as_id
 from .follower import Follower
 from .logfiles import Recording
+from .sinks import Sink
+from .subscription import Subscription
 from .substrate import Substrate
 from .summary import Summary, summary_of
 from .verifying import Verdict, Verification
 from .wire import Delta, Queued
+
+S = TypeVar("S")
 
 _Asking = ModelRequested | ModelAnswered | ModelFailed
 
@@ -165,6 +170,18 @@ class Reader:
         if asked is None or request is None:
             raise _no_request(id_, version, sorted(requests))
         return rebuilt(await self.conversation(id_, asked), request.renderer)
+
+    def subscribe(self, projection: Projection[S], name: str, *, sink: Sink) -> Subscription[S]:
+        """Return what folds a projection over all conversations into a sink, under that name.
+
+        It goes on from where the sink stands: `catch_up` up to now, `run` until it is cancelled, `rebuild` from the
+        start.
+
+        Raises:
+            InvalidInput: the name is no token, or the projection is not plain functions.
+
+        """
+        return Subscription(self.substrate, projection, name, sink)
 
     async def conversations(self) -> AsyncGenerator[Summary, None]:
         """Yield every conversation of the namespace, in no order."""

@@ -1,4 +1,4 @@
-"""What a runtime stands on: a log, a bus, leases, members, a live channel and stores that belong together."""
+"""What a runtime stands on: a log, a bus, leases, members, a live channel, stores and a feed that belong together."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from ..events import EventLog, MemoryLog
 from .archive import Archive, MemoryArchive
 from .bus import Bus, MemoryBus
 from .clock import Clock
+from .feed import Feed, MemoryFeed
 from .heartbeat import Heart
 from .leases import Leases, MemoryLeases
 from .live import Live, MemoryLive
@@ -31,6 +32,7 @@ class Substrate(Struct, frozen=True):
     members: Members
     live: Live
     store: Callable[[str], MemoryStore[Any]]
+    feed: Feed
     heart: Heart | None = None
     archive: Archive | None = None
     seals: SealLog | None = None
@@ -46,6 +48,7 @@ def in_memory(clock: Clock) -> Substrate:
         MemoryMembers(clock),
         MemoryLive(),
         stores_in_memory(),
+        MemoryFeed(log.records),
         archive=MemoryArchive(log.records),
         seals=MemorySeals(),
     )

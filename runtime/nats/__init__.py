@@ -9,6 +9,7 @@ from ..substrate import Substrate
 from .archive import JetStreamArchive
 from .bus import NatsBus
 from .connection import connect
+from .feed import JetStreamFeed
 from .heart import Connect, ThreadHeart
 from .leases import NatsLeases
 from .live import NatsLive
@@ -20,6 +21,7 @@ from .topology import ensure, find, replicas_of
 
 __all__ = [
     "JetStreamArchive",
+    "JetStreamFeed",
     "JetStreamLog",
     "NatsBus",
     "NatsLeases",
@@ -55,6 +57,7 @@ async def nats_substrate(
         NatsLive(appends, names),
         # one of each name, because those who write through the same one never overtake each other
         cache(lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas)),
+        JetStreamFeed(names, asks=reads, more=more),
         ThreadHeart(more, names, writer),
         JetStreamArchive(names, reads),
         NatsSeals(appends, names, replicas=replicas),

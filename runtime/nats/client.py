@@ -9,7 +9,7 @@ import contextlib
 import logging
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import nats.errors
@@ -78,19 +78,23 @@ class Connection(Client):
         given = await asyncio.to_thread(options, self._credentials, tls=self._tls_wanted)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                await self.connect(
-                    self._address,
-                    name=name,
-                    error_cb=self._note,
-                    disconnected_cb=self._lost,
-                    reconnected_cb=self._found,
-                    connect_timeout=2,
-                    reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; the annotation says int
-                    max_reconnect_attempts=1,
-                    **given,
-                )
+                with _cancellable():
+                    await self.connect(
+                        self._address,
+                        name=name,
+                        error_cb=self._note,
+                        disconnected_cb=self._lost,
+                        reconnected_cb=self._found,
+                        connect_timeout=2,
+                        reconnect_time_wait=0.2,  # type: ignore[arg-type]  # seconds; the annotation says int
+                        max_reconnect_attempts=1,
+                        **given,
+                    )
         except (OSError, TimeoutError, nats.errors.Error) as error:
             raise self._unreached(error) from error
+        except asyncio.CancelledError:
+            await self.close()
+            raise
         finally:
             self._failures = None
             if not self.is_connected:
@@ -176,7 +180,8 @@ class Connection(Client):
     ) -> Msg:
         """Return the answer to a request; as nats-py's, and it ends with `in_flight`."""
         async with self.in_flight(subject):
-            return await super().request(subject, payload, timeout, old_style, headers)
+            with _cancellable():
+                return await super().request(subject, payload, timeout, old_style, headers)
 
     def give_up(self) -> None:
         """Say that no answer will come to what is in flight."""
@@ -260,6 +265,16 @@ def _utf8(data: bytes) -> bytes:
     except UnicodeDecodeError:
         return data.decode(errors="backslashreplace").encode()
     return data
+
+
+@contextlib.contextmanager
+def _cancellable() -> Iterator[None]:
+    """Raise what asyncio forgot: `wait_for` of some releases loses a cancellation to an answer of the same moment."""
+    task = asyncio.current_task()
+    cancels = 0 if task is None else task.cancelling()
+    yield
+    if task is not None and task.cancelling() > cancels:
+        raise asyncio.CancelledError
 
 
 async def _logged(callback: Awaitable[None]) -> None:

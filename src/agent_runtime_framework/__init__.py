@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     )
     from .projections import (
         Aside,
+        Projection,
         Recorded,
         TurnAccount,
     )
@@ -139,6 +140,14 @@ if TYPE_CHECKING:
     from .runtime.sealing import (
         SealConfig,
     )
+    from .runtime.sinks import (
+        MemorySink,
+        Sink,
+        SQLiteSink,
+    )
+    from .runtime.subscription import (
+        Subscription,
+    )
     from .runtime.summary import (
         Summary,
     )
@@ -192,9 +201,8 @@ _HOMES = {
         "Refused",
         "TooLarge",
         "Unavailable",
-        "Verdict",
     ),
-    ".projections": ("Aside", "Recorded", "TurnAccount"),
+    ".projections": ("Aside", "Projection", "Recorded", "TurnAccount"),
     ".runtime.adapters": (
         "DjangoRuntimeAdapter",
         "DjangoStateStore",
@@ -257,6 +265,8 @@ _HOMES = {
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
     ".runtime.sealing": ("SealConfig",),
+    ".runtime.sinks": ("MemorySink", "SQLiteSink", "Sink"),
+    ".runtime.subscription": ("Subscription",),
     ".runtime.summary": ("Summary",),
     ".runtime.verifying": ("Verdict",),
     ".runtime.wire": ("Delta", "Queued"),
@@ -306,6 +316,7 @@ __all__ = [
     "LoggingHooks",
     "MemoryContext",
     "MemoryManager",
+    "MemorySink",
     "MemoryStore",
     "MethodToolExecutor",
     "ModelError",
@@ -315,6 +326,7 @@ __all__ = [
     "NotFound",
     "OpenAIClient",
     "OtherVersion",
+    "Projection",
     "PromptManager",
     "PromptTemplate",
     "Queued",
@@ -328,11 +340,14 @@ __all__ = [
     "RouteDefinition",
     "RouteResult",
     "Runtime",
+    "SQLiteSink",
     "SealConfig",
+    "Sink",
     "StateSerializer",
     "StateStore",
     "StepPromptMapping",
     "StoredMessage",
+    "Subscription",
     "Summary",
     "TooLarge",
     "ToolExecutor",
