@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from .codec import decode_frame, frame_hash
 from .errors import CorruptLog, NewerRelease
-from .frame import Frame, Head, Stored
+from .frame import START, Frame, Head, Stored
 from .ids import TOKEN, ConversationId
 from .vocabulary import ConversationErased, ConversationStarted, Lineage, UnknownEvent
 
@@ -44,14 +44,14 @@ def lineage_of(frame: Frame) -> Lineage | None:
     return event.lineage if isinstance(event, ConversationStarted) else None
 
 
-def erased_before(frame: Frame) -> Head | None:
-    """Return the head that a log had when it was erased and all before this first frame of it was taken away.
+def erased_before(frame: Frame, head: Head) -> Head | None:
+    """Return the head that a log had when it was erased, where what stood between `head` and this frame was taken away.
 
-    None for what is no such tombstone.
+    That is so only before the frame that says it was erased; None where nothing is missing, or this is no such frame.
     """
-    if frame.first == 1 or not frame.events or not isinstance(frame.events[-1], ConversationErased):
+    if not frame.events or not isinstance(frame.events[-1], ConversationErased) or lineage_of(frame) is not None:
         return None
-    return None if lineage_of(frame) is not None else Head(frame.first - 1, 0, frame.prev)
+    return Head(frame.first - 1, 0, frame.prev) if frame.first > head.version + 1 else None
 
 
 class Ancestry:
@@ -84,7 +84,7 @@ class Ancestry:
             cuts.append(lineage)
             parent = await self._first_of(lineage, first.conversation)
             if parent.frame.first > lineage.version:
-                if erased_before(parent.frame) is not None:
+                if erased_before(parent.frame, START) is not None:
                     raise CorruptLog(
                         f"{first.conversation!r} descends from {lineage.parent!r} at version {lineage.version}, which "
                         f"was erased at version {parent.head.version}: nothing before the cut can be read"

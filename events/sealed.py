@@ -7,7 +7,7 @@ seals before say.  The frames need not be read twice: a conversation's are compa
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .frame import Head, Stored
+from .frame import START, Head, Stored
 from .inheritance import erased_before
 from .seals import SealedHead
 from .verification import Fault, FaultKind
@@ -34,15 +34,15 @@ class Sealed:
         self._fits = 0
         self._unlike: tuple[SealedAt, str] | None = None
         self._erased: Head | None = None
-        self._first = True
+        self._last = START
 
     def passes(self, stored: Stored) -> None:
         """Compare the next frame that fits the log."""
-        if self._first:
-            self._first = False
-            self._erased = erased_before(stored.frame)
-            if self._erased is not None:
-                self._forget(self._erased)
+        erased = erased_before(stored.frame, self._last)
+        self._last = stored.head
+        if erased is not None:
+            self._erased = erased
+            self._forget(erased)
         here = self._wanted.pop(stored.head.version, ())
         unlike = next((sealed for sealed in here if sealed.head.hash != stored.head.hash), None)
         if unlike is None:

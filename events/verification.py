@@ -10,10 +10,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
+from .codec import decode_frame, frame_hash
 from .errors import CorruptLog, NewerRelease
 from .frame import START, Head, Stored
 from .ids import ConversationId
-from .inheritance import checked_lineage, erased_before, misfit, stored_at
+from .inheritance import checked_lineage, erased_before, misfit
 from .vocabulary import ConversationErased
 
 FaultKind: TypeAlias = Literal[
@@ -81,7 +82,7 @@ class Chain:
         conversation: whose log it is.
         head: where what fits ends.
         fork: whether it begins at a cut; what is before that is checked by whoever can read its ancestors.
-        gone: the last version that was taken away when it was erased; 0 if nothing was.
+        gone: how many versions were taken away when it was erased.
         frames, events: how many fit.
         erased: the version at which the content was erased, None if it was not.
         stream: what holds it.
@@ -117,10 +118,11 @@ class Chain:
             self._wrong("astray", raw, "nothing of it there", f"a frame at {raw.astray}, which nobody reads")
             return None
         try:
-            stored = stored_at(raw.conversation, raw.position, raw.data)
-            before = self.head if self.frames else self._beginning(stored)
+            frame = decode_frame(raw.data)
+            stored = Stored(raw.conversation, frame, Head(frame.last, raw.position, frame_hash(raw.data)), raw.data)
+            before = self._before(stored)
         except (CorruptLog, NewerRelease) as error:
-            self._wrong("bytes", raw, "a frame", str(error).removeprefix(_place(raw)))
+            self._wrong("bytes", raw, "a frame", str(error))
             return None
         if (wrong := misfit(stored, before)) is not None:
             self._wrong("chain", raw, wrong.expected, wrong.found)
@@ -132,15 +134,17 @@ class Chain:
         self._take(stored, raw.stream)
         return stored
 
-    def _beginning(self, first: Stored) -> Head:
-        """Return the head that the log begins after: of what it inherits, or of what was erased; usually none."""
-        lineage = checked_lineage(first)
-        if lineage is not None:
-            self.fork = True
-            return Head(lineage.version, 0, lineage.frame)
-        before = erased_before(first.frame) or START
-        self.gone = before.version
-        return before
+    def _before(self, stored: Stored) -> Head:
+        """Return the head that a frame is to continue: the last one, that of what it inherits, or of what was erased."""
+        erased = erased_before(stored.frame, self.head)
+        if erased is not None:
+            self.gone += erased.version - self.head.version
+            return erased
+        lineage = None if self.frames else checked_lineage(stored)
+        if lineage is None:
+            return self.head
+        self.fork = True
+        return Head(lineage.version, 0, lineage.frame)
 
     def _take(self, stored: Stored, stream: str) -> None:
         self.head = stored.head
@@ -161,7 +165,3 @@ class Chain:
             expected=expected,
             found=found,
         )
-
-
-def _place(raw: RawFrame) -> str:
-    return f"conversation {raw.conversation!r}, position {raw.position}: "

@@ -22,7 +22,7 @@ from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.records import JetStreamRecords
 from agent_runtime_framework.runtime.nats.topology import ensure
 from agent_runtime_framework.runtime.sealing import Sealer, SealFile, evidence_in
-from agent_runtime_framework.runtime.sealing.keys import SealKey
+from agent_runtime_framework.runtime.signing import SealKey
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.runtime.verifying import Verification
 from agent_runtime_framework.testing import NatsServer

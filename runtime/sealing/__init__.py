@@ -1,9 +1,9 @@
 """Sealing: signed statements of where every conversation ended, in the log and in a file that is kept elsewhere."""
 
+from ..signing import fingerprint, load_key, load_public
 from .config import SealConfig
 from .evidence import Evidence, compare, evidence_in
 from .file import SealFile
-from .keys import fingerprint, load_key, load_public
 from .periodic import beside_workers, keep_sealing
 from .sealer import Sealer, sealer_for
 

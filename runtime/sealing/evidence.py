@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from ...events import CorruptLog, Fault, Seal, Sealed, SealedAt, SealedHead, decode_seal, root_of
 from ..logfiles import opened
-from .keys import fingerprint, signed_by
+from ..signing import fingerprint, signed_by
 from .lines import Folded, SealLine, decode_line
 
 

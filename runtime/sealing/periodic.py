@@ -11,9 +11,9 @@ from typing import Any, Final
 from ...events import FrameworkError, PositionMoved
 from ..bus import fnv1a
 from ..clock import Clock
+from ..signing import load_key
 from ..substrate import Substrate
 from .config import SealConfig
-from .keys import load_key
 from .sealer import Sealer, sealer_for
 
 logger = logging.getLogger("agent_runtime_framework.sealing")

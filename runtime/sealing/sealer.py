@@ -27,9 +27,9 @@ from ...events import (
 )
 from ..clock import Clock
 from ..seals import SealLog
+from ..signing import SealKey
 from ..substrate import Substrate
 from .file import SealFile
-from .keys import SealKey
 
 logger = logging.getLogger("agent_runtime_framework.sealing")
 

@@ -108,6 +108,7 @@ async def test_what_does_not_fit_is_named_and_exits_with_1(place: Path) -> None:
     assert line.startswith("c-9: position 1, version 1: expected a frame, found stored bytes are not a frame: ")
     assert summary == "1 conversation, 0 frames, 0 events: 1 does not fit"
     fault = json.loads(run("audit verify c-9 --namespace other -o json", place).stdout)["faults"][0]
+    assert fault["line"] == line
     assert (fault["kind"], fault["conversation"], fault["position"], fault["version"]) == ("bytes", "c-9", 1, 1)
 
 

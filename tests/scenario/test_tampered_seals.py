@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from agent_runtime_framework.events import SealedHead, decode_seal, root_of
 from agent_runtime_framework.runtime.sealing import SealFile
-from agent_runtime_framework.runtime.sealing.keys import SealKey, fingerprint
 from agent_runtime_framework.runtime.sealing.lines import decode_line, encode_line
+from agent_runtime_framework.runtime.signing import SealKey, fingerprint
 from support.tampering import ONE, TWO, Attacked, attacked
 
 

@@ -215,6 +215,22 @@ async def test_an_erased_conversation_is_no_damage(place: Attacked) -> None:
     assert warnings == []
 
 
+async def test_an_erasure_that_is_not_complete_is_no_damage(place: Attacked) -> None:
+    frames = await place.kept(IMPORTED)
+    await place.put(IMPORTED, [*frames[:2], tombstone(IMPORTED, frames)])
+
+    assert await place.found_by_seals() == []
+    assert len([one async for one in place.substrate.log.read(IMPORTED)]) == 3
+
+
+async def test_frames_that_are_missing_elsewhere_than_before_the_erasure_are_found(place: Attacked) -> None:
+    frames = await place.kept(IMPORTED)
+    await place.put(IMPORTED, [*frames[1:], tombstone(IMPORTED, frames)])
+
+    (found,) = await place.found()
+    assert "version 1: expected a frame that continues version 0" in found
+
+
 async def test_an_erasure_that_hides_a_truncation_is_found(place: Attacked) -> None:
     frames = await place.kept(IMPORTED)
     await place.put(IMPORTED, [tombstone(IMPORTED, frames[:2])])

@@ -21,7 +21,7 @@ from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.records import messages_of
 from agent_runtime_framework.runtime.nats.topology import event_stream, seal_stream
 from agent_runtime_framework.runtime.sealing import Evidence, Sealer, SealFile, compare, evidence_in
-from agent_runtime_framework.runtime.sealing.keys import SealKey
+from agent_runtime_framework.runtime.signing import SealKey
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.runtime.verifying import Verdict, Verification
 from agent_runtime_framework.testing import OnboardingAgent, ScriptedLLM

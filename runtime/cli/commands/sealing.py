@@ -68,6 +68,6 @@ def seal(options: Options, key: str, file: str | None) -> int:
     It is signed by the key, stored in the log, and appended to the file with the heads that changed. `arf worker
     --seal-key` makes one every 10 minutes.
     """
-    from ..running.sealing import make_seal  # noqa: PLC0415
+    from ..talking.sealing import make_seal  # noqa: PLC0415
 
     return run(make_seal(options, key, file))

@@ -149,6 +149,8 @@ _LISTS = {"verified": "conversation", "erased": "erased", "faults": "fault"}
 
 def _data(report: _Report, name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = msgspec.to_builtins(getattr(report, name))
+    if name == "faults":
+        found = [{"line": fault.line, **data} for fault, data in zip(report.faults, found, strict=True)]
     return found
 
 
