@@ -6,11 +6,12 @@
 # make failover  how long a conversation waits when its worker is killed or leaves
 # make sweep   kill a worker at every commit of a turn in turn
 # make long     how long the commands take on a conversation of TURNS=1000
+# make audit    how long it takes to verify FRAMES=100000 in conversations of LENGTH=1, and to seal these
 # make format  format the code
 
 BIN = .venv/bin
 
-.PHONY: environment demo test simulate check chaos failover sweep long format clean
+.PHONY: environment demo test simulate check chaos failover sweep long audit format clean
 
 environment:
 	@sh ops/environment
@@ -49,6 +50,12 @@ TURNS = 1000
 
 long: environment
 	@$(BIN)/python ops/long_conversation.py $(TURNS)
+
+FRAMES = 100000
+LENGTH = 1
+
+audit: environment
+	@$(BIN)/python ops/auditing.py $(FRAMES) --length $(LENGTH)
 
 format: environment
 	$(BIN)/ruff format .

@@ -22,6 +22,9 @@ from .inheritance import LookAgain, lineage_of, stored_at
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, no_version, not_found
 from .memory import MemoryLog, MemoryRecords
+from .sealed import Sealed, SealedAt
+from .seals import Seal, SealedHead, decode_seal, root_of
+from .verification import Chain, Fault, RawFrame
 from .vocabulary import (
     AgentSpoke,
     AnyEvent,
@@ -66,6 +69,7 @@ __all__ = [
     "AgentSpoke",
     "AnyEvent",
     "CallId",
+    "Chain",
     "CommandRefused",
     "Conflict",
     "ConversationErased",
@@ -76,6 +80,7 @@ __all__ = [
     "Effect",
     "Event",
     "EventLog",
+    "Fault",
     "Frame",
     "FrameLog",
     "FrameworkError",
@@ -99,8 +104,13 @@ __all__ = [
     "NotFound",
     "OtherVersion",
     "PositionMoved",
+    "RawFrame",
     "Records",
     "Refused",
+    "Seal",
+    "Sealed",
+    "SealedAt",
+    "SealedHead",
     "StateChanged",
     "Status",
     "StepEntered",
@@ -128,11 +138,13 @@ __all__ = [
     "continues",
     "decode_event",
     "decode_frame",
+    "decode_seal",
     "encode_event",
     "encode_frame",
     "frame_hash",
     "lineage_of",
     "no_version",
     "not_found",
+    "root_of",
     "stored_at",
 ]

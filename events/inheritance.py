@@ -13,11 +13,13 @@ not yet of that, where each log has its own servers; so it is looked for again b
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol, TypeAlias
 
+from msgspec import Struct
+
 from .codec import decode_frame, frame_hash
 from .errors import CorruptLog, NewerRelease
-from .frame import Frame, Head, Stored
+from .frame import START, Frame, Head, Stored
 from .ids import TOKEN, ConversationId
-from .vocabulary import ConversationStarted, Lineage, UnknownEvent
+from .vocabulary import ConversationErased, ConversationStarted, Lineage, UnknownEvent
 
 
 class Source(Protocol):
@@ -40,6 +42,16 @@ def lineage_of(frame: Frame) -> Lineage | None:
     """Return what the first frame of a log says of its parent, None where that log has the conversation's beginning."""
     event = frame.events[0] if frame.events and frame.first > 1 else None
     return event.lineage if isinstance(event, ConversationStarted) else None
+
+
+def erased_before(frame: Frame, head: Head) -> Head | None:
+    """Return the head that a log had when it was erased, where what stood between `head` and this frame was taken away.
+
+    That is so only before the frame that says it was erased; None where nothing is missing, or this is no such frame.
+    """
+    if not frame.events or not isinstance(frame.events[-1], ConversationErased) or lineage_of(frame) is not None:
+        return None
+    return Head(frame.first - 1, 0, frame.prev) if frame.first > head.version + 1 else None
 
 
 class Ancestry:
@@ -67,16 +79,21 @@ class Ancestry:
     async def _generations(self, first: Stored, after: Head) -> list[Lineage]:
         """Return the cuts on the way to the first ancestor, the latest first, as far as they are after `after`."""
         cuts: list[Lineage] = []
-        lineage = _checked(first)
+        lineage = checked_lineage(first)
         while lineage is not None and lineage.version > after.version:
             cuts.append(lineage)
             parent = await self._first_of(lineage, first.conversation)
             if parent.frame.first > lineage.version:
+                if erased_before(parent.frame, START) is not None:
+                    raise CorruptLog(
+                        f"{first.conversation!r} descends from {lineage.parent!r} at version {lineage.version}, which "
+                        f"was erased at version {parent.head.version}: nothing before the cut can be read"
+                    )
                 raise CorruptLog(
                     f"{first.conversation!r} descends from {lineage.parent!r} at version {lineage.version}, whose own "
                     f"log begins at {parent.frame.first}: its lineage leads nowhere"
                 )
-            lineage = _checked(parent)
+            lineage = checked_lineage(parent)
         return cuts
 
     async def _first_of(self, lineage: Lineage, child: str) -> Stored:
@@ -114,7 +131,14 @@ class Ancestry:
                 yield stored_at(conversation, position, data)
 
 
-def _checked(first: Stored) -> Lineage | None:
+def checked_lineage(first: Stored) -> Lineage | None:
+    """Return what a log's first frame says of its parent, None where it has the conversation's beginning.
+
+    Raises:
+        CorruptLog: the frame contradicts itself.
+        NewerRelease: what begins there is not known to this release.
+
+    """
     lineage = lineage_of(first.frame)
     if lineage is None:
         if first.frame.first > 1 and first.frame.events and isinstance(first.frame.events[0], UnknownEvent):
@@ -133,16 +157,37 @@ def _checked(first: Stored) -> Lineage | None:
     return lineage
 
 
+class Misfit(Struct, frozen=True):
+    """Says what should be where a frame stands, and what is."""
+
+    expected: str
+    found: str
+
+
+def misfit(stored: Stored, head: Head) -> Misfit | None:
+    """Return in what a frame does not continue the head before it, None where it does."""
+    frame = stored.frame
+    if (frame.first, frame.prev) != (head.version + 1, head.hash):
+        return Misfit(
+            f"a frame that continues version {head.version} ({head.hash[:12] or 'no hash'})",
+            f"one that continues version {frame.first - 1} ({frame.prev[:12] or 'no hash'})",
+        )
+    return None if frame.events else Misfit("a frame with events", "one without any")
+
+
 def check_continues(stored: Stored, head: Head) -> None:
     """Raise CorruptLog if a frame does not continue what is before it."""
+    if misfit(stored, head) is None:
+        return
     frame = stored.frame
-    if frame.first != head.version + 1 or frame.prev != head.hash:
-        where = "that it inherits" if stored.inherited else f"at position {stored.head.position}"
-        raise CorruptLog(
-            f"the frame of {stored.conversation!r} {where} continues version {frame.first - 1} "
-            f"({frame.prev[:12] or 'no hash'}), not {head.version} ({head.hash[:12] or 'no hash'}): "
-            "the log was changed or frames are missing"
-        )
+    where = "that it inherits" if stored.inherited else f"at position {stored.head.position}"
+    if not frame.events and frame.first == head.version + 1:
+        raise CorruptLog(f"the frame of {stored.conversation!r} {where} has no events: the log was changed")
+    raise CorruptLog(
+        f"the frame of {stored.conversation!r} {where} continues version {frame.first - 1} "
+        f"({frame.prev[:12] or 'no hash'}), not {head.version} ({head.hash[:12] or 'no hash'}): "
+        "the log was changed or frames are missing"
+    )
 
 
 def stored_at(conversation: ConversationId, position: int, data: bytes) -> Stored:

@@ -17,7 +17,7 @@ from .codec import check_size, decode_frame, encode_frame, frame_hash
 from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
-from .inheritance import Ancestry, LookAgain, check_continues, once, stored_at
+from .inheritance import Ancestry, LookAgain, check_continues, erased_before, once, stored_at
 from .limits import FRAME_LIMIT
 from .vocabulary import UnknownEvent
 
@@ -80,7 +80,8 @@ class EventLog(Protocol):
     def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`, in order, checked against it and each other.
 
-        Of a fork that is first what it has from its ancestors.
+        Of a fork that is first what it has from its ancestors.  Of what was erased, frames may be missing
+        right before the one that says so.
 
         Raises:
             CorruptLog: bytes that are no frame, a gap in the versions, a hash that is not the one before; a fork whose
@@ -172,11 +173,14 @@ class FrameLog:
         head, first = after, after.position == 0
         async for position, data in self._records.get(conversation, after.position):
             stored = stored_at(conversation, position, data)
-            if first:
-                first = False
+            erased = erased_before(stored.frame, head)
+            if erased is not None:
+                head = erased
+            elif first:
                 async for before in self._ancestry.before(stored, after):
                     head = before.head
                     yield before
+            first = False
             check_continues(stored, head)
             head = stored.head
             yield stored

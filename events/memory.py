@@ -14,16 +14,18 @@ class MemoryRecords:
 
     def __init__(self) -> None:
         self._stored: dict[ConversationId, list[tuple[int, bytes]]] = {}
+        self._ids: dict[int, str] = {}
         self._position = 0
         self._told: list[Callable[[], object]] = []
 
-    async def put(self, conversation: ConversationId, data: bytes, *, id: str, expected: int) -> int:  # noqa: A002, ARG002
+    async def put(self, conversation: ConversationId, data: bytes, *, id: str, expected: int) -> int:  # noqa: A002
         """Store `data` if the conversation's last position is `expected`; see `Records.put`."""
         mine = self._stored.setdefault(conversation, [])
         if (mine[-1][0] if mine else 0) != expected:
             raise PositionMoved
         self._position += 1
         mine.append((self._position, data))
+        self._ids[self._position] = id
         for tell in self._told:
             tell()
         return self._position
@@ -44,6 +46,10 @@ class MemoryRecords:
         for conversation, mine in tuple(self._stored.items()):
             if mine:
                 yield conversation, *mine[-1]
+
+    def id_at(self, position: int) -> str:
+        """Return the id under which something was stored."""
+        return self._ids[position]
 
     @property
     def position(self) -> int:

@@ -52,6 +52,7 @@ from .sinks import Sink
 from .subscription import Subscription
 from .substrate import Substrate
 from .summary import Summary, summary_of
+from .verifying import Verdict, Verification
 from .wire import Delta, Queued
 
 S = TypeVar("S")
@@ -267,6 +268,16 @@ class Reader:
             yield stored
         if not found:
             raise not_found(conversation)
+
+    async def verify(self, conversation_id: str | UUID) -> Verdict:
+        """Check all that is stored of a conversation, and return what came of it; `arf audit verify` does all of them.
+
+        Raises:
+            NotFound: nothing is.
+            Unavailable: the server did not answer.
+
+        """
+        return await Verification(self.substrate).one(as_id(conversation_id))
 
     async def recording(self, conversation_id: str | UUID) -> Recording:
         """Return a conversation as it was recorded, for `write_logs` or another place; errors as `events`."""

@@ -13,6 +13,7 @@ from .clock import Clock, SystemClock, new_id
 from .credentials import ANONYMOUS, Credentials
 from .opening import Opened, Place, opened
 from .retry import RetryPolicy
+from .sealing import SealConfig, beside_workers
 from .substrate import Substrate
 from .worker import Worker
 
@@ -49,6 +50,7 @@ class Runtime(Client):
         concurrency: int = 200,
         grace: float = 30.0,
         retry: RetryPolicy | None = None,
+        seal: SealConfig | None = None,
         clock: Clock | None = None,
         substrate: Substrate | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class Runtime(Client):
         self._concurrency = concurrency
         self._grace = grace
         self._retry = retry
+        self.seal = seal
         self._clock = clock if clock is not None else SystemClock()
         self._given = substrate
         self._opened: Opened | None = None
@@ -110,9 +113,15 @@ class Runtime(Client):
         """Return a worker for the agents, which works while its `run` does.
 
         Raises:
-            InvalidInput: there is no agent, or a key cannot be used.
+            InvalidInput: there is no agent, or a key cannot be used, of an agent or for seals.
+            FrameworkError: seals are wanted, and what they need is not there.
 
         """
+        sealing = (
+            []
+            if self.seal is None
+            else [beside_workers(self.seal, self.substrate, self._place.namespace, self._clock, self.writer)]
+        )
         return Worker(
             self.agents,
             self.substrate,
@@ -121,6 +130,7 @@ class Runtime(Client):
             concurrency=self._concurrency,
             grace=self._grace,
             retry=self._retry,
+            beside=sealing,
         )
 
     async def run_worker(self) -> None:

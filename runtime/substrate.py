@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..events import EventLog, MemoryLog
+from .archive import Archive, MemoryArchive
 from .bus import Bus, MemoryBus
 from .clock import Clock
 from .feed import Feed, MemoryFeed
@@ -15,12 +16,14 @@ from .leases import Leases, MemoryLeases
 from .live import Live, MemoryLive
 from .members import Members, MemoryMembers
 from .memory import InMemoryStore, MemoryStore
+from .seals import MemorySeals, SealLog
 
 
 class Substrate(Struct, frozen=True):
     """Holds the ports; `store` gives the store of that name, which whoever asks again shares.
 
-    Without a heart of its own a place has one that beats on the event loop.
+    Without a heart of its own a place has one that beats on the event loop; without archive and seals it cannot be
+    audited.
     """
 
     log: EventLog
@@ -31,6 +34,8 @@ class Substrate(Struct, frozen=True):
     store: Callable[[str], MemoryStore[Any]]
     feed: Feed
     heart: Heart | None = None
+    archive: Archive | None = None
+    seals: SealLog | None = None
 
 
 def in_memory(clock: Clock) -> Substrate:
@@ -44,6 +49,8 @@ def in_memory(clock: Clock) -> Substrate:
         MemoryLive(),
         stores_in_memory(),
         MemoryFeed(log.records),
+        archive=MemoryArchive(log.records),
+        seals=MemorySeals(),
     )
 
 

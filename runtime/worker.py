@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -72,7 +72,9 @@ class Worker:
         concurrency: int = 200,
         grace: float = 30.0,
         retry: RetryPolicy | None = None,
+        beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
+        self._beside = beside
         self._substrate = substrate
         self._clock = clock
         self._writer = writer
@@ -137,7 +139,10 @@ class Worker:
         await asyncio.to_thread(self._look_at_journeys)
         await self._learn_versions()
         await self._shares.join()
-        beside = [asyncio.ensure_future(work) for work in (self._shares.keep(), self._remind())]
+        beside = [
+            asyncio.ensure_future(work)
+            for work in (self._shares.keep(), self._remind(), *(each() for each in self._beside))
+        ]
         try:
             while not self._stopping.is_set():
                 # what others say while this worker looks is heard, too

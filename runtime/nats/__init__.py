@@ -6,6 +6,7 @@ from nats.aio.client import Client
 
 from ...events import WriterId
 from ..substrate import Substrate
+from .archive import JetStreamArchive
 from .bus import NatsBus
 from .connection import connect
 from .feed import JetStreamFeed
@@ -14,16 +15,19 @@ from .leases import NatsLeases
 from .live import NatsLive
 from .log import JetStreamLog
 from .members import NatsMembers
+from .seals import NatsSeals
 from .store import JetStreamStore
 from .topology import ensure, find, replicas_of
 
 __all__ = [
+    "JetStreamArchive",
     "JetStreamFeed",
     "JetStreamLog",
     "NatsBus",
     "NatsLeases",
     "NatsLive",
     "NatsMembers",
+    "NatsSeals",
     "ThreadHeart",
     "connect",
     "nats_substrate",
@@ -55,5 +59,7 @@ async def nats_substrate(
         cache(lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas)),
         JetStreamFeed(names, asks=reads, more=more),
         ThreadHeart(more, names, writer),
+        JetStreamArchive(names, reads),
+        NatsSeals(appends, names, replicas=replicas),
     )
     return substrate, replicas

@@ -9,6 +9,7 @@ $KV.<ns>-leases.<agent>.<partition>        bucket <ns>-leases         who owns w
 $KV.<ns>-leases.<worker>                                              who is there
 $KV.<ns>-memory.<key>                      bucket <ns>-memory         what authors keep; a store with a name
                                            of its own is in bucket    <ns>-<name>-<length of ns>-store
+<ns>.seal                                  stream <ns>-seals          seals over all heads, from the first one on
 """
 
 from msgspec import Struct
@@ -84,6 +85,16 @@ class Names(Struct, frozen=True):
     def change_subject(self) -> str:
         """The subject on which workers tell each other that something changed."""
         return f"{self.namespace}.change"
+
+    @property
+    def seal_stream(self) -> str:
+        """The name of the stream of seals."""
+        return f"{self.namespace}-seals"
+
+    @property
+    def seal_subject(self) -> str:
+        """The subject of the seals."""
+        return f"{self.namespace}.seal"
 
     def memory_bucket(self, store: str) -> str:
         """Return the name of the key-value bucket of a store; an empty text names the one that has no name.

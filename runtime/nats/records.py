@@ -70,20 +70,9 @@ class JetStreamRecords:
 
     async def get(self, conversation: ConversationId, after: int) -> AsyncIterator[tuple[int, bytes]]:
         """Yield position and bytes of what stands after position `after`, in order."""
-        subject = f"$JS.API.DIRECT.GET.{self._names.event_stream(self._names.shard(conversation))}"
-        query: dict[str, object] = {
-            "next_by_subj": self._names.event_subject(conversation),
-            "batch": BATCH,
-            "max_bytes": BATCH_BYTES,
-        }
-        more = True
-        while more:
-            payload = msgspec.json.encode({**query, "seq": after + 1})
-            *found, end = await request_many(self._reads, subject, payload, ends=_is_status)
-            for message in found:
-                after = _position(message)
-                yield after, message.data
-            more = _more(end, conversation)
+        async for messages in messages_of(self._reads, self._names, conversation, after):
+            for message in messages:
+                yield _position(message), message.data
 
     async def last(self, conversation: ConversationId) -> tuple[int, bytes] | None:
         """Return position and bytes of what was stored last, or None."""
@@ -118,22 +107,50 @@ class JetStreamRecords:
         next_message = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         while pending > 0:
             batch = min(pending, BATCH)
-            answers = await self._pull(next_message, batch)
-            found = [answer for answer in answers if not status(answer)]
+            found = await pull(self._reads, next_message, batch)
             for message in found:
                 yield message
             # none where some were promised: their subjects were purged meanwhile
             pending = pending - len(found) if found else 0
         await api(self._reads, f"CONSUMER.DELETE.{stream}.{consumer}")
 
-    async def _pull(self, subject: str, batch: int) -> list[Msg]:
-        """Return what a consumer gives; in a cluster it takes a moment until every server knows of a new one."""
-        payload = msgspec.json.encode({"batch": batch, "max_bytes": BATCH_BYTES, "no_wait": True})
-        for _ in range(_LOOKS):
-            with contextlib.suppress(NobodyListens):
-                return await request_many(self._reads, subject, payload, ends=_Counter(batch).ends)
-            await asyncio.sleep(_LOOK)
-        return await request_many(self._reads, subject, payload, ends=_Counter(batch).ends)
+
+async def messages_of(
+    client: Client, names: Names, conversation: ConversationId, after: int
+) -> AsyncIterator[list[Msg]]:
+    """Yield in batches the messages of a conversation's log that stand after position `after`, in order.
+
+    Raises:
+        Unavailable: the server did not answer, or refused.
+
+    """
+    subject = f"$JS.API.DIRECT.GET.{names.event_stream(names.shard(conversation))}"
+    query: dict[str, object] = {
+        "next_by_subj": names.event_subject(conversation),
+        "batch": BATCH,
+        "max_bytes": BATCH_BYTES,
+    }
+    more = True
+    while more:
+        payload = msgspec.json.encode({**query, "seq": after + 1})
+        *found, end = await request_many(client, subject, payload, ends=_is_status)
+        yield found
+        after = _position(found[-1]) if found else after
+        more = _more(end, conversation)
+
+
+async def pull(client: Client, subject: str, batch: int) -> list[Msg]:
+    """Return what a consumer gives; in a cluster it takes a moment until every server knows of a new one."""
+    payload = msgspec.json.encode({"batch": batch, "max_bytes": BATCH_BYTES, "no_wait": True})
+    answers: list[Msg] | None = None
+    for _ in range(_LOOKS):
+        with contextlib.suppress(NobodyListens):
+            answers = await request_many(client, subject, payload, ends=_Counter(batch).ends)
+            break
+        await asyncio.sleep(_LOOK)
+    if answers is None:
+        answers = await request_many(client, subject, payload, ends=_Counter(batch).ends)
+    return [answer for answer in answers if not _is_status(answer)]
 
 
 class _Created(Struct):

@@ -73,6 +73,11 @@ async def ensure_memory(client: Client, bucket: str, *, replicas: int = 1) -> No
     await _create(client, memory_bucket(bucket, replicas))
 
 
+async def ensure_seals(client: Client, names: Names, *, replicas: int = 1) -> None:
+    """Create the stream of seals, if it is missing; raises as `ensure_memory`."""
+    await _create(client, seal_stream(names, replicas))
+
+
 async def replicas_of(client: Client, names: Names) -> int:
     """Return how many servers hold each event of a namespace that exists.
 
@@ -114,6 +119,22 @@ def command_stream(names: Names, replicas: int = 1) -> dict[str, Any]:
         "retention": "workqueue",
         "discard": "new",
         "allow_direct": True,
+        "duplicate_window": DUPLICATE_WINDOW,
+        "num_replicas": replicas,
+    }
+
+
+def seal_stream(names: Names, replicas: int = 1) -> dict[str, Any]:
+    """Return the configuration of the stream of seals, from which none can be taken out."""
+    return {
+        "name": names.seal_stream,
+        "subjects": [names.seal_subject],
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",
+        "allow_direct": True,
+        "deny_delete": True,
+        "deny_purge": True,
         "duplicate_window": DUPLICATE_WINDOW,
         "num_replicas": replicas,
     }

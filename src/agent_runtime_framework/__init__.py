@@ -141,6 +141,9 @@ if TYPE_CHECKING:
     from .runtime.runtime import (
         Runtime,
     )
+    from .runtime.sealing import (
+        SealConfig,
+    )
     from .runtime.sinks import (
         MemorySink,
         Sink,
@@ -151,6 +154,9 @@ if TYPE_CHECKING:
     )
     from .runtime.summary import (
         Summary,
+    )
+    from .runtime.verifying import (
+        Verdict,
     )
     from .runtime.wire import (
         Delta,
@@ -265,9 +271,11 @@ _HOMES = {
     ".runtime.replay": ("reask", "replay"),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
+    ".runtime.sealing": ("SealConfig",),
     ".runtime.sinks": ("MemorySink", "SQLiteSink", "Sink"),
     ".runtime.subscription": ("Subscription",),
     ".runtime.summary": ("Summary",),
+    ".runtime.verifying": ("Verdict",),
     ".runtime.wire": ("Delta", "Queued"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -342,6 +350,7 @@ __all__ = [
     "RouteResult",
     "Runtime",
     "SQLiteSink",
+    "SealConfig",
     "Sink",
     "StateSerializer",
     "StateStore",
@@ -359,6 +368,7 @@ __all__ = [
     "ToolSchemaBuilder",
     "TurnAccount",
     "Unavailable",
+    "Verdict",
     "__version__",
     "build_memory_context",
     "check_journey",

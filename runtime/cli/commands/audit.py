@@ -7,9 +7,9 @@ from ..group import command, group, run
 from .seeing import PRICES
 
 
-@group("audit", "arf audit tools", "arf audit tools --verdict denied --since 7d", "arf audit tools -o csv > calls.csv")
+@group("audit", "arf audit tools --verdict denied --since 7d", "arf audit verify --all")
 def audit(options: Options) -> int:  # noqa: ARG001  there is nothing to do alone
-    """Answer an auditor: what was done, over all conversations."""
+    """Answer an auditor: what was done, and that nobody rewrote it."""
     click.echo(click.get_current_context().get_help(), err=True)
     return click.UsageError.exit_code
 

@@ -33,9 +33,24 @@ def new(options: Options, name: str) -> int:
 )
 @click.option("--grace", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds to finish in.")
 @click.option("--offline", is_flag=True, help="Where no model is configured, talk to the offline one.")
+@click.option(
+    "--seal-key",
+    envvar="ARF_SEAL_KEY",
+    metavar="FILE",
+    help="Ed25519 key by which the heads of all conversations are sealed every 10 minutes, or ARF_SEAL_KEY.",
+)
+@click.option("--seal-file", envvar="ARF_SEAL_FILE", metavar="FILE", help="Where the seals are kept, or ARF_SEAL_FILE.")
 @click.option("--child", is_flag=True, hidden=True, help="Leave also at the end of stdin.")
 def worker(
-    options: Options, agents: tuple[str, ...], concurrency: int, grace: float, *, offline: bool, child: bool
+    options: Options,
+    agents: tuple[str, ...],
+    concurrency: int,
+    grace: float,
+    seal_key: str | None,
+    seal_file: str | None,
+    *,
+    offline: bool,
+    child: bool,
 ) -> int:
     """Answer for agents, until SIGTERM or Ctrl-C.
 
@@ -45,10 +60,11 @@ def worker(
     MODULE is a dotted module or the path of a file; the current directory is importable. ATTR is an agent, a class of
     one, a list of these, or a function without arguments that returns one.
     """
-    from ..running.worker import end_of_process, loaded, work  # noqa: PLC0415
+    from ..running.worker import end_of_process, loaded, sealing, work  # noqa: PLC0415
 
+    seal = sealing(seal_key, seal_file)
     found = loaded(agents, offline=offline)
-    code = run(work(options, found, concurrency=concurrency, grace=grace, child=child))
+    code = run(work(options, found, concurrency=concurrency, grace=grace, seal=seal, child=child))
     return end_of_process(code)
 
 

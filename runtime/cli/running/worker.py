@@ -15,6 +15,7 @@ from ...demo import OfflineModel
 from ...loading import Agent, load_agents
 from ...opening import Place
 from ...runtime import Runtime
+from ...sealing import SealConfig, load_key
 from ...worker import Worker, bound
 from ..console.lines import STDIN, Lines
 from ..console.logs import log_through
@@ -75,7 +76,32 @@ def _in_words(client: object) -> str:
     return f"{name} ({kind})" if name else kind
 
 
-async def work(options: Options, found: Loaded, *, concurrency: int, grace: float, child: bool = False) -> int:
+def sealing(key: str | None, file: str | None) -> SealConfig | None:
+    """Return how heads are sealed, None if they are not.
+
+    Raises:
+        InvalidInput: only one of the two is given, or the key cannot be used.
+        FrameworkError: what reads keys is not installed.
+
+    """
+    if not key and not file:
+        return None
+    if not key or not file:
+        given, other = ("--seal-key", "--seal-file") if key else ("--seal-file", "--seal-key")
+        raise InvalidInput(f"{given} is given without {other}: sealing needs both")
+    load_key(key)  # said now, before anything is opened
+    return SealConfig(key=key, file=file)
+
+
+async def work(
+    options: Options,
+    found: Loaded,
+    *,
+    concurrency: int,
+    grace: float,
+    seal: SealConfig | None = None,
+    child: bool = False,
+) -> int:
     """Answer for the agents until SIGTERM or SIGINT, then finish what runs and leave; return the exit code.
 
     A second signal ends what runs, too.  A `child` also leaves at the end of stdin: whoever started it is gone.
@@ -95,6 +121,7 @@ async def work(options: Options, found: Loaded, *, concurrency: int, grace: floa
         credentials=place.credentials,
         concurrency=concurrency,
         grace=grace,
+        seal=seal,
     )
     try:
         async with runtime:
