@@ -86,11 +86,11 @@ class Subscription(Generic[S]):
     async def run(self) -> None:
         """Fold what is recorded, and what comes from then on, until this is cancelled; raises as `catch_up`.
 
-        Once it runs, a server that is away, or a sink that cannot be used for a while, is waited for.
+        Once something was folded, a server that is away, or a sink that cannot be used for a while, is waited for.
         """
         async with self._used():
             filling = await self._begun(self.name)
-            await _patiently(self.name, filling.catch_up)
+            await _patiently(self.name, filling.catch_up, may_wait=lambda: filling.began)
             try:
                 async with asyncio.TaskGroup() as group:
                     for shard in range(self._feed.shards):
@@ -183,6 +183,7 @@ class _Filling(Generic[S]):
         self._projecting = projecting
         self._sink = sink
         self._marks = marks
+        self.began = False
         self._ends = ends
 
     async def catch_up(self, on_progress: OnProgress | None = None) -> int:
@@ -216,14 +217,22 @@ class _Filling(Generic[S]):
         after = before._replace(position=batch[-1].position)
         await self._sink.write(self.name, shard, before, after, changed)
         self._marks[shard] = after
+        self.began = True
 
 
-async def _patiently(name: str, step: Callable[[], Awaitable[object]]) -> None:
-    """Do a step that may be done again, as often as it takes until nothing that it needs is away."""
+async def _patiently(
+    name: str, step: Callable[[], Awaitable[object]], *, may_wait: Callable[[], bool] = lambda: True
+) -> None:
+    """Do a step that may be done again, as often as it takes until nothing that it needs is away.
+
+    Where it never worked it may be that it never will: `may_wait` says so.
+    """
     while True:
         try:
             await step()
         except Unavailable as error:
+            if not may_wait():
+                raise
             logger.warning("the projection %r waits: %s", name, error)
             await asyncio.sleep(PAUSE)
         else:

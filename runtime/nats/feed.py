@@ -18,6 +18,7 @@ from nats.aio.client import Client
 from ...events import CorruptLog, FrameworkError, Unavailable
 from ..clock import new_id
 from ..feed import BATCH, BATCH_BYTES, End, Entry, check_reaches
+from .client import Forbidden
 from .connection import ApiError, api
 from .heart import Connect
 from .names import Names
@@ -98,6 +99,8 @@ class JetStreamFeed:
                             yield batch
                 except Broken as broken:
                     await _noted(shard, after, broken)
+                except Forbidden:
+                    raise
                 except (Unavailable, ApiError) as error:
                     logger.info("cannot read %s on now: %s", self._names.event_stream(shard), error)
                     await asyncio.sleep(PAUSE)

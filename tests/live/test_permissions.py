@@ -9,6 +9,7 @@ import nats.errors
 import pytest
 from nats.aio.msg import Msg
 
+from agent_runtime_framework import MemorySink
 from agent_runtime_framework.events import ConversationId, Unavailable
 from agent_runtime_framework.runtime.client import Client
 from agent_runtime_framework.runtime.credentials import Credentials
@@ -16,6 +17,8 @@ from agent_runtime_framework.runtime.nats import connection
 from agent_runtime_framework.runtime.nats.client import Connection, Forbidden
 from agent_runtime_framework.runtime.nats.connection import api, connect, request, request_many, status
 from agent_runtime_framework.runtime.nats.topology import ensure
+from support.chains import write
+from support.projections import Listening
 from support.secured import SecuredServer
 
 ROOT = Credentials(user="root", password="r")
@@ -163,3 +166,15 @@ async def test_a_subject_that_is_only_silent_is_not_forbidden(
         await request(ada, "Open.Door", b"")
 
     assert not isinstance(silent.value, Forbidden)
+
+
+async def test_who_may_make_no_consumer_is_told_so_by_the_feed(server: SecuredServer) -> None:
+    async with Client.connect(server.url, namespace="forbids", credentials=ROOT) as client:
+        await write(client.substrate.log, ConversationId("c-1"), 1)
+    async with Client.connect(server.url, namespace="forbids", credentials=ADA, create=False) as client:
+        subscription = client.subscribe(Listening(), "heard", sink=MemorySink())
+        for fold in (subscription.catch_up, subscription.run):
+            with pytest.raises(Forbidden, match=r"forbids this user to publish to '\$JS\.API\.CONSUMER\.CREATE\."):
+                await asyncio.wait_for(fold(), SOON)
+        with pytest.raises(Forbidden, match=r"CONSUMER\.CREATE"):
+            await asyncio.wait_for(anext(client.substrate.feed.follow(0)), SOON)

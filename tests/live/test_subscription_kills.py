@@ -8,9 +8,11 @@ from pathlib import Path
 
 import msgspec
 
-from agent_runtime_framework import Client, Conflict, SQLiteSink
-from agent_runtime_framework.events import START, ConversationId, EventLog, Head
+from agent_runtime_framework import Client, Conflict, MemorySink, SQLiteSink, Unavailable
+from agent_runtime_framework.events import START, ConversationId, EventLog, Head, Stored
 from agent_runtime_framework.runtime.clock import new_id
+from agent_runtime_framework.runtime.sinks import Row
+from agent_runtime_framework.testing import NatsServer
 from support.chains import frame_after
 from support.subscriber import Sum, subscriber
 
@@ -118,3 +120,39 @@ async def test_two_processes_under_one_name_double_nothing_and_the_earlier_one_s
         assert "another subscription" in why
         assert why.count("\n") == 1
         assert_exact(path, await writing.versions())
+
+
+async def test_a_running_one_outlives_its_server(tmp_path: Path) -> None:
+    with NatsServer(tmp_path) as server:
+        async with Client.connect(server.url) as client:
+            log, sink = client.substrate.log, MemorySink()
+            running = asyncio.create_task(client.subscribe(Sum(), "sum", sink=sink).run())
+            head = (await _stored(log, START)).head
+            await _reached(sink, head, running)
+            for stop in (server.kill, server.stop):
+                head = (await _stored(log, head)).head
+                await asyncio.to_thread(stop)
+                await asyncio.to_thread(server.start)
+            head = (await _stored(log, head)).head
+            await _reached(sink, head, running)
+            running.cancel()
+            await asyncio.wait([running])
+
+    assert msgspec.json.decode(sink.rows("sum")[NAMES[0]].state) == {"events": 4, "sum": 1 + 2 + 3 + 4}
+
+
+async def _reached(sink: MemorySink, head: Head, running: "asyncio.Task[None]") -> None:
+    """Return once the projection is at this head."""
+    async with asyncio.timeout(30):
+        while sink.rows("sum").get(NAMES[0], Row("", 0, b"")).version < head.version:
+            assert not running.done()
+            await asyncio.sleep(0.01)
+
+
+async def _stored(log: EventLog, head: Head) -> Stored:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await log.append(NAMES[0], frame_after(head), head)
+            except Unavailable:
+                await asyncio.sleep(0.05)

@@ -163,3 +163,11 @@ async def test_frames_that_are_missing_stop_it(reader: Reader, sink: Sink) -> No
     with pytest.raises(CorruptLog, match=f"'c-1' at position {position} continues version 2, and was folded up to 1"):
         await reader.subscribe(Listening(), "heard", sink=sink).catch_up()
     assert await kept(sink) == {}
+
+
+async def test_several_projections_share_a_sink(reader: Reader, sink: Sink) -> None:
+    chat = await write(reader.substrate.log, CHAT, 5)
+    names = ["heard", "again", "third"]
+    await asyncio.gather(*(reader.subscribe(Listening(), name, sink=sink).catch_up() for name in names))
+
+    assert [await kept(sink, name) for name in names] == [{CHAT: heard(*chat)}] * 3
