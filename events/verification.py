@@ -135,7 +135,7 @@ class Chain:
         return stored
 
     def _before(self, stored: Stored) -> Head:
-        """Return the head that a frame is to continue: the last one, that of what it inherits, or of what was erased."""
+        """Return the head that a frame is to continue: the last one, or that of what it inherits or what was erased."""
         erased = erased_before(stored.frame, self.head)
         if erased is not None:
             self.gone += erased.version - self.head.version
