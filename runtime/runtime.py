@@ -21,7 +21,7 @@ from .worker import Worker
 class Runtime(Client):
     """Runs agents over a place where conversations are kept, and talks to them.
 
-    Without `nats` the place is an embedded server in `.arf/`.
+    Without `nats` the place is an embedded server in `.arf/`.  With `seal` workers seal where conversations end.
 
     >>> import asyncio
     >>> from agent_runtime_framework import Runtime

@@ -112,6 +112,16 @@ async def test_what_does_not_fit_is_named_and_exits_with_1(place: Path) -> None:
     assert (fault["kind"], fault["conversation"], fault["position"], fault["version"]) == ("bytes", "c-9", 1, 1)
 
 
+def test_a_namespace_that_is_gone_is_no_less_than_all_that_was_sealed(place: Path) -> None:
+    sealed(place)
+    done = run("audit verify --seal seals.jsonl --key seal.pub.pem --namespace none", place)
+
+    assert (done.returncode, done.stdout.splitlines()[0].partition(": expected ")[2]) == (
+        1,
+        "the 3 conversations that were sealed last, found nothing",
+    )
+
+
 def test_log_files_are_verified(place: Path, tmp_path: Path) -> None:
     assert run(f"export c-1 c-3 -o {tmp_path}/logs.jsonl", place).returncode == 0
     assert run("audit verify --file logs.jsonl", tmp_path).stdout == "2 conversations, 5 frames, 15 events: all fit\n"
@@ -140,8 +150,8 @@ def test_log_files_are_verified(place: Path, tmp_path: Path) -> None:
         ("audit seal --key seal.pub.pem", 2, "can be read by others (mode 644): run chmod 600 seal.pub.pem"),
         ("audit seal --key seal.pem -o no/seals", 2, "seal file no/seals cannot be written: No such file or directory"),
         ("audit seal --key seal.pem --namespace none", 3, "there is no namespace 'none'"),
-        ("worker bot.py:Bot --seal-key seal.pem", 2, "--seal-key is given without --seal-file: sealing needs both"),
-        ("worker bot.py:Bot --seal-file s", 2, "--seal-file is given without --seal-key: sealing needs both"),
+        ("worker bot.py:Bot --seal-key seal.pem", 2, "a key is given for seals and no file: give --seal-file or"),
+        ("worker bot.py:Bot --seal-file s", 2, "a file is given for seals and no key: give --seal-key or"),
         ("worker bot.py:Bot --seal-key none.pem --seal-file s", 2, "there is no key file none.pem"),
     ],
 )

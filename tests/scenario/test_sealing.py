@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec.structs import replace
 
-from agent_runtime_framework import FrameworkError, InvalidInput, Runtime, SealConfig
+from agent_runtime_framework import FrameworkError, InvalidInput, NotFound, Runtime, SealConfig
 from agent_runtime_framework.events import Unavailable, decode_seal
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.sealing import Evidence, compare, evidence_in, load_key
@@ -100,6 +100,17 @@ async def test_a_worker_seals_again_and_again(place: Substrate, seals: HeardSeal
     assert evidence.faults == []
     assert [seal.number for seal in evidence.seals][:3] == [1, 2, 3]
     assert [sealed.head.version for sealed in evidence.heads["c-1"]][-1] == 7
+
+
+async def test_a_conversation_is_verified_from_python(place: Substrate, config: SealConfig) -> None:
+    async with working(place, [config]) as runtime:
+        await runtime.send("onboarding", "c-1", "hi")
+        await runtime.fork("c-1", as_id="c-2")
+        verdicts = [await runtime.verify(name) for name in ("c-1", "c-2")]
+        with pytest.raises(NotFound, match="no conversation 'c-3'"):
+            await runtime.verify("c-3")
+
+    assert [(one.version, one.frames, one.events, one.fault) for one in verdicts] == [(7, 2, 7, None), (8, 1, 1, None)]
 
 
 async def test_of_several_workers_exactly_one_makes_each_seal(

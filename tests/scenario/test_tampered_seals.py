@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from agent_runtime_framework.events import SealedHead, decode_seal, root_of
-from agent_runtime_framework.runtime.sealing import SealFile
+from agent_runtime_framework.runtime.sealing import SealFile, evidence_in
 from agent_runtime_framework.runtime.sealing.lines import decode_line, encode_line
 from agent_runtime_framework.runtime.signing import SealKey, fingerprint
 from support.tampering import ONE, TWO, Attacked, attacked
@@ -102,6 +102,19 @@ async def test_a_file_that_another_key_signed_anew_is_found(place: Attacked) -> 
     (found,) = await found_in(place, forged)
     theirs, ours = fingerprint(other.public), fingerprint(place.key.public)
     assert found.endswith(f"line 1, seal 1: expected the key {ours}, found the key {theirs}")
+
+
+async def test_a_new_key_is_believed_only_by_who_names_it(place: Attacked) -> None:
+    other = SealKey(Ed25519PrivateKey.generate())
+    await place.sealer(SealFile(place.file), other).seal()
+
+    found, in_the_log = await place.found_by_seals()
+    assert in_the_log.startswith("seal 4 in the log: expected the key ")
+    assert found.endswith(
+        f", line 4, seal 4: expected the key {fingerprint(place.key.public)}, found the key {fingerprint(other.public)}"
+    )
+    *_, evidence = evidence_in(place.file, [place.key.public, other.public])
+    assert (evidence.faults, len(evidence.seals)) == ([], 4)
 
 
 async def test_a_line_that_became_something_else_is_found(place: Attacked) -> None:

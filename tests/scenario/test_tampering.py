@@ -1,12 +1,23 @@
 """Whatever is changed in a stored log, by someone with full rights on the server, is found and named."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from agent_runtime_framework.events import ConversationErased, ConversationId, Frame, encode_frame, frame_hash
-from agent_runtime_framework.events.codec import decode_frame
+from agent_runtime_framework.events import (
+    ConversationErased,
+    ConversationId,
+    Frame,
+    MemoryRecords,
+    RawFrame,
+    decode_frame,
+    encode_frame,
+    frame_hash,
+)
+from agent_runtime_framework.runtime.archive import MemoryArchive
+from agent_runtime_framework.runtime.verifying import Verification
 from support.tampering import FORK, IMPORTED, ONE, TWO, Attacked, Kept, attacked, changed, fields, retold
 
 
@@ -221,6 +232,28 @@ async def test_an_erasure_that_is_not_complete_is_no_damage(place: Attacked) -> 
 
     assert await place.found_by_seals() == []
     assert len([one async for one in place.substrate.log.read(IMPORTED)]) == 3
+
+
+async def test_what_is_erased_while_all_is_verified_is_no_damage(place: Attacked) -> None:
+    frames = await place.kept(IMPORTED)
+
+    class Meanwhile(MemoryArchive):
+        """Gives what was there at first, and then has the conversation erased."""
+
+        async def everything(self) -> AsyncIterator[Sequence[RawFrame]]:
+            assert place.substrate.archive is not None
+            read = [raw async for batch in place.substrate.archive.everything() for raw in batch]
+            await place.put(IMPORTED, [tombstone(IMPORTED, frames)])
+            yield [raw for raw in read if raw.data != frames[1].data]
+
+        async def frames(self, conversation: ConversationId) -> AsyncIterator[Sequence[RawFrame]]:
+            assert place.substrate.archive is not None
+            async for batch in place.substrate.archive.frames(conversation):
+                yield batch
+
+    verification = Verification(replace(place.substrate, archive=Meanwhile(MemoryRecords())))
+    verdicts = [verdict async for verdict in verification.all()]
+    assert [(one.conversation, one.fault, one.erased) for one in verdicts][-1] == (IMPORTED, None, 14)
 
 
 async def test_frames_that_are_missing_elsewhere_than_before_the_erasure_are_found(place: Attacked) -> None:

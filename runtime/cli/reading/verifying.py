@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ....events import ConversationId, Fault, Seal, check_token
+from ....events import ConversationId, Fault, check_token
 from ...logfiles import opened, recordings
+from ...opening import NoNamespace
 from ...sealing import Evidence, compare, evidence_in, fingerprint, load_public
-from ...substrate import Substrate
 from ...verifying import Verdict, Verification
 from ..console import output
 from ..console.options import Options
@@ -52,6 +52,18 @@ class _Report(Struct):
     notes: list[str] = []
     unsealed: _Tail | None = None
 
+    def told(self, evidence: Evidence | None, namespace: str) -> None:
+        """Take over what the seals tell of themselves."""
+        if evidence is None:
+            return
+        self.faults += evidence.faults
+        self.notes += evidence.notes
+        if evidence.seals:
+            last = evidence.seals[-1]
+            if last.namespace != namespace:
+                self.notes.append(f"the seals are of namespace {last.namespace!r}, and {namespace!r} is verified")
+            self.unsealed = _Tail(last.number, iso(last.time), fingerprint(last.key))
+
     def add(self, verdict: Verdict, *, named: bool) -> None:
         self.conversations += 1
         self.frames += verdict.frames
@@ -73,19 +85,29 @@ async def verify_place(options: Options, wanted: Wanted) -> int:
         check_token(name, "conversation id")
     keys = [load_public(path) for path in wanted.keys]
     report = _Report()
-    async with reading(options) as client:
-        evidence = None if wanted.seal is None else await _evidence(wanted.seal, keys, client.substrate)
-        if evidence is not None:
-            _tell(evidence, report, options.namespace)
-        verification = Verification(client.substrate, evidence)
-        async with progress("verifying frames") as checked:
-            if wanted.conversations:
-                for name in dict.fromkeys(wanted.conversations):
-                    report.add(await verification.one(ConversationId(name)), named=True)
-            else:
-                await _all(verification, report, checked)
+    evidence = None if wanted.seal is None else await _evidence(wanted.seal, keys)
+    try:
+        async with reading(options) as client:
+            if evidence is not None and client.substrate.seals is not None:
+                await compare(evidence, client.substrate.seals.all())
+            report.told(evidence, options.namespace)
+            await _verify(Verification(client.substrate, evidence), wanted, report)
+    except NoNamespace as missing:
+        if evidence is None:
+            raise
+        report.told(evidence, options.namespace)
+        expected = f"the {len(evidence.latest)} conversations that were sealed last"
+        report.faults.append(Fault(kind="missing", what=str(missing), expected=expected, found="nothing"))
     _write(report, options)
     return 1 if report.faults or (wanted.strict and report.warnings) else 0
+
+
+async def _verify(verification: Verification, wanted: Wanted, report: _Report) -> None:
+    async with progress("verifying frames") as checked:
+        if not wanted.conversations:
+            await _all(verification, report, checked)
+        for name in dict.fromkeys(wanted.conversations):
+            report.add(await verification.one(ConversationId(name)), named=True)
 
 
 async def _all(verification: Verification, report: _Report, checked: Progress) -> None:
@@ -99,8 +121,8 @@ async def _all(verification: Verification, report: _Report, checked: Progress) -
     report.warnings += warnings
 
 
-async def _evidence(path: Path, keys: Sequence[str], substrate: Substrate) -> Evidence:
-    """Return what a file of seals proves."""
+async def _evidence(path: Path, keys: Sequence[str]) -> Evidence:
+    """Return what a file of seals proves by itself."""
     async with progress("verifying seals") as checked:
 
         def read() -> Evidence:
@@ -109,21 +131,9 @@ async def _evidence(path: Path, keys: Sequence[str], substrate: Substrate) -> Ev
             return proven
 
         evidence = await asyncio.to_thread(read)
-        if substrate.seals is not None:
-            await compare(evidence, substrate.seals.all())
     if not keys and evidence.keys:
         output.say(f"the key in {path} is trusted: {fingerprint(evidence.keys[0])}; to name who seals give --key")
     return evidence
-
-
-def _tell(evidence: Evidence, report: _Report, namespace: str) -> None:
-    report.faults += evidence.faults
-    report.notes += evidence.notes
-    if evidence.seals:
-        last: Seal = evidence.seals[-1]
-        if last.namespace != namespace:
-            report.notes.append(f"the seals are of namespace {last.namespace!r}, and {namespace!r} is verified")
-        report.unsealed = _Tail(last.number, iso(last.time), fingerprint(last.key))
 
 
 def _write(report: _Report, options: Options) -> None:

@@ -87,8 +87,10 @@ def sealing(key: str | None, file: str | None) -> SealConfig | None:
     if not key and not file:
         return None
     if not key or not file:
-        given, other = ("--seal-key", "--seal-file") if key else ("--seal-file", "--seal-key")
-        raise InvalidInput(f"{given} is given without {other}: sealing needs both")
+        given, other = ("key", "file") if key else ("file", "key")
+        raise InvalidInput(
+            f"a {given} is given for seals and no {other}: give --seal-{other} or ARF_SEAL_{other.upper()}, too"
+        )
     load_key(key)  # said now, before anything is opened
     return SealConfig(key=key, file=file)
 
