@@ -141,7 +141,7 @@ def _in_turn(
 
 
 def _open(conversation: Conversation, command: Open) -> tuple[KnownEvent, ...]:
-    if conversation.agent:
+    if conversation.agent or conversation.erased:
         return ()
     if size_of(command.state) > STATE_LIMIT:
         raise TooLarge(f"the first state of {conversation.id!r} has more than {STATE_LIMIT} bytes")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from .ids import ConversationId
 from .limits import FRAME_LIMIT
 from .log import FrameLog, PositionMoved
+from .sealing import Vault
 
 
 class MemoryRecords:
@@ -44,5 +45,5 @@ class MemoryRecords:
 class MemoryLog(FrameLog):
     """Keeps conversations in memory; `limit` bounds a frame's bytes as a server would, None takes any size."""
 
-    def __init__(self, *, limit: int | None = FRAME_LIMIT) -> None:
-        super().__init__(MemoryRecords(), limit=limit)
+    def __init__(self, *, limit: int | None = FRAME_LIMIT, vault: Vault | None = None) -> None:
+        super().__init__(MemoryRecords(), limit=limit, vault=vault)

@@ -44,7 +44,8 @@ from .opening import Place, opened
 from .raised import raised_in
 from .reader import Reader
 from .restoring import restoring
-from .wire import Queued, encode
+from .sealed import key_for
+from .wire import Queued, seal_command
 
 LOOK = 2.0
 """Seconds to find out why there is no reply."""
@@ -129,6 +130,8 @@ class Client(Reader):
 
         Raises:
             InvalidInput: an id, the text or the metadata cannot be taken.
+            Refused: it is to be sealed, and the conversation was erased.
+            Withheld: it is to be sealed, and there is no master key here.
             Unavailable: the message is not known to be stored; publishing the same id again is safe.
 
         """
@@ -208,7 +211,8 @@ class Client(Reader):
             return ""
 
     async def _publish(self, conversation: ConversationId, say: SayToAgent | CancelTurn) -> None:
-        await self.substrate.bus.publish(AgentKey(say.agent), conversation, encode(say), id=say.id)
+        data = seal_command(say, conversation, await key_for(self.substrate, conversation))
+        await self.substrate.bus.publish(AgentKey(say.agent), conversation, data, id=say.id)
 
     def store(self, name: str = "") -> MemoryStore[Any]:
         """Return a store that outlives this process: a bucket of the namespace, made by its first write.
@@ -314,6 +318,10 @@ class Client(Reader):
             self._log, cut_at, child, edits, time=SystemClock().now(), writer=WriterId(new_id("client"))
         )
 
+    @property
+    def _letters(self) -> DeadLetters:
+        return DeadLetters(self.substrate.store, self.substrate.vault)
+
     def dead_letters(self) -> AsyncGenerator[DeadLetter, None]:
         """Yield the commands that no worker is given again, in no order; `arf deadletters` shows them.
 
@@ -321,7 +329,7 @@ class Client(Reader):
             Unavailable: the server did not answer.
 
         """
-        return DeadLetters(self.substrate.store).all()
+        return self._letters.all()
 
     async def dead_letter(self, name: str) -> tuple[DeadLetter, bytes]:
         """Return the dead letter of this name, with the bytes of its command.
@@ -331,9 +339,8 @@ class Client(Reader):
             Unavailable: the server did not answer.
 
         """
-        letters = DeadLetters(self.substrate.store)
-        letter = await letters.get(name)
-        return letter, await letters.data(letter)
+        letter = await self._letters.get(name)
+        return letter, await self._letters.data(letter)
 
     async def retry_dead_letter(self, name: str) -> str:
         """Say what a dead letter holds once more, remove it, and return the new message id.
@@ -352,4 +359,4 @@ class Client(Reader):
 
     async def drop_dead_letter(self, name: str) -> None:
         """Remove a dead letter; errors as `retry_dead_letter`."""
-        await DeadLetters(self.substrate.store).drop(name)
+        await self._letters.drop(name)

@@ -7,6 +7,7 @@
 <ns>.change                                no stream                  a worker came or went, or a lease is free
 $KV.<ns>-leases.<agent>.<partition>        bucket <ns>-leases         who owns what
 $KV.<ns>-leases.<worker>                                              who is there
+$KV.<ns>-keys.<name>                       bucket <ns>-keys           keys of conversations, if it is encrypted
 $KV.<ns>-memory.<key>                      bucket <ns>-memory         what authors keep; a store with a name
                                            of its own is in bucket    <ns>-<name>-<length of ns>-store
 """
@@ -79,6 +80,11 @@ class Names(Struct, frozen=True):
     def lease_stream(self) -> str:
         """The name of the stream that holds the bucket of leases."""
         return f"KV_{self.lease_bucket}"
+
+    @property
+    def key_bucket(self) -> str:
+        """The name of the key-value bucket of the conversations' keys."""
+        return f"{self.namespace}-keys"
 
     @property
     def change_subject(self) -> str:

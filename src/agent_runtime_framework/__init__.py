@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         Refused,
         TooLarge,
         Unavailable,
+        Withheld,
     )
     from .projections import (
         Aside,
@@ -139,6 +140,9 @@ if TYPE_CHECKING:
     from .runtime.summary import (
         Summary,
     )
+    from .runtime.vault import (
+        KeyWrapper,
+    )
     from .runtime.wire import (
         Delta,
         Queued,
@@ -186,6 +190,7 @@ _HOMES = {
         "Refused",
         "TooLarge",
         "Unavailable",
+        "Withheld",
     ),
     ".projections": ("Aside", "Recorded", "TurnAccount"),
     ".runtime.adapters": (
@@ -250,6 +255,7 @@ _HOMES = {
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
     ".runtime.summary": ("Summary",),
+    ".runtime.vault": ("KeyWrapper",),
     ".runtime.wire": ("Delta", "Queued"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -291,6 +297,7 @@ __all__ = [
     "JetStreamStore",
     "JourneyAgent",
     "JourneyConfig",
+    "KeyWrapper",
     "LLMClient",
     "LLMExecutor",
     "LLMExecutorConfig",
@@ -332,6 +339,7 @@ __all__ = [
     "ToolSchemaBuilder",
     "TurnAccount",
     "Unavailable",
+    "Withheld",
     "__version__",
     "build_memory_context",
     "check_journey",
