@@ -14,6 +14,8 @@ An append is encoded once.  Its bytes' hash is its id for every retry, so that a
 acknowledgement the tail of the log says whether the append was mine.
 """
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
@@ -27,6 +29,9 @@ from .sealing import Cipher, Unsealing, Vault
 from .vocabulary import UnknownEvent
 
 ATTEMPTS = 5
+
+UNACKNOWLEDGED = 1_000
+"""So many sealed frames are kept for the next try of their append, where nobody knows whether they are stored."""
 
 
 class PositionMoved(Exception):
@@ -131,6 +136,7 @@ class FrameLog:
         self._ancestry = Ancestry(records, again, vault)
         self._limit = limit
         self._vault = vault
+        self._unacknowledged: OrderedDict[str, bytes] = OrderedDict()
 
     async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
         """Store `frame` right after `expected`; see `EventLog.append`."""
@@ -139,10 +145,19 @@ class FrameLog:
         data = encode_frame(frame, limit=self._limit)
         _check_readable(frame, data)
         cipher = await self._cipher(conversation, frame, expected)
-        if cipher is not None:
-            data = seal_frame(frame, data, conversation, cipher)
-            check_size(frame, data, self._limit)
-        return await self._put(conversation, frame, data, expected)
+        if cipher is None:
+            return await self._put(conversation, frame, data, expected)
+        # sealed again, the same frame would have other bytes, and the log could not say that they are mine
+        key = f"{conversation}.{frame_hash(data)}"
+        sealed = self._unacknowledged.pop(key, None) or seal_frame(frame, data, conversation, cipher)
+        check_size(frame, sealed, self._limit)
+        try:
+            return await self._put(conversation, frame, sealed, expected)
+        except (Unavailable, asyncio.CancelledError):
+            self._unacknowledged[key] = sealed
+            while len(self._unacknowledged) > UNACKNOWLEDGED:
+                self._unacknowledged.popitem(last=False)
+            raise
 
     async def _cipher(self, conversation: ConversationId, frame: Frame, expected: Head) -> Cipher | None:
         """Return what seals a frame, None where it stays in clear."""
