@@ -28,12 +28,19 @@ class _Outline(Struct):
     cause: int | None = None
 
 
+class _Seal(Struct):
+    """Is what tells a sealed frame."""
+
+    sealed: str = ""
+
+
 _encoder = msgspec.json.Encoder()
 _frame = msgspec.json.Decoder(Frame)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _raws = msgspec.json.Decoder(tuple[Raw, ...])
 _event: msgspec.json.Decoder[KnownEvent] = msgspec.json.Decoder(KnownEvent)
 _outline = msgspec.json.Decoder(_Outline)
+_seal = msgspec.json.Decoder(_Seal)
 
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON of the wanted shape."""
@@ -74,6 +81,11 @@ def seal_frame(frame: Frame, data: bytes, conversation: str, cipher: Cipher) -> 
         return data
     text = sealed(contents, cipher, bound_to(conversation, frame.first))
     return _encoder.encode(structs.replace(frame, sealed=text, events=tuple(Raw(event) for event, _ in parts)))
+
+
+def is_sealed(data: bytes) -> bool:
+    """Say whether these bytes, which are a frame's, hold sealed content."""
+    return bool(_seal.decode(data).sealed)
 
 
 def check_size(frame: Frame, data: bytes, limit: int | None) -> None:

@@ -223,7 +223,7 @@ class FrameLog:
         async for position, data in self._records.get(conversation, after.position):
             stored = await stored_at(conversation, position, data, keys)
             self._forget_erased(conversation, stored.frame)
-            if first and stored.frame.erases and stored.frame.first > head.version + 1:
+            if stored.frame.erases and stored.frame.first > head.version + 1:
                 head = stored.frame.before  # what stood between was taken away
             elif first and not after.position:
                 async for before in self._ancestry.before(stored, after):

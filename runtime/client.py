@@ -35,6 +35,7 @@ from .checking import checked
 from .clock import SystemClock, new_id
 from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
+from .erasing import Receipt, erase
 from .forking import Forked, cut_off, edits_of, find_cut, taken
 from .late import late
 from .leases import unanswered
@@ -317,6 +318,27 @@ class Client(Reader):
         return await cut_off(
             self._log, cut_at, child, edits, time=SystemClock().now(), writer=WriterId(new_id("client"))
         )
+
+    async def erase(
+        self,
+        conversation_id: str | UUID,
+        reason: str,
+        with_forks: bool = False,
+        on_progress: Callable[[int], object] = lambda removed: None,  # noqa: ARG005
+    ) -> Receipt:
+        """Take away for good what was said in a conversation, and return what was done.
+
+        The reason is recorded, and stays readable.  Where the conversation is in clear, `on_progress` hears how many
+        frames are overwritten.  Nobody needs the master key for it.
+
+        Raises:
+            InvalidInput: the id or the reason cannot be taken.
+            NotFound: there is no such conversation.
+            Refused: it has forks, and they are not to be erased with it.
+            Conflict, Unavailable: it is not done, or not known to be; the same call may be made again, and goes on.
+
+        """
+        return await erase(self, checked_id(conversation_id), reason, with_forks=with_forks, told=on_progress)
 
     @property
     def _letters(self) -> DeadLetters:

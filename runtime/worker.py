@@ -103,7 +103,7 @@ class Worker:
             [AgentKey(key) for key in self._journeys],
             substrate,
             clock=clock,
-            deliver=self._unsealing.deliver,
+            deliver=self._deliver,
             conversations=self,
             member=self._member,
             grace=grace,
@@ -264,6 +264,9 @@ class Worker:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
     # --- taking commands
+
+    def _deliver(self, delivery: Delivery) -> None:
+        self._unsealing.deliver(delivery)
 
     def _take(self, delivery: Delivery, command: BusCommand | FrameworkError, id_: str) -> None:
         match command:

@@ -16,6 +16,7 @@ from .leases import NatsLeases
 from .live import NatsLive
 from .log import JetStreamLog
 from .members import NatsMembers
+from .shredder import JetStreamShredder
 from .store import JetStreamStore
 from .topology import ensure, find, replicas_of
 
@@ -71,5 +72,6 @@ async def nats_substrate(
         ),
         ThreadHeart(more, names, writer),
         vault,
+        JetStreamShredder(appends, names),
     )
     return substrate, replicas

@@ -71,6 +71,16 @@ class Names(Struct, frozen=True):
         """Return the subject filter of one partition of one agent's commands."""
         return f"{self.namespace}.cmdp.{agent}.{partition}.*"
 
+    def waiting_filter(self, conversation: ConversationId) -> str:
+        """Return the subject filter of a conversation's commands, whoever they are for.
+
+        Raises:
+            InvalidId: it is not a token.
+
+        """
+        check_token(conversation, "conversation id")
+        return f"{self.namespace}.cmdp.*.*.{conversation}"
+
     @property
     def lease_bucket(self) -> str:
         """The name of the key-value bucket of leases."""
@@ -97,6 +107,11 @@ class Names(Struct, frozen=True):
         No two namespaces share one: names may hold what stands between them, so the length tells where one ends.
         """
         return f"{self.namespace}-{store}-{len(self.namespace)}-store" if store else f"{self.namespace}-memory"
+
+    def is_store(self, bucket: str) -> bool:
+        """Say whether a bucket is a store of this namespace."""
+        end = f"-{len(self.namespace)}-store"
+        return bucket == self.memory_bucket("") or (bucket.startswith(f"{self.namespace}-") and bucket.endswith(end))
 
     def live_subject(self, conversation: ConversationId) -> str:
         """Return the subject that followers listen to.

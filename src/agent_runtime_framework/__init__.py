@@ -100,6 +100,9 @@ if TYPE_CHECKING:
     from .runtime.deadletters import (
         DeadLetter,
     )
+    from .runtime.erasing import (
+        Receipt,
+    )
     from .runtime.forking import (
         Forked,
     )
@@ -228,6 +231,7 @@ _HOMES = {
     ),
     ".runtime.credentials": ("Credentials",),
     ".runtime.deadletters": ("DeadLetter",),
+    ".runtime.erasing": ("Receipt",),
     ".runtime.logfiles": (
         "Recording",
         "read_logs",
@@ -317,6 +321,7 @@ __all__ = [
     "PromptTemplate",
     "Queued",
     "Reasked",
+    "Receipt",
     "Recorded",
     "Recording",
     "Refused",

@@ -131,7 +131,7 @@ async def test_a_key_wrapper_may_be_asynchronous_and_its_errors_are_told() -> No
     with pytest.raises(Exception, match="the key wrapper could not unwrap a key: TimeoutError: the service is away"):
         await KeyVault(keys, service).encrypt()
 
-    service.unwrap = service.wrap  # type: ignore[method-assign]
+    service.unwrap = service.wrap  # type: ignore[method-assign, assignment]
     vault = KeyVault(keys, service)
     await vault.encrypt()
     assert await vault.created(ConversationId("c-9")) is not None

@@ -74,6 +74,7 @@ PUBLIC = [
     "PromptTemplate",
     "Queued",
     "Reasked",
+    "Receipt",
     "Recorded",
     "Recording",
     "Refused",

@@ -86,7 +86,8 @@ async def work(
 ) -> int:
     """Answer for the agents until SIGTERM or SIGINT, then finish what runs and leave; return the exit code.
 
-    With `encrypt`, conversations that begin are sealed.  A second signal ends what runs, too.  A `child` also leaves at the end of stdin: whoever started it is gone.
+    With `encrypt`, conversations that begin are sealed.  A second signal ends what runs, too.  A `child` also leaves at
+    the end of stdin: whoever started it is gone.
     """
     if child:
         log_through(say)  # who hears it says when
