@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from .codec import check_size, decode_frame, encode_frame, frame_hash, seal_frame
-from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
+from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable, Withheld
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
 from .inheritance import Ancestry, LookAgain, check_continues, once, stored_at
@@ -149,7 +149,12 @@ class FrameLog:
             return await self._put(conversation, frame, data, expected)
         # sealed again, the same frame would have other bytes, and the log could not say that they are mine
         key = f"{conversation}.{frame_hash(data)}"
-        sealed = self._unacknowledged.pop(key, None) or seal_frame(frame, data, conversation, cipher)
+        try:
+            sealed = self._unacknowledged.pop(key, None) or seal_frame(frame, data, conversation, cipher)
+        except Withheld as error:
+            if not error.erased:
+                raise
+            raise Conflict(f"{conversation!r} was erased by another writer: fold its frames") from error
         check_size(frame, sealed, self._limit)
         try:
             return await self._put(conversation, frame, sealed, expected)

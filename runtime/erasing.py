@@ -14,10 +14,11 @@ from typing import Final, TypeAlias
 
 from msgspec import Raw, Struct
 
-from ..actors import EraseConversation, decide, refusals
+from ..actors import CancelTurn, EraseConversation, decide, refusals
 from ..actors.sizes import REASON_LIMIT, cut
 from ..events import (
     START,
+    AgentKey,
     Conflict,
     ConversationErased,
     ConversationId,
@@ -29,6 +30,7 @@ from ..events import (
     KnownEvent,
     Refused,
     Stored,
+    TurnCancelled,
     WriterId,
     encode_event,
     not_found,
@@ -164,6 +166,8 @@ class _Erasing:
         commands = await self._refuse_waiting() if clear else 0
         letters, surely = await DeadLetters(self._substrate.store, self._substrate.vault).erase(self._id)
         sealed = had_key is not None and not clear
+        if not again and any(isinstance(event, TurnCancelled) for event in tombstone.frame.events):
+            await self._wake(tombstone.frame.agent)
         return Receipt(
             conversation=self._id,
             reason=_reason_in(tombstone.frame),
@@ -218,6 +222,11 @@ class _Erasing:
         stored = await self._substrate.log.append(self._id, frame, head)
         await self._substrate.live.publish(self._id, encode(LiveFrame(stored.head.position, Raw(stored.data))))
         return stored
+
+    async def _wake(self, agent: str) -> None:
+        """Let the worker that goes on with the turn find out: it decides a command, meets the tombstone, and stops."""
+        wake = CancelTurn(id=new_id("e"), agent=agent)
+        await self._substrate.bus.publish(AgentKey(agent), self._id, encode(wake), id=wake.id)
 
     async def _folded(self) -> tuple[Conversation, Head, Stored | None]:
         """Return the conversation, where its log ends, and the frame that erased it, if one did."""
