@@ -25,7 +25,7 @@ from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
 from .inheritance import Ancestry, LookAgain, check_continues, once, stored_at
 from .limits import FRAME_LIMIT
-from .sealing import Cipher, Unsealing, Vault
+from .sealing import SEALED, Cipher, Unsealing, Vault, not_to_be_had
 from .vocabulary import UnknownEvent
 
 ATTEMPTS = 5
@@ -175,7 +175,7 @@ class FrameLog:
     async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
         """Store these very bytes right after `expected`; see `EventLog.restore`."""
         frame = decode_frame(data)
-        if not continues(frame, expected):
+        if not (continues(frame, expected) or begins_erased(frame, expected)):
             raise CorruptLog(f"frame {frame.first} for {conversation!r} does not continue {expected}")
         check_size(frame, data, self._limit)
         return await self._put(conversation, frame, data, expected)
@@ -257,6 +257,23 @@ class FrameLog:
 def continues(frame: Frame, head: Head) -> bool:
     """Say whether this is a frame that may stand right after `head`."""
     return (frame.first, frame.prev) == (head.version + 1, head.hash) and bool(frame.events)
+
+
+def begins_erased(frame: Frame, head: Head) -> bool:
+    """Say whether a log may begin with this frame, because what was before it is erased."""
+    return head == START and frame.first > 1 and frame.erases
+
+
+def check_content(stored: Stored) -> None:
+    """Check that a frame has the content that it was recorded with.
+
+    Raises:
+        Withheld: it is sealed, or was erased.
+
+    """
+    if stored.frame.sealed or begins_erased(stored.frame, START):
+        erased = stored.frame.sealed != SEALED
+        raise not_to_be_had(f"the content of {stored.conversation!r}", erased=erased)
 
 
 def _check_readable(frame: Frame, data: bytes) -> None:

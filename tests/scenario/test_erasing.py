@@ -49,7 +49,7 @@ def chained(found: list[Stored]) -> bool:
 
 
 def words_in(found: list[Stored]) -> bool:
-    return any(word in stored.data for stored in found for word in (b"Ada", b"Ask for the name", b"save_name(", b"tea"))
+    return any(word in stored.data for stored in found for word in (b"I am Ada", b"Ask for the name", b"Nice to"))
 
 
 async def test_what_was_said_is_gone_and_the_log_says_so(substrate: Substrate) -> None:
