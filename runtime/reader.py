@@ -146,7 +146,12 @@ class Reader:
             return not_to_be_had(f"conversation {last.conversation!r}", erased=True)
         vault = self.substrate.vault
         cipher = None if vault is None else await vault.cipher(last.conversation, anew=True)
-        return Withheld(cipher.message, erased=cipher.erased) if isinstance(cipher, Shut) else None
+        if isinstance(cipher, Shut):
+            return Withheld(cipher.message, erased=cipher.erased)
+        if cipher is None and last.frame.sealed:
+            lost = f"the content of {last.conversation!r} is sealed, and its key is not in this namespace"
+            return Withheld(lost, erased=False)
+        return None
 
     async def accounts(self, conversation_id: str | UUID, at: int | None = None) -> AsyncGenerator[Account, None]:
         """Yield the account of each turn as it ends, and in between what is part of none; a turn in progress last.

@@ -16,10 +16,10 @@ from ..group import command, run
 @click.option("--with-forks", is_flag=True, help="Erase what was forked from it, too.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed where stdin is no terminal.")
 def erase(options: Options, conversation: str, reason: str, *, with_forks: bool, yes: bool) -> int:
-    """Take away for good what was said in CONVERSATION, and print a receipt.
+    """Take away for good what was said in CONVERSATION.
 
     That it was there, its structure and its hashes stay; where it was sealed, its key is overwritten, otherwise every
-    frame before its erasure. The receipt names every place that was touched, and what cannot be reached.
+    frame before its erasure. The receipt that is printed names every place that was touched, and what is out of reach.
     It cannot be undone. Done again it completes what was cut off.
     """
     from ..talking.erasing import erase as erased  # noqa: PLC0415
