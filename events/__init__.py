@@ -15,14 +15,27 @@ from .errors import (
     Refused,
     TooLarge,
     Unavailable,
+    Withheld,
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
 from .inheritance import LookAgain, lineage_of, stored_at
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
-from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, no_version, not_found
+from .log import (
+    AckLost,
+    EventLog,
+    FrameLog,
+    PositionMoved,
+    Records,
+    begins_erased,
+    check_content,
+    continues,
+    no_version,
+    not_found,
+)
 from .memory import MemoryLog, MemoryRecords
 from .sealed import Sealed, SealedAt
+from .sealing import ERASED, SEALED, Cipher, Unsealing, Vault, not_to_be_had
 from .seals import Seal, SealedHead, decode_seal, root_of
 from .verification import Chain, Fault, RawFrame
 from .vocabulary import (
@@ -59,8 +72,10 @@ from .vocabulary import (
 )
 
 __all__ = [
+    "ERASED",
     "FRAME_LIMIT",
     "QUEUE_LIMIT",
+    "SEALED",
     "START",
     "STATE_LIMIT",
     "TEXT_LIMIT",
@@ -70,6 +85,7 @@ __all__ = [
     "AnyEvent",
     "CallId",
     "Chain",
+    "Cipher",
     "CommandRefused",
     "Conflict",
     "ConversationErased",
@@ -128,12 +144,17 @@ __all__ = [
     "Unavailable",
     "UnknownEvent",
     "Unreadable",
+    "Unsealing",
     "Usage",
     "UserSpoke",
+    "Vault",
     "Version",
+    "Withheld",
     "WriterId",
     "add_usage",
+    "begins_erased",
     "call_id",
+    "check_content",
     "check_token",
     "continues",
     "decode_event",
@@ -145,6 +166,7 @@ __all__ = [
     "lineage_of",
     "no_version",
     "not_found",
+    "not_to_be_had",
     "root_of",
     "stored_at",
 ]

@@ -6,22 +6,32 @@ mean: the chain of versions and hashes, and what to do when an acknowledgement i
 A fork's own log begins at the cut.  Whoever reads it gets what it has from its ancestors first, out of their logs
 (`events.inheritance`), and need not know where a frame stands.
 
+Where a vault is given, the content of a conversation that has a key is sealed before it is stored, and opened when it
+is read (`events.sealing`).  One that was erased in clear begins with the frame that says so: what was before it is
+gone, and its `first` and `prev` say where that ended.
+
 An append is encoded once.  Its bytes' hash is its id for every retry, so that after a conflict or a lost
 acknowledgement the tail of the log says whether the append was mine.
 """
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from .codec import check_size, decode_frame, encode_frame, frame_hash
-from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
+from .codec import check_size, decode_frame, encode_frame, frame_hash, seal_frame
+from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable, Withheld
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
 from .inheritance import Ancestry, LookAgain, check_continues, erased_before, once, stored_at
 from .limits import FRAME_LIMIT
+from .sealing import SEALED, Cipher, Unsealing, Vault, not_to_be_had
 from .vocabulary import UnknownEvent
 
 ATTEMPTS = 5
+
+UNACKNOWLEDGED = 1_000
+"""So many sealed frames are kept for the next try of their append, where nobody knows whether they are stored."""
 
 
 class PositionMoved(Exception):
@@ -64,6 +74,7 @@ class EventLog(Protocol):
         Raises:
             Conflict: something else stands there; nothing was stored.
             TooLarge, InvalidInput: the frame cannot be stored.
+            Withheld: its content is to be sealed, and the key is not here.
             Unavailable: nothing is known to be stored; the same call may be made again.
 
         """
@@ -90,17 +101,20 @@ class EventLog(Protocol):
         """
 
     async def last(self, conversation: ConversationId) -> Stored | None:
-        """Return the last frame, or None where nothing is recorded."""
+        """Return the last frame, or None where nothing is recorded; what is sealed in it stays so."""
 
     def lasts(self) -> AsyncIterator[Stored | Unreadable]:
-        """Yield the last frame of every conversation, in no order; one that is damaged hides no other."""
+        """Yield the last frame of every conversation, in no order; one that is damaged hides no other.
+
+        What is sealed in them stays so.
+        """
 
 
 class FrameLog:
     """Is the event log over any records.
 
     Where these may answer a read with less than is stored, `again` says how often a fork's ancestor is looked at that
-    lacks what the fork has from it.
+    lacks what the fork has from it.  With a `vault`, the content of conversations that have a key is sealed.
 
     >>> import asyncio
     >>> from agent_runtime_framework.events import AgentSpoke, ConversationId, Frame, MemoryLog, START
@@ -111,10 +125,19 @@ class FrameLog:
     1
     """
 
-    def __init__(self, records: Records, *, limit: int | None = FRAME_LIMIT, again: LookAgain = once) -> None:
+    def __init__(
+        self,
+        records: Records,
+        *,
+        limit: int | None = FRAME_LIMIT,
+        again: LookAgain = once,
+        vault: Vault | None = None,
+    ) -> None:
         self._records = records
-        self._ancestry = Ancestry(records, again)
+        self._ancestry = Ancestry(records, again, vault)
         self._limit = limit
+        self._vault = vault
+        self._unacknowledged: OrderedDict[str, bytes] = OrderedDict()
 
     async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
         """Store `frame` right after `expected`; see `EventLog.append`."""
@@ -122,12 +145,38 @@ class FrameLog:
             raise ValueError(f"frame {frame.first} of {conversation!r} does not continue {expected}")
         data = encode_frame(frame, limit=self._limit)
         _check_readable(frame, data)
-        return await self._put(conversation, frame, data, expected)
+        cipher = await self._cipher(conversation, frame, expected)
+        if cipher is None:
+            return await self._put(conversation, frame, data, expected)
+        # sealed again, the same frame would have other bytes, and the log could not say that they are mine
+        key = f"{conversation}.{frame_hash(data)}"
+        try:
+            sealed = self._unacknowledged.pop(key, None) or seal_frame(frame, data, conversation, cipher)
+        except Withheld as error:
+            if not error.erased:
+                raise
+            raise Conflict(f"{conversation!r} was erased by another writer: fold its frames") from error
+        check_size(frame, sealed, self._limit)
+        try:
+            return await self._put(conversation, frame, sealed, expected)
+        except (Unavailable, asyncio.CancelledError):
+            self._unacknowledged[key] = sealed
+            while len(self._unacknowledged) > UNACKNOWLEDGED:
+                self._unacknowledged.popitem(last=False)
+            raise
+
+    async def _cipher(self, conversation: ConversationId, frame: Frame, expected: Head) -> Cipher | None:
+        """Return what seals a frame, None where it stays in clear."""
+        if self._vault is None or frame.status == "erased":  # what is recorded then has nobody's words
+            return None
+        if expected.position:
+            return await self._vault.cipher(conversation)
+        return await self._vault.created(conversation)
 
     async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
         """Store these very bytes right after `expected`; see `EventLog.restore`."""
         frame = decode_frame(data)
-        if not continues(frame, expected):
+        if not (continues(frame, expected) or begins_erased(frame, expected)):
             raise CorruptLog(f"frame {frame.first} for {conversation!r} does not continue {expected}")
         check_size(frame, data, self._limit)
         return await self._put(conversation, frame, data, expected)
@@ -147,6 +196,7 @@ class FrameLog:
                     raise _conflict(conversation, expected, tail) from None
                 await self._check_not_lost(conversation, expected)
             else:
+                self._forget_erased(conversation, frame)
                 return Stored(conversation, frame, Head(frame.last, position, key), data)
         raise Unavailable(
             f"append to {conversation!r} after version {expected.version} was not acknowledged in {ATTEMPTS} attempts; "
@@ -157,7 +207,12 @@ class FrameLog:
         """Return what stands after `expected`; all of a log that was thought empty, whatever it continues."""
         if expected.position:
             return [stored async for stored in self.read(conversation, expected)]
-        return [stored_at(conversation, *found) async for found in self._records.get(conversation, 0)]
+        keys = Unsealing(self._vault)
+        return [await stored_at(conversation, *found, keys) async for found in self._records.get(conversation, 0)]
+
+    def _forget_erased(self, conversation: ConversationId, frame: Frame) -> None:
+        if frame.erases and self._vault is not None:
+            self._vault.forget(conversation)
 
     async def _check_not_lost(self, conversation: ConversationId, expected: Head) -> None:
         last = await self._records.last(conversation)
@@ -170,13 +225,14 @@ class FrameLog:
 
     async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`; see `EventLog.read`."""
-        head, first = after, after.position == 0
+        head, first, keys = after, True, Unsealing(self._vault)
         async for position, data in self._records.get(conversation, after.position):
-            stored = stored_at(conversation, position, data)
+            stored = await stored_at(conversation, position, data, keys)
+            self._forget_erased(conversation, stored.frame)
             erased = erased_before(stored.frame, head)
             if erased is not None:
                 head = erased
-            elif first:
+            elif first and not after.position:
                 async for before in self._ancestry.before(stored, after):
                     head = before.head
                     yield before
@@ -188,13 +244,13 @@ class FrameLog:
     async def last(self, conversation: ConversationId) -> Stored | None:
         """Return the last frame, or None where nothing is recorded."""
         found = await self._records.last(conversation)
-        return None if found is None else stored_at(conversation, *found)
+        return None if found is None else await stored_at(conversation, *found, Unsealing(None))
 
     async def lasts(self) -> AsyncIterator[Stored | Unreadable]:
         """Yield the last frame of every conversation, in no order; see `EventLog.lasts`."""
         async for conversation, position, data in self._records.lasts():
             try:
-                found: Stored | Unreadable = stored_at(conversation, position, data)
+                found: Stored | Unreadable = await stored_at(conversation, position, data, Unsealing(None))
             except CorruptLog as error:
                 found = Unreadable(conversation, position, str(error))
             yield found
@@ -203,6 +259,23 @@ class FrameLog:
 def continues(frame: Frame, head: Head) -> bool:
     """Say whether this is a frame that may stand right after `head`."""
     return (frame.first, frame.prev) == (head.version + 1, head.hash) and bool(frame.events)
+
+
+def begins_erased(frame: Frame, head: Head) -> bool:
+    """Say whether a log may begin with this frame, because what was before it is erased."""
+    return head == START and frame.first > 1 and frame.erases
+
+
+def check_content(stored: Stored) -> None:
+    """Check that a frame has the content that it was recorded with.
+
+    Raises:
+        Withheld: it is sealed, or was erased.
+
+    """
+    if stored.frame.sealed or begins_erased(stored.frame, START):
+        erased = stored.frame.sealed != SEALED
+        raise not_to_be_had(f"the content of {stored.conversation!r}", erased=erased)
 
 
 def _check_readable(frame: Frame, data: bytes) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from .ids import ConversationId
 from .limits import FRAME_LIMIT
 from .log import FrameLog, PositionMoved
+from .sealing import Vault
 
 
 class MemoryRecords:
@@ -40,6 +41,11 @@ class MemoryRecords:
         """Return position and bytes of what was stored last, or None."""
         mine = self._stored.get(conversation)
         return mine[-1] if mine else None
+
+    def remove(self, conversation: ConversationId, position: int) -> None:
+        """Take away what stands at a position."""
+        mine = self._stored.get(conversation, [])
+        mine[:] = [each for each in mine if each[0] != position]
 
     async def lasts(self) -> AsyncIterator[tuple[ConversationId, int, bytes]]:
         """Yield the last stored bytes of every conversation."""
@@ -76,8 +82,8 @@ class MemoryRecords:
 
 
 class MemoryLog(FrameLog):
-    """Keeps conversations in memory; `limit` bounds a frame's bytes as a server would, None takes any size."""
+    """Keeps conversations in memory, in `records`; `limit` bounds a frame's bytes as a server would, None takes any."""
 
-    def __init__(self, *, limit: int | None = FRAME_LIMIT) -> None:
+    def __init__(self, *, limit: int | None = FRAME_LIMIT, vault: Vault | None = None) -> None:
         self.records = MemoryRecords()
-        super().__init__(self.records, limit=limit)
+        super().__init__(self.records, limit=limit, vault=vault)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple, Protocol
 
-from ..events import ConversationId, CorruptLog, MemoryRecords, Stored, stored_at
+from ..events import ConversationId, CorruptLog, MemoryRecords, Stored, Unsealing, stored_at
 
 BATCH, BATCH_BYTES = 5_000, 8 * 1024 * 1024
 """So many entries, and bytes of them, come at once at most."""
@@ -73,14 +73,14 @@ class Feed(Protocol):
         """
 
 
-def stored(entry: Entry) -> Stored:
-    """Return the frame that an entry holds.
+async def stored(entry: Entry, keys: Unsealing) -> Stored:
+    """Return the frame that an entry holds, opened if its key can be had.
 
     Raises:
-        CorruptLog: its bytes are no frame; the message says whose, and where.
+        CorruptLog: its bytes are no frame, or its sealed content was changed; the message says whose, and where.
 
     """
-    return stored_at(*entry)
+    return await stored_at(*entry, keys)
 
 
 def check_reaches(end: End, after: int) -> None:

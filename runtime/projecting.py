@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 import msgspec
 
 from ..events import (
+    SEALED,
     ConversationErased,
     ConversationId,
     CorruptLog,
@@ -23,6 +24,9 @@ from ..events import (
     FrameworkError,
     InvalidInput,
     Stored,
+    Unsealing,
+    Vault,
+    check_content,
 )
 from ..events.codec import MALFORMED
 from ..projections import Projection, Recorded, timeline
@@ -119,10 +123,13 @@ class Folded(Generic[S]):
 class BatchFold(Generic[S]):
     """Folds one batch over the rows that are there."""
 
-    def __init__(self, projecting: Projecting[S], log: EventLog, rows: Mapping[str, Row]) -> None:
+    def __init__(
+        self, projecting: Projecting[S], log: EventLog, rows: Mapping[str, Row], vault: Vault | None = None
+    ) -> None:
         self._projecting = projecting
         self._log = log
         self._rows = rows
+        self._keys = Unsealing(vault)
         self._folded: dict[str, Folded[S]] = {}
 
     async def fold(self, batch: Sequence[Entry]) -> list[Row]:
@@ -131,12 +138,13 @@ class BatchFold(Generic[S]):
         Raises:
             CorruptLog: bytes that are no frame, or one that does not follow what was folded.
             ProjectionFailed: the projection's own code failed.
+        Withheld: what is sealed cannot be opened for want of the master key.
 
         """
         for number, entry in enumerate(batch):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
-            await self._take(stored(entry))
+            await self._take(await stored(entry, self._keys))
         rows = (self._projecting.written(folded) for folded in self._folded.values())
         return [row for row in rows if row != self._rows.get(row.conversation)]
 
@@ -177,8 +185,12 @@ class BatchFold(Generic[S]):
                 f"the frame of {found.conversation!r} at position {found.head.position} continues version "
                 f"{frame.first - 1}, and was folded up to {current.version}: the log was changed or frames are missing"
             )
-        current.state = self._projecting.evolve(current.state, events)
+        if frame.sealed == SEALED:
+            check_content(found)
         current.version = frame.last
+        if frame.sealed and erased is None:  # what was said is gone, and the frame that says so is still to come
+            return
+        current.state = self._projecting.evolve(current.state, events)
 
 
 def _erased_at(frame: Frame) -> int | None:

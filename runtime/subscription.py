@@ -180,6 +180,7 @@ class _Filling(Generic[S]):
         self.name = name
         self._feed: Feed = substrate.feed
         self._log = substrate.log
+        self._vault = substrate.vault
         self._projecting = projecting
         self._sink = sink
         self._marks = marks
@@ -212,7 +213,7 @@ class _Filling(Generic[S]):
     async def _fill(self, shard: int, batch: Sequence[Entry]) -> None:
         """Fold a batch, and write what it came to together with how far it was read."""
         rows = await self._sink.load(self.name, {entry.conversation for entry in batch})
-        changed = await BatchFold(self._projecting, self._log, rows).fold(batch)
+        changed = await BatchFold(self._projecting, self._log, rows, self._vault).fold(batch)
         before = self._marks[shard]
         after = before._replace(position=batch[-1].position)
         await self._sink.write(self.name, shard, before, after, changed)

@@ -17,13 +17,15 @@ from .live import Live, MemoryLive
 from .members import Members, MemoryMembers
 from .memory import InMemoryStore, MemoryStore
 from .seals import MemorySeals, SealLog
+from .shredding import MemoryShredder, Shredder
+from .vault import KeyVault, KeyWrapper, MemoryKeys
 
 
 class Substrate(Struct, frozen=True):
     """Holds the ports; `store` gives the store of that name, which whoever asks again shares.
 
-    Without a heart of its own a place has one that beats on the event loop; without archive and seals it cannot be
-    audited.
+    Without a heart of its own a place has one that beats on the event loop.  Without archive and seals it cannot be
+    audited, without a vault no content is sealed, and without a shredder nothing is erased.
     """
 
     log: EventLog
@@ -36,14 +38,17 @@ class Substrate(Struct, frozen=True):
     heart: Heart | None = None
     archive: Archive | None = None
     seals: SealLog | None = None
+    vault: KeyVault | None = None
+    shredder: Shredder | None = None
 
 
-def in_memory(clock: Clock) -> Substrate:
-    """Return a substrate that lives in this process, and only as long as it."""
-    log = MemoryLog()
+def in_memory(clock: Clock, wrapper: KeyWrapper | None = None) -> Substrate:
+    """Return a substrate that lives in this process, and only as long as it; `wrapper` wraps the keys of its vault."""
+    vault = KeyVault(MemoryKeys(), wrapper)
+    log, bus = MemoryLog(vault=vault), MemoryBus()
     return Substrate(
         log,
-        MemoryBus(),
+        bus,
         MemoryLeases(clock),
         MemoryMembers(clock),
         MemoryLive(),
@@ -51,6 +56,8 @@ def in_memory(clock: Clock) -> Substrate:
         MemoryFeed(log.records),
         archive=MemoryArchive(log.records),
         seals=MemorySeals(),
+        vault=vault,
+        shredder=MemoryShredder(log.records, bus),
     )
 
 

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         Refused,
         TooLarge,
         Unavailable,
+        Withheld,
     )
     from .projections import (
         Aside,
@@ -103,6 +104,9 @@ if TYPE_CHECKING:
     )
     from .runtime.deadletters import (
         DeadLetter,
+    )
+    from .runtime.erasing import (
+        Receipt,
     )
     from .runtime.forking import (
         Forked,
@@ -155,6 +159,9 @@ if TYPE_CHECKING:
     from .runtime.summary import (
         Summary,
     )
+    from .runtime.vault import (
+        KeyWrapper,
+    )
     from .runtime.verifying import (
         Verdict,
     )
@@ -165,120 +172,48 @@ if TYPE_CHECKING:
 
 _HOMES = {
     ".actors.journey": (
-        "AgentContext",
-        "AgentMessage",
-        "AgentResult",
-        "Allow",
-        "BaseJourneyState",
-        "BaseJourneyTools",
-        "BaseState",
-        "BaseTool",
-        "Deny",
-        "IntentDetector",
-        "IntentRouter",
-        "PromptManager",
-        "PromptTemplate",
-        "RouteDefinition",
-        "RouteResult",
-        "StateSerializer",
-        "StepPromptMapping",
-        "ToolCall",
-        "ToolParameter",
-        "ToolResult",
-        "ToolSchema",
-        "ToolSchemaBuilder",
-        "check_journey",
-        "create_reroute_tool",
-        "diagram",
-        "preference_enricher",
-        "schemas_to_openai_format",
-        "tool",
+        "AgentContext AgentMessage AgentResult Allow BaseJourneyState BaseJourneyTools BaseState BaseTool Deny "
+        "IntentDetector IntentRouter PromptManager PromptTemplate RouteDefinition RouteResult StateSerializer "
+        "StepPromptMapping ToolCall ToolParameter ToolResult ToolSchema ToolSchemaBuilder check_journey "
+        "create_reroute_tool diagram preference_enricher schemas_to_openai_format tool"
     ),
-    ".actors.replay": ("Asked", "Divergence", "Reasked", "Replayed"),
+    ".actors.replay": "Asked Divergence Reasked Replayed",
     ".events": (
-        "Conflict",
-        "CorruptLog",
-        "FrameworkError",
-        "InvalidInput",
-        "ModelError",
-        "NewerRelease",
-        "NoReply",
-        "NotFound",
-        "OtherVersion",
-        "Refused",
-        "TooLarge",
-        "Unavailable",
+        "Conflict CorruptLog FrameworkError InvalidInput ModelError NewerRelease NoReply NotFound OtherVersion "
+        "Refused TooLarge Unavailable Withheld"
     ),
-    ".projections": ("Aside", "Projection", "Recorded", "ToolDecision", "TurnAccount"),
-    ".runtime.adapters": (
-        "DjangoRuntimeAdapter",
-        "DjangoStateStore",
-        "create_django_runtime",
-    ),
+    ".projections": "Aside Projection Recorded ToolDecision TurnAccount",
+    ".runtime.adapters": "DjangoRuntimeAdapter DjangoStateStore create_django_runtime",
     ".runtime.agents": (
-        "BaseAgent",
-        "CallableToolExecutor",
-        "CompositeHooks",
-        "ExecutionResult",
-        "Executor",
-        "ExecutorConfig",
-        "ExecutorHooks",
-        "JourneyAgent",
-        "JourneyConfig",
-        "LLMExecutor",
-        "LLMExecutorConfig",
-        "LoggingHooks",
-        "MethodToolExecutor",
-        "ToolExecutor",
+        "BaseAgent CallableToolExecutor CompositeHooks ExecutionResult Executor ExecutorConfig ExecutorHooks "
+        "JourneyAgent JourneyConfig LLMExecutor LLMExecutorConfig LoggingHooks MethodToolExecutor ToolExecutor"
     ),
-    ".runtime.client": (
-        "Client",
-        "Reply",
-    ),
-    ".runtime.config": (
-        "FrameworkConfig",
-        "configure",
-        "get_config",
-        "is_debug",
-        "set_config",
-        "should_swallow_exceptions",
-    ),
-    ".runtime.credentials": ("Credentials",),
-    ".runtime.deadletters": ("DeadLetter",),
-    ".runtime.logfiles": (
-        "Recording",
-        "read_logs",
-        "write_logs",
-    ),
-    ".runtime.forking": ("Forked",),
+    ".runtime.client": "Client Reply",
+    ".runtime.config": "FrameworkConfig configure get_config is_debug set_config should_swallow_exceptions",
+    ".runtime.credentials": "Credentials",
+    ".runtime.deadletters": "DeadLetter",
+    ".runtime.erasing": "Receipt",
+    ".runtime.forking": "Forked",
+    ".runtime.logfiles": "Recording read_logs write_logs",
     ".runtime.memory": (
-        "ConversationStore",
-        "InMemoryStore",
-        "MemoryContext",
-        "MemoryManager",
-        "MemoryStore",
-        "StateStore",
-        "StoredMessage",
-        "build_memory_context",
+        "ConversationStore InMemoryStore MemoryContext MemoryManager MemoryStore StateStore StoredMessage "
+        "build_memory_context"
     ),
-    ".runtime.models": (
-        "LLMClient",
-        "ModelReply",
-        "OpenAIClient",
-        "get_llm_client",
-    ),
-    ".runtime.nats.store": ("JetStreamStore",),
-    ".runtime.replay": ("reask", "replay"),
-    ".runtime.retry": ("RetryPolicy",),
-    ".runtime.runtime": ("Runtime",),
-    ".runtime.sealing": ("SealConfig",),
-    ".runtime.sinks": ("MemorySink", "SQLiteSink", "Sink"),
-    ".runtime.subscription": ("Subscription",),
-    ".runtime.summary": ("Summary",),
-    ".runtime.verifying": ("Verdict",),
-    ".runtime.wire": ("Delta", "Queued"),
+    ".runtime.models": "LLMClient ModelReply OpenAIClient get_llm_client",
+    ".runtime.nats.store": "JetStreamStore",
+    ".runtime.replay": "reask replay",
+    ".runtime.retry": "RetryPolicy",
+    ".runtime.runtime": "Runtime",
+    ".runtime.sealing": "SealConfig",
+    ".runtime.sinks": "MemorySink SQLiteSink Sink",
+    ".runtime.subscription": "Subscription",
+    ".runtime.summary": "Summary",
+    ".runtime.vault": "KeyWrapper",
+    ".runtime.verifying": "Verdict",
+    ".runtime.wire": "Delta Queued",
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+"""The modules that have the public names, and which."""
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "AgentContext",
@@ -319,6 +254,7 @@ __all__ = [
     "JetStreamStore",
     "JourneyAgent",
     "JourneyConfig",
+    "KeyWrapper",
     "LLMClient",
     "LLMExecutor",
     "LLMExecutorConfig",
@@ -340,6 +276,7 @@ __all__ = [
     "PromptTemplate",
     "Queued",
     "Reasked",
+    "Receipt",
     "Recorded",
     "Recording",
     "Refused",
@@ -369,6 +306,7 @@ __all__ = [
     "TurnAccount",
     "Unavailable",
     "Verdict",
+    "Withheld",
     "__version__",
     "build_memory_context",
     "check_journey",

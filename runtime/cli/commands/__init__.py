@@ -3,11 +3,12 @@
 Each imports what it needs when it runs, so that the help is there at once.
 """
 
-from . import audit, deadletters, files, forking, reading, replaying, running, sealing, seeing, talking
+from . import audit, deadletters, erasing, files, forking, reading, replaying, running, sealing, seeing, talking
 
 __all__ = [
     "audit",
     "deadletters",
+    "erasing",
     "files",
     "forking",
     "reading",

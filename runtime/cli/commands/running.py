@@ -40,6 +40,12 @@ def new(options: Options, name: str) -> int:
     help="Ed25519 key by which the heads of all conversations are sealed every 10 minutes, or ARF_SEAL_KEY.",
 )
 @click.option("--seal-file", envvar="ARF_SEAL_FILE", metavar="FILE", help="Where the seals are kept, or ARF_SEAL_FILE.")
+@click.option(
+    "--encrypt",
+    is_flag=True,
+    envvar="ARF_ENCRYPT",
+    help="Seal conversations that begin, under the key in ARF_MASTER_KEY; or ARF_ENCRYPT=1.",
+)
 @click.option("--child", is_flag=True, hidden=True, help="Leave also at the end of stdin.")
 def worker(
     options: Options,
@@ -50,6 +56,7 @@ def worker(
     seal_file: str | None,
     *,
     offline: bool,
+    encrypt: bool,
     child: bool,
 ) -> int:
     """Answer for agents, until SIGTERM or Ctrl-C.
@@ -64,7 +71,7 @@ def worker(
 
     seal = sealing(seal_key, seal_file)
     found = loaded(agents, offline=offline)
-    code = run(work(options, found, concurrency=concurrency, grace=grace, seal=seal, child=child))
+    code = run(work(options, found, concurrency=concurrency, grace=grace, seal=seal, encrypt=encrypt, child=child))
     return end_of_process(code)
 
 

@@ -102,11 +102,13 @@ async def work(
     concurrency: int,
     grace: float,
     seal: SealConfig | None = None,
+    encrypt: bool = False,
     child: bool = False,
 ) -> int:
     """Answer for the agents until SIGTERM or SIGINT, then finish what runs and leave; return the exit code.
 
-    A second signal ends what runs, too.  A `child` also leaves at the end of stdin: whoever started it is gone.
+    With `encrypt`, conversations that begin are sealed.  A second signal ends what runs, too.  A `child` also leaves at
+    the end of stdin: whoever started it is gone.
     """
     if child:
         log_through(say)  # who hears it says when
@@ -124,6 +126,7 @@ async def work(
         concurrency=concurrency,
         grace=grace,
         seal=seal,
+        encrypt=encrypt,
     )
     try:
         async with runtime:

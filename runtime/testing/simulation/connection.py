@@ -40,13 +40,14 @@ class Connection:
         self.reads = reads
         self._away = 0.0
         self.substrate = Substrate(
-            FrameLog(_Records(self), again=after_each(BEHIND)),
+            FrameLog(_Records(self), again=after_each(BEHIND), vault=world.vault),
             _Bus(self),
             _Leases(self, writer),
             _Members(self),
             _Live(self),
             stores_in_memory(),
             MemoryFeed(world.records),
+            vault=world.vault,
         )
 
     def latency(self) -> float:
