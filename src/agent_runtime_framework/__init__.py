@@ -140,6 +140,8 @@ if TYPE_CHECKING:
     from .runtime.sinks import (
         MemorySink,
         Sink,
+    )
+    from .runtime.sinks.sqlite import (
         SQLiteSink,
     )
     from .runtime.subscription import (
@@ -258,7 +260,8 @@ _HOMES = {
     ".runtime.replay": ("reask", "replay"),
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
-    ".runtime.sinks": ("MemorySink", "SQLiteSink", "Sink"),
+    ".runtime.sinks": ("MemorySink", "Sink"),
+    ".runtime.sinks.sqlite": ("SQLiteSink",),
     ".runtime.subscription": ("Subscription",),
     ".runtime.summary": ("Summary",),
     ".runtime.wire": ("Delta", "Queued"),
