@@ -106,6 +106,7 @@ class Subscription(Generic[S]):
         async with self._used():
             filling = await self._begun(f"{self.name}~rebuild", anew=True)
             frames = await filling.catch_up(on_progress)
+            await filling.check_mine()  # another rebuild throws away what is there when it begins
             await self._sink.replace(self.name, filling.name)
             return frames
 
@@ -203,6 +204,12 @@ class _Filling(Generic[S]):
         if on_progress is not None:
             on_progress(total, total)
         return frames
+
+    async def check_mine(self) -> None:
+        """Raise Conflict if another has begun to fill these rows since."""
+        found = dict(await self._sink.begin(self.name))
+        if found != self._marks:
+            raise Conflict(f"{self.name!r} was begun again by another: let one rebuild at a time")
 
     async def follow(self, shard: int) -> None:
         """Fold what comes, for ever."""

@@ -1,7 +1,6 @@
-"""Where what projections make is kept."""
+"""Where what projections make is kept; SQLite is loaded only by whoever uses `sqlite`."""
 
 from .memory import MemorySink
 from .protocol import Mark, Row, Sink
-from .sqlite import SQLiteSink
 
-__all__ = ["Mark", "MemorySink", "Row", "SQLiteSink", "Sink"]
+__all__ = ["Mark", "MemorySink", "Row", "Sink"]

@@ -120,6 +120,8 @@ class _File:
             try:
                 _write_ahead(database)
                 database.execute("pragma synchronous = normal")
+                # what an erased conversation left is overwritten; where pages were merged a `vacuum` does the rest
+                database.execute("pragma secure_delete = on")
                 database.executescript(_TABLES)
             except BaseException:
                 database.close()

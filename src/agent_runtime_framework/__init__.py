@@ -151,6 +151,8 @@ if TYPE_CHECKING:
     from .runtime.sinks import (
         MemorySink,
         Sink,
+    )
+    from .runtime.sinks.sqlite import (
         SQLiteSink,
     )
     from .runtime.subscription import (
@@ -205,7 +207,8 @@ _HOMES = {
     ".runtime.retry": "RetryPolicy",
     ".runtime.runtime": "Runtime",
     ".runtime.sealing": "SealConfig",
-    ".runtime.sinks": "MemorySink SQLiteSink Sink",
+    ".runtime.sinks": "MemorySink Sink",
+    ".runtime.sinks.sqlite": "SQLiteSink",
     ".runtime.subscription": "Subscription",
     ".runtime.summary": "Summary",
     ".runtime.vault": "KeyWrapper",

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent_runtime_framework.events import Conflict, InvalidInput, Unavailable
-from agent_runtime_framework.runtime.sinks import Mark, MemorySink, Row, Sink, SQLiteSink
+from agent_runtime_framework.runtime.sinks import Mark, MemorySink, Row, Sink
+from agent_runtime_framework.runtime.sinks.sqlite import SQLiteSink
 
 FIRST, SECOND, THIRD = (Mark("stream-0", position, "run-1") for position in (3, 5, 9))
 

@@ -258,6 +258,22 @@ async def test_a_rebuild_that_fails_or_is_cancelled_changes_nothing(reader: Read
     assert await rows(sink) == {CHAT: Row(CHAT, 3, b"30")}
 
 
+async def test_of_two_rebuilds_the_later_one_is_done(reader: Reader, sink: Sink) -> None:
+    await write(reader.substrate.log, CHAT, 3)
+    later: list[asyncio.Task[int]] = []
+
+    def begin_another(done: int, total: int) -> None:
+        if not later:
+            later.append(asyncio.create_task(reader.subscribe(Counting(step=10), "count", sink=sink).rebuild()))
+
+    first = asyncio.create_task(reader.subscribe(Counting(step=5), "count", sink=sink).rebuild(begin_another))
+    outcomes = await asyncio.gather(first, return_exceptions=True)
+    assert await later[0] == 3
+
+    assert [type(outcome) for outcome in outcomes] in ([Conflict], [int])  # it may have been done before
+    assert await rows(sink) == {CHAT: Row(CHAT, 3, b"30")}
+
+
 async def test_progress_goes_up_to_all_that_there_is(reader: Reader, substrate: Substrate, sink: Sink) -> None:
     await write(substrate.log, CHAT, 10)
     feed = MemoryFeed(substrate.log.records, batch=4)  # type: ignore[attr-defined]

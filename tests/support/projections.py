@@ -16,7 +16,6 @@ from agent_runtime_framework.events import (
     UserSpoke,
 )
 from agent_runtime_framework.projections import Recorded, timeline
-from agent_runtime_framework.runtime.sinks import MemorySink, SQLiteSink
 
 
 class Heard(Struct):
@@ -58,6 +57,3 @@ async def append(log: EventLog, conversation: str, *events: Any, head: Head = ST
     """Append these events as one frame."""
     frame = Frame(first=head.version + 1, time=1, writer="w-1", agent="agent", prev=head.hash, events=events)
     return await log.append(ConversationId(conversation), frame, head)
-
-
-Sinks = MemorySink | SQLiteSink
