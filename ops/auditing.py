@@ -8,8 +8,8 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -46,11 +46,13 @@ class Loop:
             self.longest = max(self.longest, time.perf_counter() - began - LOOK)
 
 
-@contextmanager
-def told(what: str, loop: Loop) -> Iterator[None]:
+@asynccontextmanager
+async def told(what: str, loop: Loop) -> AsyncIterator[None]:
     """Tell how long the block took."""
+    await asyncio.sleep(2 * LOOK)  # what was held up before is not counted
     loop.longest, began = 0.0, time.perf_counter()
     yield
+    await asyncio.sleep(2 * LOOK)
     print(f"{what}: {time.perf_counter() - began:.2f} s, the loop held up for {loop.longest * 1000:.0f} ms at most")
 
 
@@ -94,28 +96,28 @@ async def _measured(substrate: Substrate, records: JetStreamRecords, file: Path,
     loop = Loop()
     watching = asyncio.create_task(loop.watch())
     conversations = frames // length
-    with told(f"store {frames} frames in {conversations} conversations", loop):
+    async with told(f"store {frames} frames in {conversations} conversations", loop):
         await store(records, 0, conversations, length)
-    with told("verify all", loop):
+    async with told("verify all", loop):
         faults = [one.fault async for one in Verification(substrate).all() if one.fault is not None]
     key = SealKey(Ed25519PrivateKey.generate())
     if substrate.seals is None:
         return
     sealer = Sealer(substrate.log, substrate.seals, namespace="arf", key=key, file=SealFile(file), clock=SystemClock())
-    with told(f"seal {conversations} heads, the first time", loop):
+    async with told(f"seal {conversations} heads, the first time", loop):
         await sealer.seal()
     size = await asyncio.to_thread(file.stat)
     print(f"the file has {size.st_size / 1e6:.1f} MB")
     await store(records, conversations, 100, 1)
-    with told("seal again, with 100 new", loop):
+    async with told("seal again, with 100 new", loop):
         await sealer.seal()
     again = Sealer(substrate.log, substrate.seals, namespace="arf", key=key, file=SealFile(file), clock=SystemClock())
-    with told("seal again by a new worker, which reads the file first", loop):
+    async with told("seal again by a new worker, which reads the file first", loop):
         await again.seal()
     began = time.perf_counter()
     *_, evidence = evidence_in(file, [key.public])
     print(f"verify a file of {len(evidence.seals)} seals: {time.perf_counter() - began:.2f} s")
-    with told("verify all against the seals", loop):
+    async with told("verify all against the seals", loop):
         faults += [one.fault async for one in Verification(substrate, evidence).all() if one.fault is not None]
     print(f"faults: {len(faults) + len(evidence.faults)}")
     watching.cancel()

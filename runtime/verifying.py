@@ -5,6 +5,7 @@ does not fit there is read again by itself before it is said: a conversation may
 the pass is under way.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from msgspec import Struct
@@ -24,6 +25,9 @@ from ..events import (
 from .archive import Archive, StreamState
 from .sealing import Evidence
 from .substrate import Substrate
+
+PIECE = 200
+"""After so many verdicts the loop gets to do something else."""
 
 
 class Verdict(Struct, frozen=True):
@@ -142,7 +146,9 @@ class Verification:
                 walk.add(raw)
             count(len(frames))
         sealed = () if self._evidence is None else self._evidence.heads
-        for name in sorted({*walks, *map(ConversationId, sealed)}):
+        for number, name in enumerate(sorted({*walks, *map(ConversationId, sealed)})):
+            if number % PIECE == 0:
+                await asyncio.sleep(0)
             walk = walks.pop(name, None) or _Walk(name, self._evidence)
             self._gone[walk.chain.stream] = self._gone.get(walk.chain.stream, 0) + walk.chain.gone
             verdict = await self._verdict(walk)
