@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.text import Text
 
 from ....events import CorruptLog, FrameworkError, NewerRelease
@@ -51,7 +52,8 @@ async def show_tools(options: Options, typed: Filters, listing: Listing) -> int:
     try:
         async with progress("reading tool calls") as read, reading(options) as client:
             every = read.of(_source(client, filters, damaged))
-            found = [decision async for decision in every if filters.fits(decision)]
+            # without the prompts, which are not listed, and are most of what would be held
+            found = [replace(decision, prompt="") async for decision in every if filters.fits(decision)]
     except NoNamespace as missing:  # nothing was ever kept in it, so it is as empty as can be
         output.say(str(missing))
     found.sort(key=_order)
