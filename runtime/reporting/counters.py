@@ -51,17 +51,19 @@ class ToolCount:
         elif fate == "refused":
             self.refusals[kind] += 1
 
-    def row(self, tool: str | None, rows: Rows) -> ToolRow:
+    def row(self, tool: str | None, rows: Rows, *, erased: bool = False) -> ToolRow:
         """Return the row of a tool."""
+        kind = "erased" if erased else "tool"
         return ToolRow(
             tool=tool,
+            erased=erased,
             calls=self.fates.total(),
             fates=dict(self.fates),
             failures=dict(self.failures.most_common()),
             refusals=dict(self.refusals.most_common()),
             latency=self.latencies.spread(),
             tokens=self.tokens,
-            over_time={fate: rows["tool", tool, fate] for fate in FATES if ("tool", tool, fate) in rows},
+            over_time={fate: rows[kind, tool, fate] for fate in FATES if (kind, tool, fate) in rows},
         )
 
 

@@ -62,6 +62,7 @@ class Audit:
         self._prices = prices or Prices()
         self._timeline = Timeline(scope.since, scope.end)
         self._tools: Named[ToolCount] = Named()
+        self._of_erased = ToolCount()
         self._models: Named[ModelCount] = Named()
         self._agents: Named[AgentCount] = Named()
         self._lists = {name: Latest[CallLine](IN_DOUBT if name == "in_doubt" else LISTED) for name in _LISTS.values()}
@@ -149,10 +150,12 @@ class Audit:
         chapter.calls += 1
         agent.calls += 1
         fate = fate_of(decision)
-        name, tool = self._tools.of("" if chapter.erased else decision.tool, ToolCount)
+        name, tool = (None, self._of_erased) if chapter.erased else self._tools.of(decision.tool, ToolCount)
         ran = fate in ("returned", "failed")
         tool.add(fate, decision.outcome, tokens, decision.latency_ms if ran else None)
-        self._timeline.add(decision.chosen, {("calls", fate): 1, ("tool", name, fate): 1})
+        self._timeline.add(
+            decision.chosen, {("calls", fate): 1, ("erased" if chapter.erased else "tool", name, fate): 1}
+        )
         if fate in _LISTS:
             self._lists[_LISTS[fate]].add(decision.chosen, lambda: line_of(decision, fate, erased=chapter.erased))
 
@@ -161,11 +164,12 @@ class Audit:
     def report(self) -> Report:
         """Return what was counted."""
         unit, parts, rows = self._timeline.rows()
-        tools = [tool.row(name, rows) for name, tool in self._tools.items()]
+        erased = self._of_erased.row(None, rows, erased=True)
+        tools = [*(tool.row(name, rows) for name, tool in self._tools.items()), *([erased] if erased.calls else [])]
         models = [model.row(name, rows) for name, model in self._models.items() if model.answers or model.failures]
         agents = [agent.row(name, rows) for name, agent in self._agents.items()]
         agents = [agent for agent in agents if agent.turns or agent.calls or agent.tokens.all]
-        fates: Counter[Fate] = sum((tool.fates for tool in self._tools.values()), Counter())
+        fates: Counter[Fate] = sum((tool.fates for tool in self._tools.values()), self._of_erased.fates)
         outcomes: Counter[str] = sum((agent.outcomes for agent in self._agents.values()), Counter())
         return Report(
             scope=self._scope,

@@ -96,7 +96,8 @@ class ToolRow(Struct, frozen=True, kw_only=True):
     """Is what became of the calls of one tool.
 
     Attributes:
-        tool: its name; None for all that are beyond those that are counted one by one.
+        tool: its name; None for all that are beyond those that are counted one by one, and for the calls of
+            conversations that are `erased`, where its name was content.
         calls, fates: how many.
         failures, refusals: how many of each kind.
         latency: of those that were run.
@@ -106,6 +107,7 @@ class ToolRow(Struct, frozen=True, kw_only=True):
     """
 
     tool: str | None
+    erased: bool = False
     calls: int
     fates: dict[Fate, int]
     failures: dict[str, int]

@@ -3,6 +3,17 @@
 Each imports what it needs when it runs, so that the help is there at once.
 """
 
-from . import audit, deadletters, files, forking, reading, replaying, running, seeing, talking
+from . import audit, deadletters, files, forking, reading, replaying, reporting, running, seeing, talking
 
-__all__ = ["audit", "deadletters", "files", "forking", "reading", "replaying", "running", "seeing", "talking"]
+__all__ = [
+    "audit",
+    "deadletters",
+    "files",
+    "forking",
+    "reading",
+    "replaying",
+    "reporting",
+    "running",
+    "seeing",
+    "talking",
+]

@@ -34,10 +34,8 @@ def short(amount: float) -> str:
 
 
 def money(amount: float | None) -> str:
-    """Return what something cost: two digits behind the point, or more of a little."""
-    if amount is None:
-        return NONE
-    return f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.4f}" if amount >= 0.01 else f"{amount:.2g}"
+    """Return what something cost, in as many digits as a cheap call needs."""
+    return NONE if amount is None else f"{amount:,.4f}"
 
 
 def lasting(milliseconds: float) -> str:

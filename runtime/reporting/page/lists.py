@@ -25,9 +25,9 @@ class Lists:
 
     def in_doubt(self) -> Markup:
         """Return all calls that nobody knows the outcome of."""
-        columns = (*_CALL, ("Effect and idempotency key", ""), ("Started last (UTC)", "when"), ("To look", ""))
+        columns = (*_CALL, ("Effect and idempotency key", "id"), ("Started last (UTC)", "when"))
         rows = [
-            row(columns, (*self._call(line), self._effect(line), moment(line.started), self._why(line)))
+            row(columns, (*self._call(line), self._effect(line), moment(line.started)))
             for line in self._report.in_doubt.latest
         ]
         caption = "Calls in doubt: started, and nobody knows whether they took effect"
@@ -35,30 +35,23 @@ class Lists:
 
     def failures(self) -> Markup:
         """Return the latest calls that failed."""
-        columns = (*_CALL, ("Failed as", ""), ("What the model was told", "wide"), ("To look", ""))
-        rows = [
-            row(columns, (*self._call(line), _kind(line.kind), _reason(line), self._why(line)))
-            for line in self._report.failures.latest
-        ]
+        columns = (*_CALL, ("Failed as, and what the model was told", "wide"))
+        rows = [row(columns, (*self._call(line), _reason(line))) for line in self._report.failures.latest]
         filters = ("--verdict", "run", "--outcome", FAILURES)
         return self._listed("Calls that were run and failed", columns, rows, self._report.failures, *filters)
 
     def refusals(self) -> Markup:
         """Return the latest calls that were refused."""
-        columns = (*_CALL, ("Refused by", ""), ("As", ""), ("Why", "wide"), ("To look", ""))
-        rows = [
-            row(columns, (*self._call(line), line.by, _kind(line.kind), _reason(line), self._why(line)))
-            for line in self._report.refusals.latest
-        ]
+        columns = (*_CALL, ("Refused by", ""), ("As, and why", "wide"))
+        rows = [row(columns, (*self._call(line), line.by, _reason(line))) for line in self._report.refusals.latest]
         caption = "Calls that were refused, and not started"
         return self._listed(caption, columns, rows, self._report.refusals, "--verdict", REFUSALS)
 
     def open(self) -> Markup:
         """Return the latest calls that have no outcome."""
-        columns = (*_CALL, ("How it stands", ""), ("Started last (UTC)", "when"), ("To look", ""))
+        columns = (*_CALL, ("How it stands", ""), ("Started last (UTC)", "when"))
         rows = [
-            row(columns, (*self._call(line), _stands(line), _when(line.started), self._why(line)))
-            for line in self._report.open.latest
+            row(columns, (*self._call(line), _stands(line), _when(line.started))) for line in self._report.open.latest
         ]
         caption = "Calls without an outcome when this was made"
         return self._listed(caption, columns, rows, self._report.open, "--outcome", "none")
@@ -67,7 +60,7 @@ class Lists:
         """Return the latest turns that failed."""
         columns = (
             ("Ended (UTC)", "when"),
-            ("Conversation", ""),
+            ("Conversation", "id"),
             ("Turn", "num"),
             ("Agent", ""),
             ("Reason", ""),
@@ -83,9 +76,9 @@ class Lists:
     def damaged(self) -> Markup:
         """Return the conversations that cannot be read."""
         columns = (
-            ("Conversation", ""),
+            ("Conversation", "id"),
             ("Agent", ""),
-            ("Last that is known (UTC)", "when"),
+            ("Last activity (UTC)", "when"),
             ("What does not fit", "wide"),
         )
         lines = self._report.damaged.latest
@@ -96,7 +89,7 @@ class Lists:
     def conversations(self) -> Markup:
         """Return the conversations that are mentioned, and the latest beside them."""
         columns = (
-            ("Conversation", ""),
+            ("Conversation", "id"),
             ("Agent", ""),
             ("Turns", "num"),
             ("Calls", "num"),
@@ -138,7 +131,7 @@ class Lists:
             else together(named(line.tool, ""), tag("code", told(line.arguments, 160), class_="args"))
         )
         where = together(self._link(line), tag("small", f" turn {line.turn}, call ", line.call))
-        return (_when(line.time), where, call)
+        return (_when(line.time), where, together(call, tag("div", self._why(line))))
 
     def _turn(self, line: TurnLine) -> tuple[Child, ...]:
         where = self._link(line)
@@ -163,7 +156,7 @@ class Lists:
         return together(table(_of(caption, listed), columns, rows), cut)
 
 
-_CALL: Final = (("Chosen (UTC)", "when"), ("Conversation", ""), ("Call", "wide"))
+_CALL: Final = (("Chosen (UTC)", "when"), ("Conversation", "id"), ("Call", "wide"))
 
 
 def _of(caption: str, listed: Listed[CallLine] | Listed[TurnLine] | Listed[ConversationLine]) -> str:
@@ -191,7 +184,8 @@ def _kind(kind: str) -> Markup:
 
 
 def _reason(line: CallLine) -> Markup:
-    return ERASED if line.erased else told(line.reason)
+    why = ERASED if line.erased else told(line.reason)
+    return together(tag("b", _kind(line.kind)), " ", why)
 
 
 def _stands(line: CallLine) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ..report import FATES, AgentRow, Fate, ModelRow, Report
+from ..report import FATES, AgentRow, Fate, ModelRow, Report, ToolRow
 from .charts import LARGE, MEDIUM, SMALL, Band, Frame, stacked
 from .elements import Markup, exact, tag, together
 from .figures import label, name, number, some
-from .tables import NAME, row, table
+from .tables import NAME, named, row, table
 
 FATE: Final[dict[Fate, str]] = {
     "returned": "returned",
@@ -58,17 +58,21 @@ def _multiples(report: Report) -> list[Markup]:
     return [
         tag(
             "figure",
-            tag("figcaption", tag("code", _name(tool.tool), class_="name"), f" {number(tool.calls)}"),
+            tag("figcaption", _called(tool), f" {number(tool.calls)}"),
             stacked(
                 _bands(tool.over_time),
                 parts,
                 SMALL,
-                title=f"Calls of {_plain(tool.tool)} by {report.unit}",
+                title=f"Calls of {'erased conversations' if tool.erased else _plain(tool.tool)} by {report.unit}",
                 words=_words(tool.over_time),
             ),
         )
         for tool in report.tools[:MULTIPLES]
     ]
+
+
+def _called(tool: ToolRow) -> Markup:
+    return named(tool.tool, "in erased conversations" if tool.erased else "all other tools")
 
 
 def _beyond(report: Report) -> Markup | None:

@@ -5,13 +5,13 @@ from typing import Final
 STYLE: Final = """
 :root { color-scheme: light dark;
   --paper: #fff; --ink: #1c2127; --soft: #5b6570; --line: #d9dee3; --faint: #f4f6f8; --link: #1f5fa8;
-  --returned: #7ba7cf; --failed: #a3271f; --in_doubt: #14181c; --refused: #e3a72f; --denied: #6c4394;
-  --not_run: #c3cad1; --open: #fff; --edge: #4b5661;
+  --returned: #7ba7cf; --failed: #a3271f; --in_doubt: #14181c; --refused: #f0c54f; --denied: #6c4394;
+  --not_run: #e0e4e9; --open: #fff; --edge: #4b5661;
   --s1: #17385c; --s2: #3f6f9f; --s3: #7ba3c8; --s4: #b2cce2; --s5: #dbe7f1; --s6: #a7adb3; }
 @media screen and (prefers-color-scheme: dark) { :root {
   --paper: #14171b; --ink: #e4e8ec; --soft: #9aa5b0; --line: #333b43; --faint: #1d2227; --link: #8ab8ec;
-  --returned: #4f7fab; --failed: #e0695f; --in_doubt: #f4f6f8; --refused: #e3b04a; --denied: #a583cc;
-  --not_run: #4b545d; --open: #14171b; --edge: #b9c2cb;
+  --returned: #3f6d98; --failed: #ef8478; --in_doubt: #f4f6f8; --refused: #f4cf75; --denied: #a583cc;
+  --not_run: #363e46; --open: #14171b; --edge: #b9c2cb;
   --s1: #d5e4f2; --s2: #9dc0e0; --s3: #6a9bc8; --s4: #44739f; --s5: #2b4f73; --s6: #6d757d; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 76rem; background: var(--paper); color: var(--ink);
@@ -30,33 +30,34 @@ nav { margin: 1.1rem 0 0; font-size: 0.9rem; }
 nav a { margin-right: 1.1rem; white-space: nowrap; }
 code { font: 0.88em/1.45 ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
   overflow-wrap: anywhere; }
-code.run { user-select: all; color: var(--soft); }
+code.run { user-select: all; color: var(--soft); font-size: 0.8em; }
 .name { white-space: pre-wrap; }
 .args { color: var(--soft); }
 .ctl { padding: 0 0.2em; border: 1px solid var(--edge); border-radius: 2px; font: 0.78em ui-monospace, monospace;
   white-space: nowrap; }
 .more { color: var(--soft); font-style: italic; }
-dl.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.2rem, 1fr)); gap: 1px; margin: 1.6rem 0 0;
+dl.tiles { display: grid; grid-template-columns: repeat(5, 1fr); gap: 1px; margin: 1.6rem 0 0;
   border: 1px solid var(--line); background: var(--line); }
 dl.tiles > div { padding: 0.65rem 0.85rem; background: var(--paper); }
 dl.tiles dt { color: var(--soft); font-size: 0.8rem; }
 dl.tiles dd { margin: 0; font-size: 1.35rem; font-weight: 600; line-height: 1.3; }
 dl.tiles dd small { display: block; font-size: 0.75rem; font-weight: 400; line-height: 1.35; }
 dl.tiles .look { box-shadow: inset 0 3px 0 var(--failed); }
-.warn { padding: 0.6rem 0.85rem; border-left: 4px solid var(--failed); background: var(--faint); }
+.warn { margin: 1rem 0 0; padding: 0.6rem 0.85rem; border-left: 4px solid var(--failed); background: var(--faint); }
 .scroll { overflow-x: auto; margin: 0.75rem 0 0; }
 table { width: 100%; border-collapse: collapse; font-size: 0.87rem; }
 caption { padding: 0 0 0.4rem; text-align: left; font-size: 0.87rem; }
 th, td { padding: 0.36rem 0.7rem 0.36rem 0; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; unicode-bidi: isolate; overflow-wrap: anywhere; }
+  vertical-align: top; unicode-bidi: isolate; overflow-wrap: break-word; }
 thead th { border-bottom-color: var(--edge); color: var(--soft); font-weight: 600; vertical-align: bottom;
   overflow-wrap: normal; }
 tbody th { font-weight: 500; }
 tfoot th, tfoot td { border-bottom: 0; border-top: 1px solid var(--edge); font-weight: 600; }
-th.num, td.num { text-align: right; overflow-wrap: normal; }
+th.num, td.num { text-align: right; } td.num { white-space: nowrap; }
 td.num small { display: block; white-space: normal; }
-.when { white-space: nowrap; overflow-wrap: normal; }
-.wide { min-width: 15rem; }
+.when { white-space: nowrap; }
+.id { min-width: 9rem; } .id small { display: block; }
+.wide { min-width: 15rem; overflow-wrap: anywhere; }
 .bar { width: 21rem; min-width: 12rem; }
 tr:target > * { background: var(--faint); }
 figure { margin: 1rem 0 0; }
@@ -80,6 +81,7 @@ svg text { fill: var(--soft); font: 11px system-ui, -apple-system, "Segoe UI", R
 .p50 { fill: var(--s2); } .p95 { fill: var(--s4); } .whisker { stroke: var(--edge); stroke-width: 1; }
 details { margin: 0.5rem 0 0; } summary { cursor: pointer; color: var(--soft); font-size: 0.87rem; }
 dl.words { font-size: 0.87rem; } dl.words dt { margin-top: 0.5rem; font-weight: 600; } dl.words dd { margin: 0; }
+@media screen and (max-width: 50rem) { dl.tiles { grid-template-columns: repeat(2, 1fr); } }
 @media print {
   :root { --paper: #fff; --ink: #000; --soft: #333; --line: #bbb; --faint: #fff; --link: #000; --edge: #333; }
   @page { margin: 14mm 12mm; }
@@ -92,9 +94,8 @@ dl.words { font-size: 0.87rem; } dl.words dt { margin-top: 0.5rem; font-weight: 
   section.leaf h2 { margin-top: 0; border-top: 0; padding-top: 0; }
   .scroll { overflow: visible; }
   table { font-size: 7.8pt; } th, td { padding: 0.2rem 0.5rem 0.2rem 0; }
-  .wide { min-width: 0; } .bar { width: 30%; min-width: 0; } .when { white-space: normal; }
+  .wide { min-width: 0; } .id { min-width: 7em; } .bar { width: 30%; min-width: 0; } .when { white-space: normal; }
   .multiples { grid-template-columns: repeat(3, 1fr); } .pair { grid-template-columns: 1fr 1fr; }
-  dl.tiles { grid-template-columns: repeat(6, 1fr); }
   a { color: inherit; text-decoration: none; }
   nav, details { display: none; }
   svg, svg * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -16,7 +16,7 @@ SHOWN: Final = 60
 def tools(report: Report) -> Markup:
     """Return what became of the calls of each tool."""
     columns = (
-        ("Tool", ""),
+        ("Tool", "id"),
         ("Calls", "num"),
         ("Returned", "num"),
         ("Failed", "num"),
@@ -44,7 +44,7 @@ def tools(report: Report) -> Markup:
 def _tool(report: Report, tool: ToolRow) -> tuple[Child, ...]:
     fates, latency = tool.fates, tool.latency
     return (
-        named(tool.tool, "all other tools"),
+        _called(tool),
         number(tool.calls),
         some(fates.get("returned", 0)),
         kinds(fates.get("failed", 0), tool.failures),
@@ -58,14 +58,16 @@ def _tool(report: Report, tool: ToolRow) -> tuple[Child, ...]:
     )
 
 
+def _called(tool: ToolRow) -> Markup:
+    return named(tool.tool, "in erased conversations" if tool.erased else "all other tools")
+
+
 def latencies(report: Report) -> Markup:
     """Return how long each tool took, as far as it was run to an end."""
     measured = [tool for tool in report.tools if tool.latency.count]
     scale = Scale(max(tool.latency.longest for tool in measured))
-    columns = (("Tool", ""), ("Runs", "num"), ("p50", "num"), ("p95", "num"), ("Longest", "num"), ("", "bar"))
-    rows = [
-        row(columns, (named(tool.tool, "all other tools"), *_spread(tool.latency, scale))) for tool in measured[:SHOWN]
-    ]
+    columns = (("Tool", "id"), ("Runs", "num"), ("p50", "num"), ("p95", "num"), ("Longest", "num"), ("", "bar"))
+    rows = [row(columns, (_called(tool), *_spread(tool.latency, scale))) for tool in measured[:SHOWN]]
     axis = row(columns, ("", "", "", "", "", scale.axis()))
     return together(
         table("How long tools took; bars on a scale of powers of ten", columns, [axis, *rows]), _rest(measured, "tool")
@@ -80,7 +82,7 @@ def _spread(spread: Spread, scale: Scale) -> tuple[Child, ...]:
 def models(report: Report) -> Markup:
     """Return what each model was asked for."""
     columns = (
-        ("Model", ""),
+        ("Model", "id"),
         ("Answers", "num"),
         ("Failures", "num"),
         ("p50", "num"),
@@ -105,7 +107,7 @@ def _model(report: Report, model: ModelRow) -> tuple[Child, ...]:
 
 def agents(report: Report) -> Markup:
     """Return what each agent did."""
-    columns = (("Agent", ""), ("Turns", "num"), ("Calls", "num"), *_TOKENS, *_cost_column(report))
+    columns = (("Agent", "id"), ("Turns", "num"), ("Calls", "num"), *_TOKENS, *_cost_column(report))
     rows = [row(columns, _agent(report, agent)) for agent in report.agents[:SHOWN]]
     return together(table("Tokens by agent", columns, rows), _rest(report.agents, "agent"))
 
