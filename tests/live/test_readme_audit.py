@@ -21,7 +21,7 @@ SCRIPT: list[Any] = [{"calls": [["save_name", {"name": "Ada"}]]}, "Then who are 
 def anyhow(story: str) -> list[str]:
     """Return the lines of a story without what differs each time: times, ids, hashes and who answered."""
     varying = (
-        r"\d\d:\d\d:\d\d|\d+ ms|\d+\.\d s",
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|\d+ ms|\d+\.\d s",
         r"\bm-\w+|chatcmpl-\w+|call_\w+|response \S+|, call \S+",
         r"\b[0-9a-f]{12,64}\b",
         r"by gpt\S*|gpt-\S+\b",

@@ -128,7 +128,7 @@ async def test_as_text_each_call_is_an_aligned_line(place: Audited) -> None:
     await auditing.show_tools(Options(), Filters(), Listing("text"))
     lines, said = place.printed()
 
-    told = [re.sub(r"^\d{4}-\d\d-\d\d", "DAY", line) for line in lines]
+    told = [re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DAY", line) for line in lines]
     assert told == [
         "DAY  c-3  5.0  not offered        -     1100 tokens  gone(): Error: no",
         'DAY  c-2  5.0  run, returned      7 ms  1100 tokens  pay(amount=12, order={"id":"a-7","lines":[1,2]})',

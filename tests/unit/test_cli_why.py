@@ -60,7 +60,7 @@ async def story(place: Audited, *events: AnyEvent, prompts: bool = False, **aske
     """Return the lines of a story without the times and what stands before the words, and check that all is told."""
     await place.has(*events)
     assert await why.show_why(Options(), "c-1", Asked(**asked), prompts=prompts, prices=None) == 0
-    lines = [re.sub(r"\d{4}-\d\d-\d\d", "DAY", line.strip()) for line in place.printed()[0]]
+    lines = [re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DAY", line.strip()) for line in place.printed()[0]]
     labels = [line.partition(" ")[0] for line in lines]
     must = ["user", "asked", "prompt", "offered", "exactly", "chose", "checked", "run", "outcome", "changed", "cost"]
     assert [label for label in must if label not in labels] == []

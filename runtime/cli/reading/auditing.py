@@ -22,7 +22,7 @@ from .decisions import as_data, chosen, cost_of, outcome_of, took
 from .pricelist import read_prices
 from .progress import progress
 from .spreadsheet import csv_lines
-from .times import local
+from .times import exact
 from .wanted import Filters, Wanted, wanted
 
 
@@ -115,7 +115,7 @@ def _cells(decision: ToolDecision, prices: Prices) -> tuple[str, ...]:
     cost = cost_of(decision, prices)
     tokens = decision.usage.get("total_tokens")
     return (
-        local(decision.chosen),
+        exact(decision.chosen),
         one_line(decision.conversation),
         decision.call,
         outcome_of(decision),

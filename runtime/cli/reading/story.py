@@ -14,7 +14,7 @@ from .decisions import chosen, cost_of, outcome_of, took
 from .narration import Narrator, tokens
 from .rows import Row
 from .summary import NO_REASON
-from .times import lasting, local
+from .times import exact, lasting
 
 FIRST_LINES: Final = 4
 """So many lines are told of a prompt that is not wanted whole; where there are more, the last says how many."""
@@ -61,14 +61,14 @@ class Storyteller(Struct, frozen=True):
         ]
         parameters = "".join(f", {name}={as_json(value)}" for name, value in decision.parameters.items())
         again = f", after {decision.asked - 1} that failed" if decision.asked > 1 else ""
-        at = "" if decision.requested is None else f", {local(decision.requested)}"
+        at = "" if decision.requested is None else f", {exact(decision.requested)}"
         yield Row("asked", _line(f"@{decision.request} {decision.model or 'the model'}{parameters}{at}{again}"))
         yield Row("", _line(f"in {', '.join(part for part in where if part)}"))
         yield from self._prompt(decision)
         listed = "" if decision.tools_at is None else f" (as @{decision.tools_at})"
         yield Row("offered", _line(f"{', '.join(decision.offered) or 'no tools'}{listed}"))
-        exact = command("arf", *self.place, "prompt", decision.conversation, str(decision.request))
-        yield Row("exactly", exact, "dim")
+        printing = command("arf", *self.place, "prompt", decision.conversation, str(decision.request))
+        yield Row("exactly", printing, "dim")
         if decision.request_hash:
             yield Row("", f"sha256 {decision.request_hash}", "dim")
 
@@ -97,7 +97,7 @@ def _asked(decision: ToolDecision) -> Iterator[Row]:
     if decision.spoke is None:
         yield Row("user", "nothing is recorded of what was said", "red")
         return
-    at = "" if decision.spoke_at is None else f", {local(decision.spoke_at)}"
+    at = "" if decision.spoke_at is None else f", {exact(decision.spoke_at)}"
     yield Row("user", _words(decision.message), "cyan")
     what = f"@{decision.spoke} message {decision.message_id}{at}, turn {decision.turn} of {decision.agent}"
     yield Row("", _line(what), "dim")
@@ -109,7 +109,7 @@ def _chosen(decision: ToolDecision) -> Iterator[Row]:
     named = f", response {decision.response_id}" if decision.response_id else ""
     theirs = f", call {decision.provider_id}" if decision.provider_id else ""
     yield Row("chose", _line(chosen(decision)))
-    when = f"@{answer} {local(decision.chosen)}, {lasting(decision.model_ms)}"
+    when = f"@{answer} {exact(decision.chosen)}, {lasting(decision.model_ms)}"
     yield Row("", _line(f"{when}{by}{named}{theirs}"), "dim")
     if decision.words:
         yield Row("", f"beside it: {_words(decision.words)}", "green")
@@ -120,7 +120,7 @@ def _run(decision: ToolDecision) -> Iterator[Row]:
         attempt = f", attempt {start.attempt}" if start.attempt > 1 else ""
         style = "yellow" if number else ""
         yield Row(
-            "" if number else "run", _line(f"@{start.version} {local(start.time)} by {start.writer}{attempt}"), style
+            "" if number else "run", _line(f"@{start.version} {exact(start.time)} by {start.writer}{attempt}"), style
         )
     if not decision.attempts:
         yield Row("run", "never started", "dim")
@@ -133,7 +133,7 @@ def _outcome(decision: ToolDecision) -> Iterator[Row]:
         return
     lasted = f", {took(decision)}" if took(decision) else ""
     style = "" if decision.outcome == "returned" else "red"
-    at = "" if decision.ended is None else f" {local(decision.ended)}"
+    at = "" if decision.ended is None else f" {exact(decision.ended)}"
     yield Row("outcome", _line(f"@{decision.outcome_at}{at} {decision.outcome}{lasted}"), style)
     yield Row("", f"the model was told: {_words(decision.content)}", style)
     if decision.error:
