@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias, TypeVar
 
 from .costs import plus
+from .listing import KEPT
 from .periods import Key
 from .report import FATES, AgentRow, Fate, ModelRow, Tokens, ToolRow
 from .spreads import Latencies
@@ -23,6 +24,7 @@ class Named(dict[str | None, T]):
 
     def of(self, name: str, kind: type[T]) -> tuple[str | None, T]:
         """Return what counts for a name, and the name under which it does."""
+        name = name[:KEPT]
         key = name if name in self or len(self) < NAMES else None
         found = self.get(key)
         if found is None:

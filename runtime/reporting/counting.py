@@ -11,7 +11,7 @@ from typing import Final
 from ...projections import Prices, Round, ToolDecision, TurnAccount, decisions_of
 from .costs import plus, share, tokens_of
 from .counters import AgentCount, ModelCount, Named, ToolCount
-from .listing import Latest, line_of, words
+from .listing import KEPT, Latest, line_of, words
 from .mentions import Mentions
 from .periods import Key, Timeline
 from .report import FATES, CallLine, ConversationLine, Fate, Report, Scope, Tokens, TurnLine, fate_of
@@ -203,6 +203,6 @@ def _failed(turn: TurnAccount, *, erased: bool) -> TurnLine:
         agent=turn.agent,
         turn=turn.number,
         time=turn.ended_at or 0,
-        reason=turn.reason,
+        reason=turn.reason[:KEPT],
         error=words("" if erased else turn.error),
     )

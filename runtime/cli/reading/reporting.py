@@ -11,6 +11,7 @@ from ...logfiles import written
 from ...opening import NoNamespace
 from ...reporting import Audit, Report, Scope, survey
 from ...reporting.page import page
+from ...reporting.page.figures import counted
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading
@@ -46,7 +47,8 @@ async def write_report(options: Options, asked: Asked, path: str) -> int:
         with written(Path(path)) as target:
             report, damaged = await _report(options, scope, prices)
             target.write(page(report).encode())
-        output.say(f"{path}: {report.conversations:,} conversations, {report.turns:,} turns, {report.calls:,} calls")
+        counts = (report.conversations, "conversation"), (report.turns, "turn"), (report.calls, "call")
+        output.say(f"{path}: {', '.join(counted(*count) for count in counts)}")
     for line in damaged:
         output.say(line)
     return int(bool(damaged))

@@ -59,7 +59,7 @@ def ticks(largest: float, *, whole: bool) -> tuple[float, ...]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * size for size in (1, 2, 5, 10) if power * size >= rough * 0.999)
     step = max(step, 1.0) if whole else step
-    return tuple(step * number for number in range(math.ceil(largest / step - 1e-9) + 1)) if largest else (0, step)
+    return tuple(step * number for number in range(max(math.ceil(largest / step - 1e-9), 1) + 1))
 
 
 def stacked(

@@ -54,7 +54,8 @@ def named(name: str | None, others: str) -> Markup:
         return tag("i", others)
     if not name:
         return tag("i", "no name")
-    return tag("code", exact(name[:NAME]), more(len(name) - NAME), class_="name")
+    cut = tag("span", " … cut", class_="more") if len(name) > NAME else None
+    return tag("code", exact(name[:NAME]), cut, class_="name")
 
 
 def told(words: Words, limit: int = TEXT) -> Markup:
@@ -75,7 +76,7 @@ def kinds(amount: int, counts: dict[str, int]) -> Markup:
 
 def anchor(conversation: str) -> str:
     """Return the id of a conversation's row."""
-    return f"c-{conversation}"
+    return f"c-{quote(conversation, safe='', errors='replace')}"
 
 
 def link(conversation: str, there: frozenset[str]) -> Markup:
