@@ -1,133 +1,119 @@
-"""Turns with calls of every fate, made by hand, and the report of them.
+"""Conversations written by hand, event by event, for tests of what an auditor is told of them."""
 
-    PYTHONPATH=src:tests .venv/bin/python tests/support/audited.py
-
-writes the page of the small report anew, to which a test holds it.
-"""
-
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from agent_runtime_framework.events import Effect
-from agent_runtime_framework.projections import Attempt, Call, CallAccount, Price, Prices, Round, Start, TurnAccount
-from agent_runtime_framework.runtime.reporting import Audit, ConversationLine, Report, Scope
-from agent_runtime_framework.runtime.reporting.page import page
+import pytest
+from msgspec import Raw
+from msgspec.structs import replace
 
-NOW = 1_795_700_000_000
-HOUR = 3_600_000
-PAGE = Path(__file__).with_name("report.html")
-PRICES = Prices({"m-1": Price(1_000, 2_000)})
+from agent_runtime_framework.events import (
+    START,
+    AnyEvent,
+    ConversationId,
+    ConversationStarted,
+    CorruptLog,
+    EventLog,
+    Frame,
+    Head,
+    ModelAnswered,
+    ModelRequested,
+    Stored,
+    TurnStarted,
+    UserSpoke,
+)
+from agent_runtime_framework.runtime.cli.console.options import Options
+from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.reader import Reader
+from agent_runtime_framework.runtime.substrate import in_memory
+from support.journeys import tokens
+
+TOOLS = tuple({"type": "function", "function": {"name": name}} for name in ("add", "pay"))
+ASKED = ModelRequested(
+    cause=3,
+    model="m",
+    prompt="Be kind.\nAlways.\nTo all.\nAnd brief.\nNever lie.",
+    tools=TOOLS,
+    effects={"add": "idempotent"},
+    parameters={"seed": 7},
+    last_turn=1,
+    request="abc",
+)
+BEFORE = (
+    ConversationStarted(agent="order", journey_hash="h" * 64, state={"n": Raw(b"1")}, step="name"),
+    UserSpoke(message_id="m-1", text="two\nteas"),
+    TurnStarted(number=1, cause=2),
+)
 
 
-def called(
-    tool: str,
-    outcome: str = "returned",
-    *,
-    started: bool = True,
-    took: int = 20,
-    at: int = NOW,
-    effect: Effect = "once",
-    arguments: dict[str, Any] | None = None,
-    **more: Any,
-) -> CallAccount:
-    """Return a call that came to this."""
-    starts = (Start(6, at, 1, effect, "name", "w-1"),) if started else ()
-    time, version = (at + took, 7) if outcome else (None, None)
-    latency = took if started and outcome else 0
-    return CallAccount(
-        id="",
-        call=Call(0, tool, arguments or {}),
-        starts=starts,
-        outcome=outcome,
-        time=time,
-        version=version,
-        latency_ms=latency,
-        **more,
+def chose(*calls: tuple[str, Any], words: str = "") -> tuple[AnyEvent, ...]:
+    """Return a conversation up to the answer, at version 5, in which the model makes these calls."""
+    listed = [{"id": f"p-{at}", "name": name, "arguments": given} for at, (name, given) in enumerate(calls)]
+    message = {"content": words, "tool_calls": listed}
+    answered = ModelAnswered(
+        cause=4, message=message, usage=tokens(1000, 100, 1100), latency_ms=1234, model="m-1", response_id="resp-1"
     )
+    return (*BEFORE, ASKED, answered)
 
 
-def turn(
-    *calls: CallAccount,
-    at: int = NOW,
-    conversation: str = "c-1",
-    agent: str = "desk",
-    model: str = "m-1",
-    given: int = 10,
-    outcome: str = "completed",
-    **more: Any,
-) -> TurnAccount:
-    """Return a turn in which the model was asked once, and chose these calls."""
-    listed = tuple(
-        CallAccount(**{name: getattr(call, name) for name in call.__struct_fields__ if name != "id"}, id=f"5.{index}")
-        for index, call in enumerate(calls)
-    )
-    usage = {"prompt_tokens": given, "completion_tokens": 5, "total_tokens": given + 5}
-    asked = (Attempt(version=4, time=at),)
-    round_ = Round(attempts=asked, model=model, answered=5, answered_at=at, usage=usage, latency_ms=40, calls=listed)
-    ended = None if not outcome else at + 100
-    return TurnAccount(
-        conversation=conversation,
-        number=1,
-        agent=agent,
-        began=3,
-        began_at=at,
-        rounds=(round_,),
-        outcome=outcome,
-        ended=None if ended is None else 9,
-        ended_at=ended,
-        **more,
-    )
-
-
-def reported(
-    turns: Iterable[TurnAccount],
-    scope: Scope | None = None,
-    *,
-    erased: Sequence[str] = (),
-    damaged: dict[str, str] | None = None,
-    prices: Prices | None = PRICES,
-) -> Report:
-    """Return the report of turns, those of a conversation one after another."""
-    audit = Audit(scope or Scope(made=NOW, prices=True), prices)
-    by_conversation: dict[str, list[TurnAccount]] = {}
-    for each in turns:
-        by_conversation.setdefault(each.conversation, []).append(each)
-    for conversation, its in by_conversation.items():
-        line = ConversationLine(
-            conversation=conversation, agent=its[0].agent, last=its[-1].ended_at or its[-1].began_at
+async def write(log: EventLog, events: Sequence[AnyEvent], conversation: str = "c-1", at: int = 0) -> None:
+    """Record events, a millisecond and a frame each, from `at` on."""
+    head = START
+    agent = next((event.agent for event in events if isinstance(event, ConversationStarted)), "")
+    for number, event in enumerate(events, 1):
+        frame = Frame(
+            first=number, time=at + number, writer=f"w-{number}", agent=agent, events=(event,), prev=head.hash
         )
-        chapter = audit.begin(line, erased=conversation in erased)
-        for each in its:
-            audit.turn(chapter, each)
-        audit.end(chapter, damage=(damaged or {}).get(conversation, ""))
-    return audit.report()
+        head = (await log.append(ConversationId(conversation), frame, head)).head
 
 
-def some_of_each(at: int = NOW - 2 * HOUR) -> list[TurnAccount]:
-    """Return turns in which something of everything happened."""
-    denied: dict[str, Any] = {"policy": "denied", "policy_reason": "over the limit"}
-    return [
-        turn(called("look", arguments={"order": 7}), called("pay", took=1_500), at=at),
-        turn(called("pay", "error", content="Error: the tool failed", error="ValueError"), at=at + HOUR),
-        turn(
-            called("pay", "in_doubt", content="The outcome is unknown", arguments={"amount": 3}), at=at + 1, model="m-2"
-        ),
-        turn(called("pay", "denied", started=False, content="Denied", **denied), at=at + 2, conversation="c-2"),
-        turn(called("lok", "unknown", started=False, content="Error: no such tool"), at=at + 3, conversation="c-2"),
-        turn(called("look", "cancelled", started=False), at=at + 4, conversation="c-3", outcome="cancelled"),
-        turn(called("look", ""), called("pay", "", started=False), at=at + 5, conversation="c-4", outcome=""),
-        turn(at=at + 6, conversation="c-5", agent="clerk", outcome="failed", reason="model_error", error="429 <slow>"),
-        turn(called("look"), at=at + 7, conversation="c-6"),
-    ]
+class Damaged:
+    """Is a log that is damaged in some conversations behind what it holds of them."""
+
+    def __init__(self, log: EventLog, *conversations: str) -> None:
+        self._log = log
+        self._damaged = conversations
+        self.append, self.restore, self.last, self.lasts = log.append, log.restore, log.last, log.lasts
+
+    async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
+        async for stored in self._log.read(conversation, after):
+            yield stored
+        if conversation in self._damaged:
+            raise CorruptLog("the log was changed")
 
 
-def small() -> Report:
-    """Return a small report with something of everything."""
-    damage = {"c-2": "position 9: stored bytes are not a frame"}
-    scope = Scope(namespace="shop", since=NOW - 24 * HOUR, made=NOW, prices=True)
-    return reported(some_of_each(), scope, erased=("c-6",), damaged=damage)
+class Audited:
+    """Is a place as a command of a module sees it."""
+
+    def __init__(self, module: Any, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self.log: EventLog = in_memory(SystemClock()).log
+        self._capture = capture
+        patch.setattr(module, "reading", self._reading)
+
+    async def has(self, *events: AnyEvent, conversation: str = "c-1", at: int = 0) -> None:
+        """Record events in a conversation."""
+        await write(self.log, events, conversation, at)
+
+    def damage(self, *conversations: str) -> None:
+        """Let these be damaged at their ends."""
+        self.log = Damaged(self.log, *conversations)
+
+    def printed(self) -> tuple[list[str], list[str]]:
+        """Return the lines of stdout and of stderr since this was asked last."""
+        heard = self._capture.readouterr()
+        return heard.out.splitlines(), heard.err.splitlines()
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the rows of a CSV that was written to stdout since this was asked last."""
+        return list(csv.DictReader(io.StringIO(self._capture.readouterr().out)))
+
+    def _reading(self, options: Options) -> AbstractAsyncContextManager[Reader]:
+        return _reader(self.log)
 
 
-if __name__ == "__main__":
-    PAGE.write_text(page(small()), encoding="utf-8")
+@asynccontextmanager
+async def _reader(log: EventLog) -> AsyncIterator[Reader]:
+    yield Reader(replace(in_memory(SystemClock()), log=log))

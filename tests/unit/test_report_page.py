@@ -14,7 +14,7 @@ from agent_runtime_framework.runtime.reporting import Report, Scope
 from agent_runtime_framework.runtime.reporting.page import page
 from agent_runtime_framework.runtime.reporting.page.elements import VOID, exact, prose, tag
 from agent_runtime_framework.runtime.reporting.page.style import STYLE
-from support.audited import HOUR, NOW, PAGE, called, reported, small, some_of_each, turn
+from support.reported import HOUR, NOW, PAGE, called, reported, small, some_of_each, turn
 
 HOSTILE = (
     "</script><img src=x onerror=alert(1)>",

@@ -18,8 +18,8 @@ from agent_runtime_framework.runtime.reporting.mentions import LATEST
 from agent_runtime_framework.runtime.substrate import in_memory
 from agent_runtime_framework.runtime.testing.simulation import random_journeys
 from agent_runtime_framework.testing import random_script, simulate
-from support.audited import HOUR, NOW, called, reported, some_of_each, turn
 from support.chains import put_raw
+from support.reported import HOUR, NOW, called, reported, some_of_each, turn
 
 NEVER_STARTED = {"denied": "refused", "not_offered": "refused", "invalid": "refused", "unknown": "refused"}
 
@@ -44,14 +44,14 @@ class Counted:
         for frame in frames:
             for version, event in enumerate(frame["events"], frame["first"]):
                 self._event(calls, event, version, frame["time"])
-                match event["type"].split("."):
-                    case ["turn", "started"]:
-                        turn = {"in": frame["time"] >= self.since}
-                        self.turns["open"] += turn["in"]
-                    case ["turn", "completed" | "failed" | "cancelled" as how] if turn:
-                        self.turns["open"] -= turn["in"]
-                        self.turns[how] += turn["in"]
-                        turn = {}
+                kind, _, how = event["type"].partition(".")
+                if (kind, how) == ("turn", "started"):
+                    turn = {"in": frame["time"] >= self.since}
+                    self.turns["open"] += turn["in"]
+                elif kind == "turn" and how in ("completed", "failed", "cancelled") and turn:
+                    self.turns["open"] -= turn["in"]
+                    self.turns[how] += turn["in"]
+                    turn = {}
         self.calls += calls.values()
         for call in calls.values():
             self.fates[_fate(call)] += 1
@@ -60,24 +60,23 @@ class Counted:
                 self.took[call["tool"]].append(call["took"])
 
     def _event(self, calls: dict[str, dict[str, Any]], event: dict[str, Any], version: int, time: int) -> None:
-        match event["type"]:
-            case "model.answered" if time >= self.since:
-                self.answers += 1
-                self.tokens += event.get("usage", {}).get("total_tokens", 0)
-                listed = event["message"].get("tool_calls")
-                for index, call in enumerate(listed if isinstance(listed, list) else ()):
-                    spec = call.get("function", call) if isinstance(call, dict) else {}
-                    blank = {"started": False, "outcome": "", "policy": "", "took": 0}
-                    calls[f"{version}.{index}"] = {"tool": spec.get("name") or "", **blank}
-            case "model.failed":
-                self.failures += time >= self.since
-            case "tool.started" | "tool.returned" | "tool.failed" as what:
-                call = calls.get(f"{event['cause']}.{event.get('index', 0)}", {})
-                if what == "tool.started":
-                    call["started"] = True
-                else:
-                    outcome = {"outcome": event.get("kind", "returned"), "took": event.get("latency_ms", 0)}
-                    call |= {**outcome, "policy": event.get("policy", "")}
+        what = event["type"]
+        if what == "model.answered" and time >= self.since:
+            self.answers += 1
+            self.tokens += event.get("usage", {}).get("total_tokens", 0)
+            listed = event["message"].get("tool_calls")
+            for index, call in enumerate(listed if isinstance(listed, list) else ()):
+                spec = call.get("function", call) if isinstance(call, dict) else {}
+                blank = {"started": False, "outcome": "", "policy": "", "took": 0}
+                calls[f"{version}.{index}"] = {"tool": spec.get("name") or "", **blank}
+        elif what == "model.failed":
+            self.failures += time >= self.since
+        elif what in ("tool.started", "tool.returned", "tool.failed"):
+            call = calls.get(f"{event['cause']}.{event.get('index', 0)}", {})
+            call["started"] = what == "tool.started" or call.get("started", False)
+            if what != "tool.started":
+                outcome = {"outcome": event.get("kind", "returned"), "took": event.get("latency_ms", 0)}
+                call |= {**outcome, "policy": event.get("policy", "")}
 
 
 def _fate(call: dict[str, Any]) -> str:
