@@ -10,11 +10,28 @@ import msgspec
 import pytest
 
 from agent_runtime_framework import Allow, Client, Deny, ToolCall
-from agent_runtime_framework.events import START, ConversationId, MemoryLog, Stored
+from agent_runtime_framework.events import (
+    START,
+    ConversationErased,
+    ConversationId,
+    ConversationStarted,
+    Frame,
+    MemoryLog,
+    ModelAnswered,
+    ModelRequested,
+    Stored,
+    ToolFailed,
+    ToolStarted,
+    TurnFailed,
+    TurnStarted,
+    UserSpoke,
+)
+from agent_runtime_framework.projections import CallAccount
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.reporting import Audit, Report, Scope, survey
 from agent_runtime_framework.runtime.reporting.counting import LISTED
 from agent_runtime_framework.runtime.reporting.mentions import LATEST
+from agent_runtime_framework.runtime.reporting.page import page
 from agent_runtime_framework.runtime.substrate import in_memory
 from agent_runtime_framework.runtime.testing.simulation import random_journeys
 from agent_runtime_framework.testing import random_script, simulate
@@ -259,3 +276,66 @@ def test_what_has_no_time_is_counted_where_no_period_was_asked_for() -> None:
     assert reported(odd).calls == 3
     assert reported(odd).parts == ()
     assert reported(odd, Scope(since=1, made=NOW)).calls == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "fate", "by"),
+    [
+        (called("pay"), "returned", None),
+        (called("pay", "error"), "failed", ""),
+        (called("pay", "cancelled"), "failed", ""),
+        (called("pay", "in_doubt"), "in_doubt", ""),
+        (called("pay", ""), "open", ""),
+        (called("pay", "", started=False), "open", ""),
+        (called("pay", "cancelled", started=False), "not_run", None),
+        (called("pay", "invalid", started=False), "refused", "the runtime"),
+        (called("pay", "denied", started=False), "refused", "the runtime"),
+        (called("pay", "denied", started=False, policy="denied", policy_reason="no"), "denied", "the agent's policy"),
+    ],
+)
+def test_each_call_has_one_fate_and_a_refused_one_says_by_whom(call: CallAccount, fate: str, by: str | None) -> None:
+    report = reported([turn(call)])
+    lists = (report.in_doubt, report.failures, report.refusals, report.open)
+
+    assert report.fates == {fate: 1}
+    assert [line.by for listed in lists for line in listed.latest] == ([] if by is None else [by])
+
+
+async def test_a_log_that_ends_erased_is_told_as_erased_with_no_word_of_it() -> None:
+    client = Client(in_memory(SystemClock()))
+    events = (
+        ConversationStarted(agent="desk", journey_hash="h", state={}),
+        UserSpoke(message_id="m-1", text="secret question"),
+        TurnStarted(number=1, cause=2),
+        ModelRequested(cause=3, model="m-1", prompt="secret prompt"),
+        ModelAnswered(cause=4, message={"tool_calls": [{"name": "secret_tool", "arguments": {"a": "secret"}}]}),
+        ToolStarted(cause=5),
+        ToolFailed(cause=5, kind="error", content="secret content"),
+        TurnFailed(reason="model_error", error="secret error"),
+        ConversationErased(reason="asked for"),
+    )
+    frame = Frame(first=1, time=NOW, writer="w", agent="desk", turn=1, status="erased", events=events)
+    await client.substrate.log.append(ConversationId("c-1"), frame, START)
+    scope = Scope(made=NOW)
+    audit = Audit(scope)
+
+    assert await survey(client, client.conversations(), scope, audit) == []
+
+    report = audit.report()
+    assert (report.erased, report.calls, report.lines.latest[0].outcome) == (1, 1, "erased")
+    assert "secret" not in page(report)
+
+
+async def test_a_tombstone_alone_is_an_erased_conversation_without_turns() -> None:
+    client = Client(in_memory(SystemClock()))
+    events = (ConversationErased(reason="asked for"),)
+    frame = Frame(first=1, time=NOW, writer="w", agent="desk", status="erased", events=events)
+    await client.substrate.log.append(ConversationId("c-1"), frame, START)
+    scope = Scope(since=NOW - HOUR, made=NOW)
+    audit = Audit(scope)
+
+    assert await survey(client, client.conversations(), scope, audit) == []
+
+    report = audit.report()
+    assert (report.conversations, report.erased, report.turns) == (1, 1, 0)
+    assert "erased" in page(report)

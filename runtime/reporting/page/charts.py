@@ -66,7 +66,7 @@ def stacked(
     bands: Sequence[Band], parts: Sequence[tuple[str, str]], frame: Frame, *, title: str, words: str, whole: bool = True
 ) -> Markup:
     """Return bars that are stacked of these bands; `parts` are the label and the name of each bar."""
-    totals = [sum(amounts) for amounts in zip(*(band.amounts for band in bands), strict=True)]
+    totals = [sum(band.amounts[place] for band in bands) for place in range(len(parts))]
     marks = ticks(max(totals, default=0), whole=whole)
     step = frame.wide / max(len(parts), 1)
     bars = []

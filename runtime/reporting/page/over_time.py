@@ -43,7 +43,7 @@ def calls(report: Report) -> Markup:
                 title=f"Tool calls by {report.unit}",
                 words=_words(report.calls_over_time),
             ),
-            f"Each bar is {'an' if report.unit == 'hour' else 'a'} {report.unit}, in UTC.",
+            _range(report),
             key([(FATE[fate], fate) for fate in FATES if fate in report.calls_over_time]),
         ),
         _numbers(report),
@@ -51,6 +51,11 @@ def calls(report: Report) -> Markup:
         tag("div", *_multiples(report), class_="multiples"),
         _beyond(report),
     )
+
+
+def _range(report: Report) -> str:
+    bar = f"Each bar is {'an' if report.unit == 'hour' else 'a'} {report.unit} in UTC"
+    return f"{bar}, from {name(report.parts[0], report.unit)} to {name(report.parts[-1], report.unit)}."
 
 
 def _multiples(report: Report) -> list[Markup]:

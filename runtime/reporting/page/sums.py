@@ -66,11 +66,11 @@ def latencies(report: Report) -> Markup:
     """Return how long each tool took, as far as it was run to an end."""
     measured = [tool for tool in report.tools if tool.latency.count]
     scale = Scale(max(tool.latency.longest for tool in measured))
-    columns = (("Tool", "id"), ("Runs", "num"), ("p50", "num"), ("p95", "num"), ("Longest", "num"), ("", "bar"))
+    spread = together("Spread", scale.axis())
+    columns = (("Tool", "id"), ("Runs", "num"), ("p50", "num"), ("p95", "num"), ("Longest", "num"), (spread, "bar"))
     rows = [row(columns, (_called(tool), *_spread(tool.latency, scale))) for tool in measured[:SHOWN]]
-    axis = row(columns, ("", "", "", "", "", scale.axis()))
     return together(
-        table("How long tools took; bars on a scale of powers of ten", columns, [axis, *rows]), _rest(measured, "tool")
+        table("How long tools took; bars on a scale of powers of ten", columns, rows), _rest(measured, "tool")
     )
 
 
