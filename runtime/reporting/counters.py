@@ -53,12 +53,12 @@ class ToolCount:
         elif fate == "refused":
             self.refusals[kind] += 1
 
-    def row(self, tool: str | None, rows: Rows, *, erased: bool = False) -> ToolRow:
+    def row(self, tool: str | None, rows: Rows, *, hidden: bool = False) -> ToolRow:
         """Return the row of a tool."""
-        kind = "erased" if erased else "tool"
+        kind = "hidden" if hidden else "tool"
         return ToolRow(
             tool=tool,
-            erased=erased,
+            hidden=hidden,
             calls=self.fates.total(),
             fates=dict(self.fates),
             failures=dict(self.failures.most_common()),

@@ -15,6 +15,7 @@ from .listing import KEPT, Latest, line_of, words
 from .mentions import Mentions
 from .periods import Key, Timeline
 from .report import FATES, CallLine, ConversationLine, Fate, Report, Scope, Tokens, TurnLine, fate_of
+from .withheld import WITHHELD, with_withheld
 
 LISTED: Final = 100
 """So many calls has a list at most, and so many turns."""
@@ -62,7 +63,7 @@ class Audit:
         self._prices = prices or Prices()
         self._timeline = Timeline(scope.since, scope.end)
         self._tools: Named[ToolCount] = Named()
-        self._of_erased = ToolCount()
+        self._hidden = ToolCount()
         self._models: Named[ModelCount] = Named()
         self._agents: Named[AgentCount] = Named()
         self._lists = {name: Latest[CallLine](IN_DOUBT if name == "in_doubt" else LISTED) for name in _LISTS.values()}
@@ -108,6 +109,7 @@ class Audit:
 
     def turn(self, chapter: Chapter, turn: TurnAccount) -> None:
         """Count a turn."""
+        turn = with_withheld(turn)
         chapter.outcome, chapter.why = turn.outcome or "open", turn.reason if turn.outcome != "completed" else ""
         name, agent = self._agents.of(turn.agent, AgentCount)
         if self._scope.has(turn.began_at):
@@ -150,26 +152,25 @@ class Audit:
         chapter.calls += 1
         agent.calls += 1
         fate = fate_of(decision)
-        name, tool = (None, self._of_erased) if chapter.erased else self._tools.of(decision.tool, ToolCount)
+        hidden = chapter.erased or decision.problem == WITHHELD
+        name, tool = (None, self._hidden) if hidden else self._tools.of(decision.tool, ToolCount)
         ran = fate in ("returned", "failed")
         tool.add(fate, decision.outcome, tokens, decision.latency_ms if ran else None)
-        self._timeline.add(
-            decision.chosen, {("calls", fate): 1, ("erased" if chapter.erased else "tool", name, fate): 1}
-        )
+        self._timeline.add(decision.chosen, {("calls", fate): 1, ("hidden" if hidden else "tool", name, fate): 1})
         if fate in _LISTS:
-            self._lists[_LISTS[fate]].add(decision.chosen, lambda: line_of(decision, fate, erased=chapter.erased))
+            self._lists[_LISTS[fate]].add(decision.chosen, lambda: line_of(decision, fate, hidden=hidden))
 
     # --- the report
 
     def report(self) -> Report:
         """Return what was counted."""
         unit, parts, rows = self._timeline.rows()
-        erased = self._of_erased.row(None, rows, erased=True)
-        tools = [*(tool.row(name, rows) for name, tool in self._tools.items()), *([erased] if erased.calls else [])]
+        hidden = self._hidden.row(None, rows, hidden=True)
+        tools = [*(tool.row(name, rows) for name, tool in self._tools.items()), *([hidden] if hidden.calls else [])]
         models = [model.row(name, rows) for name, model in self._models.items() if model.answers or model.failures]
         agents = [agent.row(name, rows) for name, agent in self._agents.items()]
         agents = [agent for agent in agents if agent.turns or agent.calls or agent.tokens.all]
-        fates: Counter[Fate] = sum((tool.fates for tool in self._tools.values()), self._of_erased.fates)
+        fates: Counter[Fate] = sum((tool.fates for tool in self._tools.values()), self._hidden.fates)
         outcomes: Counter[str] = sum((agent.outcomes for agent in self._agents.values()), Counter())
         return Report(
             scope=self._scope,

@@ -43,15 +43,15 @@ def words(text: str) -> Words:
     return Words(text[:KEPT], len(text))
 
 
-def line_of(decision: ToolDecision, fate: Fate, *, erased: bool) -> CallLine:
-    """Return what is told of a call in a list; of an erased conversation only structure."""
-    arguments, reason = ("", "") if erased else (_arguments(decision), _reason(decision))
+def line_of(decision: ToolDecision, fate: Fate, *, hidden: bool) -> CallLine:
+    """Return what is told of a call in a list; of what is hidden only structure."""
+    arguments, reason = ("", "") if hidden else (_arguments(decision), _reason(decision))
     return CallLine(
         conversation=decision.conversation,
         agent=decision.agent,
         turn=decision.turn,
         call=decision.call,
-        tool="" if erased else decision.tool[:KEPT],
+        tool="" if hidden else decision.tool[:KEPT],
         arguments=words(arguments),
         time=decision.chosen,
         fate=fate,
@@ -62,7 +62,7 @@ def line_of(decision: ToolDecision, fate: Fate, *, erased: bool) -> CallLine:
         key=decision.key,
         attempts=len(decision.attempts),
         started=decision.attempts[-1].time if decision.attempts else None,
-        erased=erased,
+        hidden=hidden,
     )
 
 

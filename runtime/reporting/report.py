@@ -96,8 +96,8 @@ class ToolRow(Struct, frozen=True, kw_only=True):
     """Is what became of the calls of one tool.
 
     Attributes:
-        tool: its name; None for all that are beyond those that are counted one by one, and for the calls of
-            conversations that are `erased`, where its name was content.
+        tool: its name; None for all that are beyond those that are counted one by one, and for those that are
+            `hidden`: their names were content, which is erased or sealed.
         calls, fates: how many.
         failures, refusals: how many of each kind.
         latency: of those that were run.
@@ -107,7 +107,7 @@ class ToolRow(Struct, frozen=True, kw_only=True):
     """
 
     tool: str | None
-    erased: bool = False
+    hidden: bool = False
     calls: int
     fates: dict[Fate, int]
     failures: dict[str, int]
@@ -142,7 +142,7 @@ class AgentRow(Struct, frozen=True, kw_only=True):
 
 
 class CallLine(Struct, frozen=True, kw_only=True):
-    """Is one call in a list; of an erased conversation without its content.
+    """Is one call in a list; `hidden` without its content, which is erased or sealed.
 
     `by` says who refused it, `kind` as what it is recorded, `started` when its tool was started last.
     """
@@ -162,7 +162,7 @@ class CallLine(Struct, frozen=True, kw_only=True):
     key: str = ""
     attempts: int = 0
     started: int | None = None
-    erased: bool = False
+    hidden: bool = False
 
 
 class TurnLine(Struct, frozen=True, kw_only=True):

@@ -216,8 +216,7 @@ def test_of_what_is_erased_no_word_is_shown() -> None:
     text = page(reported([turn(words, conversation="c-9")], erased=("c-9",)))
 
     assert "secret" not in text
-    assert text.count("<i>erased</i>") == 2
-    assert "in erased conversations" in text
+    assert text.count("<i>erased or sealed</i>") > 2
 
 
 def test_nothing_is_cut_off_in_print() -> None:

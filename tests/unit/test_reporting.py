@@ -160,6 +160,7 @@ def agree(report: Report, counted: Counted) -> None:
         if took:
             assert row.latency.p95 == pytest.approx(took[-(-len(took) * 95 // 100) - 1], rel=0.005)
             assert row.latency.p50 == pytest.approx(took[-(-len(took) * 50 // 100) - 1], rel=0.005)
+    assert all(sum(map(sum, row.over_time.values())) == row.calls for row in report.tools)
     over_time = Counter({fate: sum(row) for fate, row in report.calls_over_time.items()})
     assert over_time == Counter(report.fates)
     totals = (report.in_doubt, report.failures, report.refusals, report.open)
@@ -266,8 +267,8 @@ def test_of_an_erased_conversation_only_structure_is_kept() -> None:
     assert (report.erased, report.conversations, report.calls) == (1, 2, 2)
     assert b"secret" not in msgspec.json.encode(report)
     (line,) = report.failures.latest
-    assert (line.erased, line.kind, line.call) == (True, "error", "5.0")
-    assert [(row.tool, row.erased, row.calls) for row in report.tools] == [("look", False, 1), (None, True, 1)]
+    assert (line.hidden, line.kind, line.call) == (True, "error", "5.0")
+    assert [(row.tool, row.hidden, row.calls) for row in report.tools] == [("look", False, 1), (None, True, 1)]
 
 
 def test_what_has_no_time_is_counted_where_no_period_was_asked_for() -> None:
@@ -339,3 +340,29 @@ async def test_a_tombstone_alone_is_an_erased_conversation_without_turns() -> No
     report = audit.report()
     assert (report.conversations, report.erased, report.turns) == (1, 1, 0)
     assert "erased" in page(report)
+
+
+async def test_calls_whose_answer_is_withheld_are_counted_by_what_their_tools_did() -> None:
+    client = Client(in_memory(SystemClock()))
+    events = (
+        ConversationStarted(agent="desk", journey_hash="h", state={}),
+        UserSpoke(message_id="m-1", text=""),
+        TurnStarted(number=1, cause=2),
+        ModelRequested(cause=3, model="m-1"),
+        ModelAnswered(cause=4, message={}, usage={"total_tokens": 9}),  # as it is read without the key
+        ToolStarted(cause=5, effect="once"),
+        ToolFailed(cause=5, kind="in_doubt", content=""),
+        ToolFailed(cause=5, index=1, kind="denied", content="", policy="denied"),
+        ToolStarted(cause=5, index=2),
+    )
+    frame = Frame(first=1, time=NOW, writer="w", agent="desk", turn=1, status="running", events=events)
+    await client.substrate.log.append(ConversationId("c-1"), frame, START)
+    audit = Audit(Scope(made=NOW))
+
+    assert await survey(client, client.conversations(), Scope(made=NOW), audit) == []
+
+    report = audit.report()
+    assert report.fates == {"in_doubt": 1, "denied": 1, "open": 1}
+    assert [(row.tool, row.hidden, row.calls, row.tokens.all) for row in report.tools] == [(None, True, 3, 9)]
+    assert report.tools[0].over_time == {"in_doubt": (1,), "denied": (1,), "open": (1,)}
+    assert [(line.call, line.hidden, line.attempts) for line in report.in_doubt.latest] == [("5.0", True, 1)]

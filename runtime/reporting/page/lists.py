@@ -9,7 +9,7 @@ from .elements import Child, Markup, prose, tag, together
 from .figures import counted, moment, number, some
 from .tables import anchor, link, named, row, table, told
 
-ERASED: Final = tag("i", "erased")
+HIDDEN: Final = tag("i", "erased or sealed")
 
 FAILURES: Final = "error,unknown,not_offered,invalid,denied,timeout,cancelled"
 REFUSALS: Final = "not_offered,invalid,denied,unknown"
@@ -126,8 +126,8 @@ class Lists:
 
     def _call(self, line: CallLine) -> tuple[Child, ...]:
         call = (
-            ERASED
-            if line.erased
+            HIDDEN
+            if line.hidden
             else together(named(line.tool, ""), tag("code", told(line.arguments, 160), class_="args"))
         )
         where = together(self._link(line), tag("small", f" turn {line.turn}, call ", line.call))
@@ -184,7 +184,7 @@ def _kind(kind: str) -> Markup:
 
 
 def _reason(line: CallLine) -> Markup:
-    why = ERASED if line.erased else told(line.reason)
+    why = HIDDEN if line.hidden else told(line.reason)
     return together(tag("b", _kind(line.kind)), " ", why)
 
 

@@ -68,7 +68,7 @@ def _multiples(report: Report) -> list[Markup]:
                 _bands(tool.over_time),
                 parts,
                 SMALL,
-                title=f"Calls of {'erased conversations' if tool.erased else _plain(tool.tool)} by {report.unit}",
+                title=f"Calls of {'what is erased or sealed' if tool.hidden else _plain(tool.tool)} by {report.unit}",
                 words=_words(tool.over_time),
             ),
         )
@@ -77,7 +77,7 @@ def _multiples(report: Report) -> list[Markup]:
 
 
 def _called(tool: ToolRow) -> Markup:
-    return named(tool.tool, "in erased conversations" if tool.erased else "all other tools")
+    return named(tool.tool, "erased or sealed" if tool.hidden else "all other tools")
 
 
 def _beyond(report: Report) -> Markup | None:

@@ -59,7 +59,7 @@ def _tool(report: Report, tool: ToolRow) -> tuple[Child, ...]:
 
 
 def _called(tool: ToolRow) -> Markup:
-    return named(tool.tool, "in erased conversations" if tool.erased else "all other tools")
+    return named(tool.tool, "erased or sealed" if tool.hidden else "all other tools")
 
 
 def latencies(report: Report) -> Markup:
