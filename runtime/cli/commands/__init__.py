@@ -3,7 +3,20 @@
 Each imports what it needs when it runs, so that the help is there at once.
 """
 
-from . import audit, deadletters, erasing, files, forking, reading, replaying, running, sealing, seeing, talking
+from . import (
+    audit,
+    deadletters,
+    erasing,
+    files,
+    forking,
+    reading,
+    replaying,
+    reporting,
+    running,
+    sealing,
+    seeing,
+    talking,
+)
 
 __all__ = [
     "audit",
@@ -13,6 +26,7 @@ __all__ = [
     "forking",
     "reading",
     "replaying",
+    "reporting",
     "running",
     "sealing",
     "seeing",
