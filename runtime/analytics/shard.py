@@ -1,0 +1,240 @@
+"""Exporting one stream: what stands in it after a position, as rows.
+
+A stream has the frames of all its conversations in turn.  So it is sorted by conversation first, in files (`spill.py`);
+then each conversation is folded once, from its own log up to where the new frames begin, and on with these.  No more
+of the stream is in memory than one part in 128, and one conversation.
+
+A conversation that is damaged is left out, all of what is new of it, and remembered: the next export tries it again.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, closing
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...events import (
+    START,
+    ConversationErased,
+    ConversationId,
+    CorruptLog,
+    FrameworkError,
+    Head,
+    Stored,
+    Unavailable,
+    check_continues,
+)
+from ...projections import initial
+from ...projections.ledger import Ledger
+from ...projections.rows import event_rows
+from ...projections.tables import Row, without_content
+from ..feed import Entry, Feed, stored
+from ..substrate import Substrate
+from .spill import Spill
+from .writer import Files, Writer
+
+EVENTS: Final = frozenset({"events"})
+"""The tables that need no fold."""
+
+
+class ShardState(Struct, frozen=True):
+    """Says how far a stream is exported.
+
+    Attributes:
+        stream: which one it is.
+        position: what stands after it is new.
+        left_out: the conversations that could not be read, each with the version up to which it is exported.
+
+    """
+
+    stream: str = ""
+    position: int = 0
+    left_out: dict[str, int] = {}
+
+
+class Job(Struct, frozen=True):
+    """Is the export of one stream: what is to be written where.
+
+    Attributes:
+        shard: which stream.
+        tables: which tables.
+        state: how far it is.
+        run: the number of this export.
+        new, old: the directories of this export and of the one before it, if there was one.
+
+    """
+
+    shard: int
+    tables: tuple[str, ...]
+    state: ShardState
+    run: int
+    new: str
+    old: str | None = None
+
+
+class Exported(Struct, frozen=True):
+    """Is what came of a job: how far the stream is now, how many events were new, and what could not be read and why."""
+
+    state: ShardState
+    events: int = 0
+    faults: tuple[str, ...] = ()
+
+
+Told = Callable[[int, int], object]
+"""Hears how many frames and how many events more are done."""
+
+
+async def export_shard(substrate: Substrate, job: Job, told: Told) -> Exported:
+    """Export what is new in one stream.
+
+    Raises:
+        CorruptLog: it is not the stream that was exported before, or ends before that.
+        Unavailable: the server did not answer.
+
+    """
+    new, old = Files(Path(job.new), job.shard), None if job.old is None else Files(Path(job.old), job.shard)
+    with tempfile.TemporaryDirectory(dir=job.new, prefix=".work-") as directory:
+        work = Path(directory)
+        with closing(Spill(work)) as spill:
+            position, stream = await _spilled(substrate.feed, job, spill)
+            writer = Writer(job.tables, new, job.run, work)
+            export = _Export(substrate, job, writer, told)
+            for conversation, entries in spill.conversations():
+                await export.of_entries(conversation, entries)
+            await export.again()
+        writer.finish(old)
+    return Exported(ShardState(stream, position, export.left_out), export.events, tuple(export.faults))
+
+
+async def _spilled(feed: Feed, job: Job, spill: Spill) -> tuple[int, str]:
+    """Sort what is new, and return the position and the name of the stream."""
+    stream, position = (await feed.end(job.shard)).stream, job.state.position
+    check_same_stream(job.state, stream)
+    async with aclosing(feed.read(job.shard, position)) as batches:
+        async for batch in batches:
+            for entry in batch:
+                spill.add(entry)
+            position = batch[-1].position
+    return position, stream
+
+
+def check_same_stream(state: ShardState, stream: str) -> None:
+    """Raise CorruptLog if this is not the stream of which something was exported."""
+    if state.stream not in ("", stream):
+        raise CorruptLog(f"{stream} is not the stream that was exported before ({state.stream}): export to another DIR")
+
+
+class _Export:
+    """Makes rows of conversations."""
+
+    def __init__(self, substrate: Substrate, job: Job, writer: Writer, told: Told) -> None:
+        self._log = substrate.log
+        self._folds = not EVENTS.issuperset(job.tables)
+        self._events = not EVENTS.isdisjoint(job.tables)
+        self._writer = writer
+        self._told = told
+        self._before = job.state.left_out
+        self.left_out: dict[str, int] = {}
+        self.faults: list[str] = []
+        self.events = 0
+
+    async def of_entries(self, conversation: ConversationId, entries: Sequence[Entry]) -> None:
+        """Export what is new of a conversation."""
+        if conversation not in self._before:  # one that was left out is read again from its log, after all others
+            await self._try(conversation, entries)
+        self._told(len(entries), 0)
+        await asyncio.sleep(0)  # a signal is heard, and progress shown
+
+    async def again(self) -> None:
+        """Try once more what was left out before."""
+        for conversation in self._before:
+            await self._try(ConversationId(conversation), None)
+
+    async def _try(self, conversation: ConversationId, entries: Sequence[Entry] | None) -> None:
+        exported = self._before.get(conversation, 0)
+        try:
+            if entries is None:
+                frames = [found async for found in self._log.read(conversation)]
+                frames = [found for found in frames if not found.inherited and found.head.version > exported]
+            else:
+                frames = [stored(entry) for entry in entries]
+                exported = frames[0].frame.first - 1
+            await self._export(conversation, frames)
+        except Unavailable:
+            raise
+        except FrameworkError as error:
+            self.left_out[conversation] = await self._exported(conversation, entries, exported)
+            self.faults.append(str(error))
+
+    async def _exported(self, conversation: ConversationId, entries: Sequence[Entry] | None, exported: int) -> int:
+        """Return the version up to which a damaged conversation is exported, by the first of its frames that is one."""
+        for before, entry in enumerate(entries or ()):
+            try:
+                first = stored(entry).frame.first
+            except CorruptLog:
+                continue
+            if before == 0:
+                return first - 1
+            break
+        return exported
+
+    async def _export(self, conversation: ConversationId, frames: Sequence[Stored]) -> None:
+        if not frames:
+            return
+        ends = any(isinstance(event, ConversationErased) for found in frames for event in found.frame.events)
+        ledger = await self._ledger(conversation, frames, erased=ends) if self._folds else None
+        rows: list[Row] = []
+        for found in frames:
+            if self._events:
+                rows += event_rows(found)
+            if ledger is not None:
+                rows += ledger.enter(found)
+        unfinished = [] if ledger is None else ledger.open_rows()
+        if ends or (ledger is not None and ledger.erased):
+            rows, unfinished = [without_content(row) for row in rows], [without_content(row) for row in unfinished]
+        if ends:
+            self._writer.empty(conversation)
+        if ledger is None or ledger.whole:
+            self._writer.replace(conversation)
+        self._writer.add(rows, unfinished)
+        events = sum(len(found.frame.events) for found in frames)
+        self.events += events
+        self._told(0, events)
+
+    async def _ledger(self, conversation: ConversationId, frames: Sequence[Stored], *, erased: bool) -> Ledger:
+        """Return the ledger of a conversation as it was before these frames, and check that they continue it."""
+        first = frames[0]
+        ledger, head = Ledger(initial(conversation)), START
+        if first.frame.first > 1:
+            try:
+                async for found in self._earlier(conversation, first):
+                    ledger.enter(found)
+                    head = found.head
+            except CorruptLog:
+                if not erased:
+                    raise
+                head = START
+            if head == START and erased:  # what was before was taken away
+                ledger = Ledger(replace(initial(conversation), version=first.frame.first - 1))
+                head = Head(first.frame.first - 1, 0, first.frame.prev)
+        for found in frames:
+            check_continues(found, head)
+            head = found.head
+        return ledger
+
+    async def _earlier(self, conversation: ConversationId, first: Stored) -> AsyncIterator[Stored]:
+        """Yield what is before a frame, in the log and in those of its ancestors."""
+        async with aclosing(self._log.read(conversation)) as log:  # type: ignore[type-var]
+            async for found in log:
+                if found.head.version >= first.head.version:
+                    return
+                yield found
+
+
+def faults_of(exported: Mapping[int, Exported]) -> list[str]:
+    """Return what could not be read, stream by stream."""
+    return [fault for shard in sorted(exported) for fault in exported[shard].faults]
