@@ -18,7 +18,7 @@ from .errors import (
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
-from .inheritance import LookAgain, lineage_of
+from .inheritance import LookAgain, lineage_of, stored_at
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, no_version, not_found
 from .memory import MemoryLog, MemoryRecords
@@ -136,4 +136,5 @@ __all__ = [
     "lineage_of",
     "no_version",
     "not_found",
+    "stored_at",
 ]

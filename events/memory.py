@@ -1,6 +1,8 @@
 """The event log in memory: a real backend, for tests, for runs without a server, and as the contract's first client."""
 
-from collections.abc import AsyncIterator
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 from .ids import ConversationId
 from .limits import FRAME_LIMIT
@@ -13,6 +15,7 @@ class MemoryRecords:
     def __init__(self) -> None:
         self._stored: dict[ConversationId, list[tuple[int, bytes]]] = {}
         self._position = 0
+        self._told: list[Callable[[], object]] = []
 
     async def put(self, conversation: ConversationId, data: bytes, *, id: str, expected: int) -> int:  # noqa: A002, ARG002
         """Store `data` if the conversation's last position is `expected`; see `Records.put`."""
@@ -21,6 +24,8 @@ class MemoryRecords:
             raise PositionMoved
         self._position += 1
         mine.append((self._position, data))
+        for tell in self._told:
+            tell()
         return self._position
 
     async def get(self, conversation: ConversationId, after: int) -> AsyncIterator[tuple[int, bytes]]:
@@ -40,9 +45,33 @@ class MemoryRecords:
             if mine:
                 yield conversation, *mine[-1]
 
+    @property
+    def position(self) -> int:
+        """The position of what was stored last in any conversation; 0 if there is none."""
+        return self._position
+
+    def stored(self, after: int) -> list[tuple[ConversationId, int, bytes]]:
+        """Return what stands after position `after` in all conversations, in the order of positions."""
+        found = [
+            (conversation, position, data)
+            for conversation, mine in self._stored.items()
+            for position, data in mine[bisect_right(mine, after, key=lambda one: one[0]) :]
+        ]
+        return sorted(found, key=lambda one: one[1])
+
+    @contextmanager
+    def telling(self, tell: Callable[[], object]) -> Iterator[None]:
+        """Call `tell` after each that is stored, for as long as the context lasts."""
+        self._told.append(tell)
+        try:
+            yield
+        finally:
+            self._told.remove(tell)
+
 
 class MemoryLog(FrameLog):
     """Keeps conversations in memory; `limit` bounds a frame's bytes as a server would, None takes any size."""
 
     def __init__(self, *, limit: int | None = FRAME_LIMIT) -> None:
-        super().__init__(MemoryRecords(), limit=limit)
+        self.records = MemoryRecords()
+        super().__init__(self.records, limit=limit)

@@ -1,4 +1,4 @@
-"""What a runtime stands on: a log, a bus, leases, members, a live channel and stores that belong together."""
+"""What a runtime stands on: a log, a bus, leases, members, a live channel, stores and a feed that belong together."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from msgspec import Struct
 from ..events import EventLog, MemoryLog
 from .bus import Bus, MemoryBus
 from .clock import Clock
+from .feed import Feed, MemoryFeed
 from .heartbeat import Heart
 from .leases import Leases, MemoryLeases
 from .live import Live, MemoryLive
@@ -28,13 +29,21 @@ class Substrate(Struct, frozen=True):
     members: Members
     live: Live
     store: Callable[[str], MemoryStore[Any]]
+    feed: Feed
     heart: Heart | None = None
 
 
 def in_memory(clock: Clock) -> Substrate:
     """Return a substrate that lives in this process, and only as long as it."""
+    log = MemoryLog()
     return Substrate(
-        MemoryLog(), MemoryBus(), MemoryLeases(clock), MemoryMembers(clock), MemoryLive(), stores_in_memory()
+        log,
+        MemoryBus(),
+        MemoryLeases(clock),
+        MemoryMembers(clock),
+        MemoryLive(),
+        stores_in_memory(),
+        MemoryFeed(log.records),
     )
 
 

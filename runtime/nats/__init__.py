@@ -8,6 +8,7 @@ from ...events import WriterId
 from ..substrate import Substrate
 from .bus import NatsBus
 from .connection import connect
+from .feed import JetStreamFeed
 from .heart import Connect, ThreadHeart
 from .leases import NatsLeases
 from .live import NatsLive
@@ -17,6 +18,7 @@ from .store import JetStreamStore
 from .topology import ensure, find, replicas_of
 
 __all__ = [
+    "JetStreamFeed",
     "JetStreamLog",
     "NatsBus",
     "NatsLeases",
@@ -51,6 +53,7 @@ async def nats_substrate(
         NatsLive(appends, names),
         # one of each name, because those who write through the same one never overtake each other
         cache(lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas)),
+        JetStreamFeed(names, asks=reads, more=more),
         ThreadHeart(more, names, writer),
     )
     return substrate, replicas

@@ -18,6 +18,7 @@ from agent_runtime_framework.events import (
     Frame,
     Head,
     MemoryLog,
+    MemoryRecords,
     Stored,
     ToolStarted,
     TurnStarted,
@@ -28,6 +29,7 @@ from agent_runtime_framework.events import (
 from agent_runtime_framework.runtime.agents import Journeys, agent_effects
 from agent_runtime_framework.runtime.bus import Consumption, Deliver, MemoryBus, partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.feed import MemoryFeed
 from agent_runtime_framework.runtime.leases import Lease, MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.members import MemoryMembers
@@ -71,6 +73,7 @@ def short_leased(log: MemoryLog | None = None) -> Substrate:
         MemoryMembers(clock, ttl=TTL),
         MemoryLive(),
         stores_in_memory(),
+        MemoryFeed(MemoryRecords()),
     )
 
 

@@ -54,7 +54,7 @@ class ReadOnly:
 def untouchable(substrate: Substrate) -> Reader:
     """Return a reader whose place can only be read."""
     port: Any = Untouchable()
-    return Reader(Substrate(ReadOnly(substrate.log), port, port, port, port, port.__getattr__))
+    return Reader(Substrate(ReadOnly(substrate.log), port, port, port, port, port.__getattr__, port))
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, Unavailable, WriterId
+from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, MemoryRecords, Unavailable, WriterId
 from agent_runtime_framework.runtime.bus import Consumption, Deliver, Delivery, MemoryBus, partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.feed import MemoryFeed
 from agent_runtime_framework.runtime.leases import Key, Lease, MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.members import Member, MemoryMembers
@@ -69,7 +70,15 @@ async def test_a_partition_that_is_lost_while_its_commands_are_asked_for_is_anot
     bus.away = away
     leases = MemoryLeases(clock, ttl=TTL)
     mine, theirs = leases.of(ME), leases.of(OTHER)
-    substrate = Substrate(MemoryLog(), bus, mine, MemoryMembers(clock, ttl=TTL), MemoryLive(), stores_in_memory())
+    substrate = Substrate(
+        MemoryLog(),
+        bus,
+        mine,
+        MemoryMembers(clock, ttl=TTL),
+        MemoryLive(),
+        stores_in_memory(),
+        MemoryFeed(MemoryRecords()),
+    )
     shares = shares_of(substrate, came.put_nowait)
     sharing = asyncio.ensure_future(shares.share())
     await bus.asked.wait()
@@ -107,7 +116,10 @@ class Refusing(MemoryBus):
 async def test_what_nobody_can_consume_is_tried_again_only_after_a_while() -> None:
     bus, clock, came = Refusing(), SystemClock(), asyncio.Queue[Delivery]()
     leases, members = MemoryLeases(clock, ttl=TTL).of(ME), MemoryMembers(clock, ttl=TTL)
-    shares = shares_of(Substrate(MemoryLog(), bus, leases, members, MemoryLive(), stores_in_memory()), came.put_nowait)
+    shares = shares_of(
+        Substrate(MemoryLog(), bus, leases, members, MemoryLive(), stores_in_memory(), MemoryFeed(MemoryRecords())),
+        came.put_nowait,
+    )
     told = asyncio.ensure_future(members.changed())
     for _ in range(5):
         await shares.share()
@@ -154,7 +166,9 @@ class Slow(MemoryLeases):
 async def test_a_lease_that_is_taken_again_keeps_what_runs_unless_another_had_it_in_between(between: bool) -> None:
     bus, clock, letting = MemoryBus(partitions=1), SystemClock(), Letting()
     leases, members = Slow(clock, ttl=TTL), MemoryMembers(clock, ttl=60)
-    substrate = Substrate(MemoryLog(), bus, leases, members, MemoryLive(), stores_in_memory())
+    substrate = Substrate(
+        MemoryLog(), bus, leases, members, MemoryLive(), stores_in_memory(), MemoryFeed(MemoryRecords())
+    )
     shares = shares_of(substrate, print, letting)
     await shares.share()
     keeping = asyncio.ensure_future(shares.keep())

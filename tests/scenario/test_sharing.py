@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from agent_runtime_framework import JourneyAgent, NoReply, Runtime
-from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, TurnResumed, WriterId
+from agent_runtime_framework.events import AgentKey, ConversationId, MemoryLog, MemoryRecords, TurnResumed, WriterId
 from agent_runtime_framework.runtime.bus import MemoryBus, partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.feed import MemoryFeed
 from agent_runtime_framework.runtime.leases import Lease, MemoryLeases
 from agent_runtime_framework.runtime.live import MemoryLive
 from agent_runtime_framework.runtime.members import Member, MemoryMembers, preferred
@@ -46,7 +47,10 @@ def shared(ttl: float = 0.4) -> list[Substrate]:
     """Return two ways to one substrate in memory, whose leases are told apart by who holds them."""
     clock, log, bus, live, stores = SystemClock(), MemoryLog(), MemoryBus(), MemoryLive(), stores_in_memory()
     leases, members = MemoryLeases(clock, ttl=ttl), MemoryMembers(clock, ttl=ttl)
-    return [Substrate(log, bus, leases.of(WriterId(name)), members, live, stores) for name in ("w-first", "w-second")]
+    return [
+        Substrate(log, bus, leases.of(WriterId(name)), members, live, stores, MemoryFeed(log.records))
+        for name in ("w-first", "w-second")
+    ]
 
 
 class Pair:
@@ -199,7 +203,9 @@ async def test_what_comes_after_the_lease_ran_out_by_our_clock_is_not_taken_and_
     clock = Late()
     leases = HeldUp(SystemClock(), ttl=5)
     members = MemoryMembers(SystemClock(), ttl=60)
-    substrate = Substrate(MemoryLog(), MemoryBus(), leases, members, MemoryLive(), stores_in_memory())
+    substrate = Substrate(
+        MemoryLog(), MemoryBus(), leases, members, MemoryLive(), stores_in_memory(), MemoryFeed(MemoryRecords())
+    )
     with ScriptedLLM("Hello.", "Again.") as llm:
         async with working(order_agent(llm), substrate=substrate, clock=clock) as rt:
             assert (await rt.send("order", "c-1", "one", timeout=PATIENCE)).text == "Hello."

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from ....events import AckLost, AgentKey, ConversationId, FrameLog, Unavailable, WriterId
 from ...bus import Consumption, Deliver, Delivery
+from ...feed import MemoryFeed
 from ...leases import Lease
 from ...looking import after_each
 from ...members import Member
@@ -45,6 +46,7 @@ class Connection:
             _Members(self),
             _Live(self),
             stores_in_memory(),
+            MemoryFeed(world.records),
         )
 
     def latency(self) -> float:
