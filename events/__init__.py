@@ -18,7 +18,7 @@ from .errors import (
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
-from .inheritance import LookAgain, lineage_of, stored_at
+from .inheritance import LookAgain, check_continues, lineage_of, stored_at
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, no_version, not_found
 from .memory import MemoryLog, MemoryRecords
@@ -126,6 +126,7 @@ __all__ = [
     "WriterId",
     "add_usage",
     "call_id",
+    "check_continues",
     "check_token",
     "continues",
     "decode_event",

@@ -6,7 +6,7 @@ no row is there twice, and sums over all conversations are right.
 """
 
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Generic, NewType, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, NewType, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from msgspec import Meta, Raw, Struct
 from msgspec.structs import replace
@@ -24,6 +24,9 @@ class Row(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Is a row of a table: whose it is, first of all; None is NULL."""
 
     conversation: Annotated[str, "the conversation"]
+
+
+R = TypeVar("R", bound=Row)
 
 
 class EventRow(Row, frozen=True, kw_only=True, omit_defaults=True):
@@ -213,14 +216,11 @@ class Column(Struct, frozen=True):
     about: str
 
 
-R = TypeVar("R", bound=Row)
-
-
-class Table(Struct, Generic[R], frozen=True):
+class Table(Struct, frozen=True):
     """Is a table: its name, the struct of its rows, what stands in it, its columns."""
 
     name: str
-    row: type[R]
+    row: type[Row]
     about: str
     columns: tuple[Column, ...]
 
@@ -241,19 +241,19 @@ _SQL: Final[dict[Any, str]] = {
 
 
 def _column(name: str, hint: Any) -> Column:
-    shape, (about, *marks) = hint.__origin__, [*reversed(hint.__metadata__)]
+    shape, (*marks, about) = hint.__origin__, hint.__metadata__
     content = any(isinstance(mark, Meta) and (mark.extra or {}).get("privacy") == "content" for mark in marks)
     if get_origin(shape) in (Union, UnionType):
         (shape,) = (part for part in get_args(shape) if part is not NoneType)
     return Column(name, _SQL[get_origin(shape) or shape], content, about)
 
 
-def _table(name: str, row: type[R]) -> Table[R]:
+def _table(name: str, row: type[Row]) -> Table:
     columns = tuple(_column(column, hint) for column, hint in get_type_hints(row, include_extras=True).items())
     return Table(name, row, (row.__doc__ or "").partition("\n")[0], columns)
 
 
-TABLES: Final[dict[str, Table[Any]]] = {
+TABLES: Final[dict[str, Table]] = {
     table.name: table
     for table in (
         _table("events", EventRow),

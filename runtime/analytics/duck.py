@@ -4,12 +4,13 @@ A connection for questions is closed to the world before the question is heard: 
 network, no extension, no variable of this process, and no setting that could open it again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ...events import FrameworkError
+from ...events import FrameworkError, InvalidInput
 from ...projections.tables import TABLES, Table
 
 if TYPE_CHECKING:
@@ -57,24 +58,48 @@ def writing(directory: Path) -> "AbstractContextManager[DuckDBPyConnection]":
     )
 
 
-def asking(tables: Mapping[str, Sequence[Path]], temporary: Path) -> "DuckDBPyConnection":
-    """Return a connection in which these tables are read from these Parquet files, and nothing else can be.
+@contextmanager
+def asking(tables: Mapping[str, Sequence[Path]]) -> "Iterator[DuckDBPyConnection]":
+    """Give a connection in which these tables are read from these Parquet files, and nothing else can be.
 
     A table without files is empty.
     """
-    connection = _connect({"memory_limit": MEMORY, "temp_directory": str(temporary)})
-    files = [path for paths in tables.values() for path in paths]
-    connection.execute(f"SET allowed_paths = {listed(files)}")
-    connection.execute(f"SET allowed_directories = {listed([temporary])}")
-    for name, paths in tables.items():
-        if paths:
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({listed(paths)})")
-        else:
-            connection.execute(empty(TABLES[name]))
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET python_enable_replacements = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
+    with tempfile.TemporaryDirectory(prefix="arf-sql-") as temporary:
+        connection = _connect({"memory_limit": MEMORY, "temp_directory": temporary})
+        try:
+            connection.execute(f"SET allowed_paths = {listed(path for paths in tables.values() for path in paths)}")
+            connection.execute(f"SET allowed_directories = {listed([temporary])}")
+            for name, paths in tables.items():
+                query = f"SELECT * FROM read_parquet({listed(paths)})"
+                connection.execute(f"CREATE VIEW {name} AS {query}" if paths else empty(TABLES[name]))
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET python_enable_replacements = false")
+            connection.execute("SET lock_configuration = true")
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise what DuckDB says is wrong as InvalidInput, in one line; what was interrupted is raised as it is."""
+    import duckdb  # noqa: PLC0415  loaded when it is used
+
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise InvalidInput(_first_line(str(error))) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"the answer is not UTF-8: {error}") from error
+
+
+def _first_line(message: str) -> str:
+    """Return what is useful of a message: not the place in the text, nor how it is called inside."""
+    line = message.strip().partition("\n")[0].strip()
+    kind, _, rest = line.partition(" Error: ")
+    return rest if rest and " " not in kind.strip() else line.removeprefix("Invalid Input Error: ")
 
 
 def empty(table: Table) -> str:

@@ -9,7 +9,7 @@ A conversation that is damaged is left out, all of what is new of it, and rememb
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Final
@@ -47,13 +47,13 @@ class ShardState(Struct, frozen=True):
     Attributes:
         stream: which one it is.
         position: what stands after it is new.
-        left_out: the conversations that could not be read, each with the version up to which it is exported.
+        left_out: the conversations that could not be read.
 
     """
 
     stream: str = ""
     position: int = 0
-    left_out: dict[str, int] = {}
+    left_out: tuple[str, ...] = ()
 
 
 class Job(Struct, frozen=True):
@@ -101,13 +101,13 @@ async def export_shard(substrate: Substrate, job: Job, told: Told) -> Exported:
         work = Path(directory)
         with closing(Spill(work)) as spill:
             position, stream = await _spilled(substrate.feed, job, spill)
-            writer = Writer(job.tables, new, job.run, work)
+            writer = Writer(job.tables, new, old, job.run, work)
             export = _Export(substrate, job, writer, told)
             for conversation, entries in spill.conversations():
                 await export.of_entries(conversation, entries)
             await export.again()
-        writer.finish(old)
-    return Exported(ShardState(stream, position, export.left_out), export.events, tuple(export.faults))
+        writer.finish()
+    return Exported(ShardState(stream, position, tuple(export.left_out)), export.events, tuple(export.faults))
 
 
 async def _spilled(feed: Feed, job: Job, spill: Spill) -> tuple[int, str]:
@@ -137,8 +137,8 @@ class _Export:
         self._events = not EVENTS.isdisjoint(job.tables)
         self._writer = writer
         self._told = told
-        self._before = job.state.left_out
-        self.left_out: dict[str, int] = {}
+        self._before = frozenset(job.state.left_out)
+        self.left_out: list[str] = []
         self.faults: list[str] = []
         self.events = 0
 
@@ -151,36 +151,23 @@ class _Export:
 
     async def again(self) -> None:
         """Try once more what was left out before."""
-        for conversation in self._before:
+        for conversation in sorted(self._before):
             await self._try(ConversationId(conversation), None)
 
     async def _try(self, conversation: ConversationId, entries: Sequence[Entry] | None) -> None:
-        exported = self._before.get(conversation, 0)
         try:
             if entries is None:
+                exported = self._writer.exported(conversation)
                 frames = [found async for found in self._log.read(conversation)]
                 frames = [found for found in frames if not found.inherited and found.head.version > exported]
             else:
                 frames = [stored(entry) for entry in entries]
-                exported = frames[0].frame.first - 1
             await self._export(conversation, frames)
         except Unavailable:
             raise
         except FrameworkError as error:
-            self.left_out[conversation] = await self._exported(conversation, entries, exported)
+            self.left_out.append(conversation)
             self.faults.append(str(error))
-
-    async def _exported(self, conversation: ConversationId, entries: Sequence[Entry] | None, exported: int) -> int:
-        """Return the version up to which a damaged conversation is exported, by the first of its frames that is one."""
-        for before, entry in enumerate(entries or ()):
-            try:
-                first = stored(entry).frame.first
-            except CorruptLog:
-                continue
-            if before == 0:
-                return first - 1
-            break
-        return exported
 
     async def _export(self, conversation: ConversationId, frames: Sequence[Stored]) -> None:
         if not frames:
@@ -228,13 +215,7 @@ class _Export:
 
     async def _earlier(self, conversation: ConversationId, first: Stored) -> AsyncIterator[Stored]:
         """Yield what is before a frame, in the log and in those of its ancestors."""
-        async with aclosing(self._log.read(conversation)) as log:  # type: ignore[type-var]
-            async for found in log:
-                if found.head.version >= first.head.version:
-                    return
-                yield found
-
-
-def faults_of(exported: Mapping[int, Exported]) -> list[str]:
-    """Return what could not be read, stream by stream."""
-    return [fault for shard in sorted(exported) for fault in exported[shard].faults]
+        async for found in self._log.read(conversation):
+            if found.head.version >= first.head.version:
+                return
+            yield found

@@ -5,6 +5,7 @@ a file of their own, which each export writes anew.
 """
 
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -40,17 +41,22 @@ class Files:
         """Return where the rows stand that may still change."""
         return self._directory / table / f"{self._shard}-open.parquet"
 
+    def all(self, table: str) -> list[Path]:
+        """Return all files of a table."""
+        return sorted((self._directory / table).glob(f"{self._shard}-*.parquet"))
+
     def finals(self, table: str) -> list[Path]:
         """Return all files of a table whose rows are final."""
-        return sorted({*(self._directory / table).glob(f"{self._shard}-*.parquet")} - {self.open(table)})
+        return [path for path in self.all(table) if path != self.open(table)]
 
 
 class Writer:
     """Writes the rows of one stream; what it needs meanwhile is in `work`."""
 
-    def __init__(self, tables: Iterable[str], new: Files, run: int, work: Path) -> None:
+    def __init__(self, tables: Iterable[str], new: Files, old: Files | None, run: int, work: Path) -> None:
         self._tables = tuple(tables)
         self._new = new
+        self._old = old
         self._run = run
         self._work = work
         self._finals = {name: _Lines(work / f"{name}.jsonl") for name in self._tables}
@@ -83,8 +89,19 @@ class Writer:
         """Say that the earlier rows of a conversation are to have no content any more."""
         self._lists[_EMPTIED].add(_encoder.encode({"conversation": conversation}))
 
-    def finish(self, old: Files | None) -> None:
+    def exported(self, conversation: str) -> int:
+        """Return up to which version a conversation was exported before."""
+        earlier = None if self._old is None else self._old.open("conversations")
+        if earlier is None or not earlier.exists():
+            return 0
+        with duck.writing(self._work) as connection:
+            query = f"SELECT version FROM ({duck.parquet(earlier)}) WHERE conversation = {duck.text(conversation)}"
+            found = connection.execute(query).fetchone()
+        return 0 if found is None else int(found[0])
+
+    def finish(self) -> None:
         """Write what is left, and what is in older files."""
+        old = self._old
         for name in self._tables:
             self._convert(name)
         with duck.writing(self._work) as connection:
@@ -126,7 +143,7 @@ class Writer:
             if table.content and _has(connection, file):
                 _write(connection, _emptied(table, duck.parquet(file)), directory / file.name)
             else:
-                (directory / file.name).hardlink_to(file)
+                link(file, directory / file.name)
 
 
 def _before(table: Table, earlier: Path) -> str:
@@ -159,6 +176,14 @@ def _has(connection: "DuckDBPyConnection", file: Path) -> bool:
     """Say whether a file has rows of a conversation that is to have no content."""
     query = f"SELECT 1 FROM ({duck.parquet(file)}) WHERE conversation IN (SELECT conversation FROM {_EMPTIED}) LIMIT 1"
     return connection.execute(query).fetchone() is not None
+
+
+def link(file: Path, to: Path) -> None:
+    """Take a file over as it is."""
+    try:
+        to.hardlink_to(file)
+    except OSError:  # the file system has no links
+        shutil.copyfile(file, to)
 
 
 def _write(connection: "DuckDBPyConnection", query: str, to: Path) -> None:
