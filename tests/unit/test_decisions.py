@@ -226,6 +226,8 @@ def counted(frames: Sequence[Stored]) -> dict[str, list[Any]]:
                     if tag != "tool.started":
                         call[2] = event.get("kind", "returned")
                     call[3:] = [event["policy"], event.get("reason", "")] if "policy" in event else call[3:]
+                case _:
+                    pass
     return calls
 
 

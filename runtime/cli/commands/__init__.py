@@ -3,6 +3,6 @@
 Each imports what it needs when it runs, so that the help is there at once.
 """
 
-from . import asking, deadletters, files, forking, reading, replaying, running, seeing, talking
+from . import asking, audit, deadletters, files, forking, reading, replaying, running, seeing, talking
 
-__all__ = ["asking", "deadletters", "files", "forking", "reading", "replaying", "running", "seeing", "talking"]
+__all__ = ["asking", "audit", "deadletters", "files", "forking", "reading", "replaying", "running", "seeing", "talking"]
