@@ -135,8 +135,6 @@ def main() -> int:
         print(f"{stored:,} events stored in {time.perf_counter() - began:.0f} s")
         tables = str(Path(directory) / "tables")
         timed("export", "--parquet", tables, nats=server.url)
-        size = sum(path.stat().st_size for path in Path(tables).glob("current/*/*.parquet"))
-        print(f"{'':70} {size / stored:7.1f} bytes an event")
         timed("export", "--parquet", tables, nats=server.url)
         timed("sql", "--parquet", tables, "select verdict, count(*) from tool_calls group by all", nats=server.url)
         timed("sql", "select type, count(*) from events group by all", nats=server.url)

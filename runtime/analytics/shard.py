@@ -99,14 +99,13 @@ async def export_shard(substrate: Substrate, job: Job, told: Told) -> Exported:
     new, old = Files(Path(job.new), job.shard), None if job.old is None else Files(Path(job.old), job.shard)
     with tempfile.TemporaryDirectory(dir=job.new, prefix=".work-") as directory:
         work = Path(directory)
-        with closing(Spill(work)) as spill:
+        with closing(Spill(work)) as spill, closing(Writer(job.tables, new, old, job.run, work)) as writer:
             position, stream = await _spilled(substrate.feed, job, spill)
-            writer = Writer(job.tables, new, old, job.run, work)
             export = _Export(substrate, job, writer, told)
             for conversation, entries in spill.conversations():
                 await export.of_entries(conversation, entries)
             await export.again()
-        writer.finish()
+            writer.finish()
     return Exported(ShardState(stream, position, tuple(export.left_out)), export.events, tuple(export.faults))
 
 

@@ -115,6 +115,11 @@ class Writer:
                 self._finish_open(connection, TABLES[name], old)
                 self._keep(connection, TABLES[name], [] if old is None else old.finals(name))
 
+    def close(self) -> None:
+        """Let go of the files."""
+        for lines in (*self._finals.values(), *self._open.values(), *self._lists.values()):
+            lines.done()
+
     def _convert(self, name: str) -> None:
         lines = self._finals[name]
         if lines.size:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from ..console import output
 from ..console.text import visible
+from .spreadsheet import cell
 
 Columns: TypeAlias = Sequence[tuple[str, str]]
 Write: TypeAlias = Callable[[Sequence[Sequence[Any]]], None]
@@ -35,7 +36,7 @@ def printing(columns: Columns, form: str) -> Iterator[Write]:
         yield lambda rows: _write_lines(columns, rows)
     elif form == "csv":
         _write_csv([[name for name, _ in columns]])
-        yield lambda rows: _write_csv([[_shown(value) for value in row] for row in rows])
+        yield _write_csv
     elif sys.stdout.isatty():
         headings = iter([True])
         yield lambda rows: _write_table(columns, rows, heading=next(headings, False))
@@ -58,11 +59,14 @@ def _in_a_line(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def _write_csv(rows: Sequence[Sequence[str]]) -> None:
+def _write_csv(rows: Sequence[Sequence[Any]]) -> None:
     written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows(rows)
-    text = written.getvalue()
-    output.write_code((visible(text) if sys.stdout.isatty() else text).removesuffix("\n"))
+    csv.writer(written, lineterminator="\n").writerows(map(_cells, rows))
+    output.write_code(written.getvalue().removesuffix("\n"))
+
+
+def _cells(row: Sequence[Any]) -> list[str]:
+    return [_shown(value) if isinstance(value, int | float | Decimal) else cell(_shown(value)) for value in row]
 
 
 def _write_table(columns: Columns, rows: Sequence[Sequence[Any]], *, heading: bool) -> None:
