@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from long_conversation import CONVERSATION, record
+
 from agent_runtime_framework import Client
 from agent_runtime_framework.events import ConversationId, Stored, frame_hash
 from agent_runtime_framework.runtime.nats import connect
@@ -25,8 +27,6 @@ from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.records import JetStreamRecords
 from agent_runtime_framework.runtime.nats.topology import ensure
 from agent_runtime_framework.testing import NatsServer
-
-from long_conversation import CONVERSATION, record
 
 TURNS = 10
 AT_ONCE = 500
@@ -106,9 +106,11 @@ def timed(*words: str, nats: str) -> None:
     """Run a command of arf, and print its time and memory."""
     memory, began = Memory(), time.perf_counter()
     command = [sys.executable, "-m", "agent_runtime_framework.runtime.cli", *words, "--nats", nats]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-        with memory.watched(process.pid):
-            _, said = process.communicate()
+    with (
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process,
+        memory.watched(process.pid),
+    ):
+        _, said = process.communicate()
     took, shown = time.perf_counter() - began, " ".join(words)
     print(
         f"{shown[:70]:70} {took:7.1f} s, {memory.largest >> 20:5} MB the largest process, "

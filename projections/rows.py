@@ -1,4 +1,4 @@
-"""The rows of a turn and of a frame, made of their accounts: nothing is understood here that is not understood there."""
+"""The rows of a turn and of a frame, made of their accounts: what a log means is understood there alone."""
 
 from collections.abc import Iterator
 

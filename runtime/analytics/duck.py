@@ -1,4 +1,4 @@
-"""DuckDB, loaded when it is used: connections that write Parquet, and connections that can only read what they are given.
+"""DuckDB, loaded when it is used: connections that write Parquet, and ones that can only read what they are given.
 
 A connection for questions is closed to the world before the question is heard: no file but those of its tables, no
 network, no extension, no variable of this process, and no setting that could open it again.

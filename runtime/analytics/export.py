@@ -138,11 +138,8 @@ async def exporting(substrate: Substrate, namespace: str, directory: Path) -> As
 
     """
     duck.check_installed()
-    directory = directory.absolute()
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput(f"{directory} cannot be made: {error.strerror}") from error
+    directory = _made(directory)
+    _check_ours(directory)
     with _held(directory):
         state = _state(directory, namespace, substrate.feed.shards)
         _tidy(directory)
@@ -179,6 +176,21 @@ async def in_passing(substrate: Substrate, tables: Collection[str]) -> AsyncIter
         yield await begun(substrate, state, new, None, tables)
 
 
+def _made(directory: Path) -> Path:
+    """Return the directory as an absolute path, once it is there; what is in it is for nobody else to read."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{directory} cannot be made: {error.strerror}") from error
+    return directory.absolute()
+
+
+def _check_ours(directory: Path) -> None:
+    strange = [path.name for path in sorted(directory.iterdir()) if not _OURS.fullmatch(path.name)]
+    if strange and read_state(directory) is None:
+        raise InvalidInput(f"{directory} is no export, and not empty ({strange[0]}): export to another DIR")
+
+
 def _make(generation: Path) -> None:
     for name in TABLES:
         (generation / name).mkdir(parents=True)
@@ -188,9 +200,6 @@ def _state(directory: Path, namespace: str, shards: int) -> State:
     """Return the state to go on from, under the number of the next run."""
     state = read_state(directory)
     if state is None:
-        strange = [path.name for path in sorted(directory.iterdir()) if not _OURS.fullmatch(path.name)]
-        if strange:
-            raise InvalidInput(f"{directory} is no export, and not empty ({strange[0]}): export to another DIR")
         return State(FORMAT, namespace, 1, (ShardState(),) * shards)
     if (state.namespace, len(state.shards)) != (namespace, shards):
         raise InvalidInput(

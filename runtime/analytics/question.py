@@ -1,8 +1,8 @@
 """A question in SQL: looked at before it is asked, because it must only be able to read the tables.
 
-It has to be one statement that gives rows.  What it is made of is read from DuckDB's own parser, never guessed from its
-text: each part must be a SELECT, and each function that stands where a table can must be one that reads nothing.  Behind
-that stands what the connection itself is closed to (`duck.py`).
+It has to be one statement that gives rows.  What it is made of is read from DuckDB's own parser, never guessed from
+its text: each part must be a SELECT, and each function that stands where a table can must be one that reads nothing.
+Behind that stands what the connection itself is closed to (`duck.py`).
 """
 
 import re
@@ -46,7 +46,7 @@ def question(sql: str) -> Question:
         InvalidInput: it is no SQL, names what there is not, or would do something else than read the tables.
 
     """
-    with duck.asking({name: () for name in TABLES}) as connection, duck.told():
+    with duck.asking(dict.fromkeys(TABLES, ())) as connection, duck.told():
         asked = _selected(connection, sql)
         named = _named(connection, asked)
         connection.execute(f"EXPLAIN {asked}")  # names what there is not, before anything is read
@@ -55,18 +55,29 @@ def question(sql: str) -> Question:
 
 def _selected(connection: "DuckDBPyConnection", sql: str) -> str:
     """Return the SELECT of a statement, without the EXPLAIN before it."""
-    if "\0" in sql:
-        raise InvalidInput("SQL has no NUL characters")
+    _check_text(sql)
     (statement,) = _one(connection.extract_statements(sql))
-    kind, text = statement.type.name, statement.query.strip().rstrip(";")
+    kind, text = _kind(statement), statement.query.strip().rstrip(";")
     if kind == "EXPLAIN":
         explain = _EXPLAIN.match(text)
         text = text[explain.end() :] if explain is not None else text
         (statement,) = _one(connection.extract_statements(text))
-        kind = statement.type.name
+        kind = _kind(statement)
     if kind != "SELECT":
         raise InvalidInput(f"{_READS}, not {kind.replace('_', ' ')}")
     return text
+
+
+def _check_text(sql: str) -> None:
+    if "\0" in sql or sql.encode(errors="replace").decode() != sql:
+        raise InvalidInput("SQL is Unicode without NUL characters; here is something else")
+
+
+def _kind(statement: "Statement") -> str:
+    try:
+        return statement.type.name
+    except ValueError:  # one that DuckDB's own enumeration lacks
+        return "this"
 
 
 def _one(statements: "Sequence[Statement]") -> "Sequence[Statement]":

@@ -77,7 +77,7 @@ class Job(Struct, frozen=True):
 
 
 class Exported(Struct, frozen=True):
-    """Is what came of a job: how far the stream is now, how many events were new, and what could not be read and why."""
+    """Is what came of a job: how far the stream is now, how many events were new, what could not be read and why."""
 
     state: ShardState
     events: int = 0

@@ -1,6 +1,4 @@
-"""Sorting a stream by conversation, in files: what is read in the order of the stream is given back conversation by
-conversation, with no more in memory than one part of it.
-"""
+"""Sorting a stream by conversation, in files, with no more in memory than one part of it."""
 
 import struct
 from collections.abc import Iterator

@@ -1,13 +1,14 @@
 """The tables of an export: they hold what the logs do, however often and wherever the exporting was begun and ended."""
 
+import itertools
 import random
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from support.tables import (
     Logs,
     everything,
@@ -76,7 +77,7 @@ async def test_the_steps_of_a_conversation_follow_each_other(logs: Logs, tmp_pat
     stays = read(tmp_path, "steps", by="conversation, entered")
     moves = ("conversation.started", "step.entered", "journey.entered")
     assert len(stays) == sum(event["type"] in moves for log in logs.values() for event in told(log))
-    for before, after in zip(stays, stays[1:], strict=False):
+    for before, after in itertools.pairwise(stays):
         if before["conversation"] == after["conversation"]:
             assert (before["left"], before["left_at"]) == (after["entered"], after["entered_at"])
         else:

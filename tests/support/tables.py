@@ -27,9 +27,7 @@ Rows = list[dict[str, Any]]
 def simulated(seed: int) -> dict[ConversationId, list[Stored]]:
     """Return the logs of a random simulation, some of them forks."""
     agents = random_journeys(seed)
-    run = in_a_thread(
-        lambda: simulate(agents, random_script(seed, [agent.key for agent in agents]), seed, workers=2)
-    )
+    run = in_a_thread(lambda: simulate(agents, random_script(seed, [agent.key for agent in agents]), seed, workers=2))
     return {chat: list(log) for chat, log in run.logs.items()}
 
 

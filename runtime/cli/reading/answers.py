@@ -1,4 +1,4 @@
-"""The answer to a question in SQL, as it is written: a table to a terminal, else values with tabs between, CSV or JSON."""
+"""The answer to a question in SQL: a table at a terminal, else values with tabs between, or CSV, or JSON."""
 
 import csv
 import io

@@ -1,7 +1,6 @@
 """`arf sql`: a question to all conversations, answered by DuckDB."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -58,7 +57,7 @@ async def ask(options: Options, sql: str, directory: str | None, form: str) -> i
 
 async def _answer(asked: Question, files: Mapping[str, Sequence[Path]], form: str) -> None:
     with duck.asking(tables_of(files, asked)) as connection:
-        async with progress("asking", shown=form != "text" or not sys.stdout.isatty()):
+        async with progress("asking"):
             answer = await _interruptible(connection, lambda: begin(connection, asked))
         with printing(answer.columns, form) as write:
             while found := await _interruptible(connection, lambda: rows(connection, MANY)):
