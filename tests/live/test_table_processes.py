@@ -89,6 +89,11 @@ def test_a_process_ends_with_its_stdin() -> None:
         assert process.wait(20) == 0
 
 
+def started(*words: str) -> "subprocess.Popen[bytes]":
+    """Start Python in a process group of its own."""
+    return subprocess.Popen([sys.executable, *words], env=environment(), stderr=subprocess.PIPE, start_new_session=True)
+
+
 def _children(process: int) -> list[int]:
     children = Path(f"/proc/{process}/task/{process}/children")
     return [int(child) for child in children.read_text().split()]
@@ -111,9 +116,7 @@ async def test_processes_end_with_the_command(
         "from agent_runtime_framework.runtime.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     words = ["export", "--parquet", str(tmp_path / "tables"), "--nats", str(place.nats), "--namespace", place.namespace]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *words], env=environment(), stderr=subprocess.PIPE, start_new_session=True
-    )
+    process = started("-c", code, *words)
     with process:
         until = time.monotonic() + 20
         while not (ours := [child for child in _children(process.pid) if _is_export(child)]):

@@ -61,6 +61,10 @@ def leave_the_last(place: Substrate, chat: ConversationId) -> None:
     del stored[chat][:-1]
 
 
+def names_in(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
 def secret(number: int) -> bytes:
     return f"the secret word number {number}".encode()
 
@@ -205,7 +209,7 @@ async def test_a_run_that_is_broken_off_changes_nothing(place: Substrate, frames
     (tmp_path / "current.new").symlink_to("generation-000002")
     await export(place, tmp_path)
     assert len(read(tmp_path, "events")) == sum(len(one.frame.events) for _, one in frames)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "current", "generation-000002"]
+    assert names_in(tmp_path) == [".lock", "current", "generation-000002"]
 
 
 async def test_nothing_new_is_nothing_to_do(place: Substrate, frames: Frames, tmp_path: Path) -> None:

@@ -24,11 +24,11 @@ from ..group import command, run
     help="Form of the data on stdout; otherwise text.",
 )
 def sql(options: Options, query: str | None, directory: str | None, form: str | None, *, schema: bool) -> int:
-    """Ask all conversations a question in SQL, as DuckDB speaks it.
+    """Ask all conversations in SQL.
 
-    The tables are events, turns, model_calls, tool_calls, steps and conversations. `-` reads the question from stdin.
-    It is one SELECT, and can read nothing else. Piped, an answer is lines of values with tabs between, without a
-    heading. Needs the extra `analytics`.
+    It is the SQL of DuckDB, about the tables events, turns, model_calls, tool_calls, steps and conversations. `-` reads
+    the question from stdin. It is one SELECT, and can read nothing else. Where it is piped, an answer is lines of
+    values with tabs between, without a heading. This needs the extra `analytics`.
     """
     from ..reading.sql import ask, show_schema  # noqa: PLC0415
 
