@@ -43,23 +43,29 @@ IN_CIRCLES = f"Error: {MOST_ENTERED} journeys were entered in this turn already;
 class Journeys:
     """Is an agent and what its router leads to; implements `actors.Journey`, and `Today` and `Leading` for a replay.
 
-    A `client` that is given is used instead of any that the agents have.
+    A `client` that is given is used instead of any that the agents have; `context` is what a run without a log has.
 
     Raises:
         InvalidInput: a route leads to no agent, two journeys have one name, or a tool has the name of a route.
 
     """
 
-    def __init__(self, agent: EquippedJourney[Any, Any, Any], *, client: LLMClient | None = None) -> None:
+    def __init__(
+        self,
+        agent: EquippedJourney[Any, Any, Any],
+        *,
+        client: LLMClient | None = None,
+        context: AgentContext | None = None,
+    ) -> None:
         self.agent = agent
         if self.mailbox not in get_args(Mailbox):
             allowed = ", ".join(get_args(Mailbox))
             raise InvalidInput(f"`mailbox` of {agent.key!r} must be one of {allowed}, not {self.mailbox!r}")
-        self.front = BoundJourney(agent, client=client)
+        self.front = BoundJourney(agent, client=client, context=context)
         self._routed = _routed(agent)
         also = (create_reroute_tool(),)
         others = [
-            BoundJourney(other, self.front, also, client=client)
+            BoundJourney(other, self.front, also, client=client, context=context)
             for other in {id(to): to for to in self._routed.values()}.values()
         ]
         self._by_name = {journey.name: journey for journey in (self.front, *others)}

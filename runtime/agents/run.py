@@ -95,7 +95,7 @@ async def take_turn(
     halted: Halted = never,
 ) -> TakenTurn:
     """Take a turn from the last user message of `ctx` to its end, whatever that is, and save the state."""
-    journeys, clock = Journeys(agent), SystemClock()
+    journeys, clock = Journeys(agent, context=ctx), SystemClock()
     history, text = split(ctx.input_messages, agent.config.history_turns)
     first = journeys.open(await call_author(agent.load_state, ctx), history)
     effects = _effects(journeys, first, ctx, clock=clock, announce=announce, halted=halted)

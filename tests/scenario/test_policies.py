@@ -265,6 +265,23 @@ async def test_a_run_without_a_server_asks_too() -> None:
         await agent.run(AgentContext("r-1", "c-1", [{"role": "user", "content": "I am Ada"}]))
 
 
+async def test_a_run_shows_its_policy_what_it_shows_its_tools_also_what_no_log_would_take() -> None:
+    seen: list[Any] = []
+
+    def banned(self: Any, call: ToolCall, state: Any, ctx: AgentContext) -> Allow | Deny:
+        seen.append(ctx)
+        return Deny("banned") if ctx.metadata.get("banned") else Allow()
+
+    ctx = AgentContext("r-1", "c-1", [{"role": "user", "content": "I am Ada"}], {"banned": True, "user": object()})
+    with ScriptedLLM(NAMED, "You are banned.") as llm:
+        agent = today(authorize_tool=banned)
+        agent.llm_client = llm
+        result = await agent.run(ctx)
+
+    assert seen == [ctx]
+    assert result.messages[1].content == "Error: Tool 'save_name' was denied: banned"
+
+
 # --- replays
 
 

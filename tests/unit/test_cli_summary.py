@@ -83,6 +83,15 @@ def summaries(*events: AnyEvent) -> list[str]:
         (UnknownEvent(tag="new.kind", raw=b'{"x":1}'), 'not known to this release: {"x":1}'),
         (AgentSpoke(cause=99), ""),
         (ToolStarted(cause=99, index=1), "99.1 [once]"),
+        (ToolStarted(cause=99, policy="allowed"), "99.0 [once, allowed by policy]"),
+        (
+            ToolStarted(cause=99, effect="read", attempt=2, policy="allowed", reason="a\nregular"),
+            "99.0 [read, attempt 2, allowed by policy: a regular]",
+        ),
+        (
+            ToolFailed(cause=99, kind="denied", content="Error: no", policy="denied", reason="over"),
+            "99.0 denied by policy: over",
+        ),
         (ToolReturned(cause=99, content="ok"), "99.0: ok"),
     ],
 )

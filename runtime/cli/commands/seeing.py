@@ -84,11 +84,12 @@ def why(
     prompt: bool,
     prices: str | None,
 ) -> int:
-    """Print the whole story of one tool call of CONVERSATION: the last one, or the last one that fits.
+    """Print why a tool of CONVERSATION was called.
 
-    Who asked, what the model was given, what it was offered and chose, what was checked, who ran it, what came of it,
-    what it changed, and what it cost. FILE of --prices is JSON, such as {"gpt-4o": {"input": 2.5, "output": 10}}; the
-    cost is that of the answer that chose the call, which may have chosen others too.
+    The whole story of one call: the last one, or the last one that fits. Who asked, what the model was given, what it
+    was offered and chose, what was checked, who ran it, what came of it, what it changed, and what it cost. FILE of
+    --prices is JSON, such as {"gpt-4o": {"input": 2.5, "output": 10}}; the cost is that of the answer that chose the
+    call, which may have chosen others too.
     """
     from ..reading.why import Asked, show_why  # noqa: PLC0415
 

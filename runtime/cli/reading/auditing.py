@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncGenerator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.text import Text
 
 from ....events import CorruptLog, FrameworkError, NewerRelease
@@ -17,11 +18,11 @@ from ..console import output
 from ..console.options import Options
 from ..console.place import reading
 from ..console.text import SHOWN, one_line
-from .decisions import as_data, chosen, cost_of, outcome_of
+from .decisions import as_data, chosen, cost_of, outcome_of, took
 from .pricelist import read_prices
 from .progress import progress
 from .spreadsheet import csv_lines
-from .times import lasting, local
+from .times import local
 from .wanted import Filters, Wanted, wanted
 
 
@@ -51,7 +52,8 @@ async def show_tools(options: Options, typed: Filters, listing: Listing) -> int:
     try:
         async with progress("reading tool calls") as read, reading(options) as client:
             every = read.of(_source(client, filters, damaged))
-            found = [decision async for decision in every if filters.fits(decision)]
+            # without the prompts, which are not listed, and are most of what would be held
+            found = [replace(decision, prompt="") async for decision in every if filters.fits(decision)]
     except NoNamespace as missing:  # nothing was ever kept in it, so it is as empty as can be
         output.say(str(missing))
     found.sort(key=_order)
@@ -117,7 +119,7 @@ def _cells(decision: ToolDecision, prices: Prices) -> tuple[str, ...]:
         one_line(decision.conversation),
         decision.call,
         outcome_of(decision),
-        lasting(decision.latency_ms) if decision.attempts and decision.outcome else "-",
+        took(decision) or "-",
         "-" if tokens is None else f"{tokens} tokens",
         *(() if not prices.by_model else ("-" if cost is None else f"{cost:.6f}",)),
         one_line(f"{chosen(decision)}{_why(decision)}", SHOWN),

@@ -5,7 +5,7 @@ from typing import Any
 from ....projections import Call, Prices, ToolDecision, called
 from .accounts import policy_as_data, start_as_data, when
 from .changes import move_as_data
-from .times import iso
+from .times import iso, lasting
 
 
 def as_data(decision: ToolDecision, prices: Prices, *, whole: bool = True) -> dict[str, Any]:
@@ -93,6 +93,12 @@ def chosen(decision: ToolDecision) -> str:
     if not decision.tool or decision.problem is not None:
         return f"{decision.tool or '?'}(?)"
     return called(Call(0, decision.tool, decision.arguments))
+
+
+def took(decision: ToolDecision) -> str:
+    """Return how long the tool took, empty where that is not known."""
+    known = decision.attempts and decision.outcome not in ("", "in_doubt", "cancelled")
+    return lasting(decision.latency_ms) if known else ""
 
 
 def outcome_of(decision: ToolDecision) -> str:

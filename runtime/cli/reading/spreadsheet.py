@@ -96,5 +96,6 @@ def cell(value: Any) -> str:
 
 def _line(cells: Iterable[str]) -> str:
     written = io.StringIO()
-    csv.writer(written, lineterminator="").writerow(cells)
-    return written.getvalue()
+    # what ends a line is also what makes Python put a cell with a line break into quotes
+    csv.writer(written, lineterminator="\n").writerow(cells)
+    return written.getvalue().removesuffix("\n")

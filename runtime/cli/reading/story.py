@@ -10,14 +10,14 @@ from ....projections import Prices, ToolDecision
 from ..console.text import SHOWN, command, one_line, visible
 from .changes import as_json
 from .checks import checks
-from .decisions import chosen, cost_of, outcome_of
+from .decisions import chosen, cost_of, outcome_of, took
 from .narration import Narrator, tokens
 from .rows import Row
 from .summary import NO_REASON
 from .times import lasting, local
 
-FIRST_LINES: Final = 3
-"""So many lines of a prompt are told, where it is not wanted whole."""
+FIRST_LINES: Final = 4
+"""So many lines are told of a prompt that is not wanted whole; where there are more, the last says how many."""
 
 
 class Storyteller(Struct, frozen=True):
@@ -32,7 +32,7 @@ class Storyteller(Struct, frozen=True):
 
     def heading(self, decision: ToolDecision) -> str:
         """Return what a story begins with."""
-        what = f"{decision.conversation} {decision.call}  {chosen(decision)}"
+        what = f"{decision.conversation} {decision.call} {chosen(decision)}"
         return f"{one_line(what, SHOWN)}: {outcome_of(decision)}"
 
     def rows(self, decision: ToolDecision) -> Iterator[Row]:
@@ -68,7 +68,9 @@ class Storyteller(Struct, frozen=True):
         listed = "" if decision.tools_at is None else f" (as @{decision.tools_at})"
         yield Row("offered", _line(f"{', '.join(decision.offered) or 'no tools'}{listed}"))
         exact = command("arf", *self.place, "prompt", decision.conversation, str(decision.request))
-        yield Row("exactly", f"{exact}{f'  (sha256 {decision.request_hash})' if decision.request_hash else ''}", "dim")
+        yield Row("exactly", exact, "dim")
+        if decision.request_hash:
+            yield Row("", f"sha256 {decision.request_hash}", "dim")
 
     def _prompt(self, decision: ToolDecision) -> Iterator[Row]:
         at = decision.prompt_at
@@ -76,11 +78,13 @@ class Storyteller(Struct, frozen=True):
             yield Row("prompt", "none", "dim")
             return
         lines = visible(decision.prompt).strip().split("\n")
-        more = len(lines) - FIRST_LINES
-        if not self.prompts and (more > 0 or len(decision.prompt) > SHOWN):
-            lines = [one_line(line, SHOWN // FIRST_LINES) for line in lines[:FIRST_LINES]]
-            lines.append(f"… and {more} more lines: --prompt" if more > 0 else "…: --prompt")
-        yield Row("prompt", "\n".join([f"(as @{at})", *lines] if at != decision.request else lines), "dim")
+        if not self.prompts and (len(lines) > FIRST_LINES or len(decision.prompt) > SHOWN):
+            more = len(lines) - FIRST_LINES + 1
+            rest = f"… and {more} more lines: --prompt" if len(lines) > FIRST_LINES else "…: --prompt"
+            lines = [*(one_line(line, SHOWN // FIRST_LINES) for line in lines[: FIRST_LINES - 1]), rest]
+        yield Row("prompt", "\n".join(lines), "dim")
+        if at != decision.request:
+            yield Row("", f"as @{at}", "dim")
 
     def _cost(self, decision: ToolDecision) -> Row:
         cost = cost_of(decision, self.prices)
@@ -127,10 +131,10 @@ def _outcome(decision: ToolDecision) -> Iterator[Row]:
     if not decision.outcome:
         yield Row("outcome", "it runs" if decision.attempts else "none yet", "yellow")
         return
-    took = f", {lasting(decision.latency_ms)}" if decision.attempts else ""
+    lasted = f", {took(decision)}" if took(decision) else ""
     style = "" if decision.outcome == "returned" else "red"
     at = "" if decision.ended is None else f" {local(decision.ended)}"
-    yield Row("outcome", _line(f"@{decision.outcome_at}{at} {decision.outcome}{took}"), style)
+    yield Row("outcome", _line(f"@{decision.outcome_at}{at} {decision.outcome}{lasted}"), style)
     yield Row("", f"the model was told: {_words(decision.content)}", style)
     if decision.error:
         yield Row("", f"and the operator: {_words(decision.error)}", "red")

@@ -59,6 +59,8 @@ async def show_why(options: Options, conversation: str, asked: Asked, *, prompts
         if not found:
             raise _no_call(conversation, asked, every)
     _write(options, found[-1], known, prompts=prompts)
+    if found[-1].conversation != conversation:
+        output.say(f"{conversation} was forked from {found[-1].conversation} after this call")
     if others := found[:-1]:
         output.say(f"{len(others)} more match: {_ids(others)}")
     if damage:
