@@ -61,7 +61,7 @@ async def test_what_goes_wrong_in_a_process_is_raised_here(there: tuple[Place, O
 
 async def test_a_process_that_is_killed_is_said(there: tuple[Place, Opened], tmp_path: Path) -> None:
     place, found = there
-    killed = []
+    killed: list[int] = []
 
     def kill(frames: int, events: int) -> None:
         for child in _children(os.getpid()):

@@ -122,9 +122,9 @@ async def test_of_what_was_erased_no_word_is_left(
         others = [row for row in after[name] if row["conversation"] == "other"]
         assert others == [row for row in before[name] if row["conversation"] == "other"]
     (row,) = read(tmp_path, "conversations", "conversation = 'one'")
-    (was,) = (row for row in before["conversations"] if row["conversation"] == "one")
-    assert (row["status"], row["erased"], row["version"]) == ("erased", True, was["version"] + 1)
-    assert all(row[name] == was[name] for name in ("turns", "tokens", "started_at", "first"))
+    (earlier,) = (row for row in before["conversations"] if row["conversation"] == "one")
+    assert (row["status"], row["erased"], row["version"]) == ("erased", True, earlier["version"] + 1)
+    assert all(row[name] == earlier[name] for name in ("turns", "tokens", "started_at", "first"))
 
 
 async def test_what_is_erased_before_it_is_exported_never_gets_there(place: Substrate, tmp_path: Path) -> None:
