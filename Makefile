@@ -6,11 +6,12 @@
 # make failover  how long a conversation waits when its worker is killed or leaves
 # make sweep   kill a worker at every commit of a turn in turn
 # make long     how long the commands take on a conversation of TURNS=1000
+# make tables   how long EVENTS=100000 take to be exported as tables, and asked in SQL
 # make format  format the code
 
 BIN = .venv/bin
 
-.PHONY: environment demo test simulate check chaos failover sweep long format clean
+.PHONY: environment demo test simulate check chaos failover sweep long tables format clean
 
 environment:
 	@sh ops/environment
@@ -49,6 +50,11 @@ TURNS = 1000
 
 long: environment
 	@$(BIN)/python ops/long_conversation.py $(TURNS)
+
+EVENTS = 100000
+
+tables: environment
+	@$(BIN)/python -m ops.analytics $(EVENTS)
 
 format: environment
 	$(BIN)/ruff format .

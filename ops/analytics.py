@@ -2,12 +2,14 @@
 
 A conversation is recorded by a worker.  Its frames are then stored under so many ids that there are that many events,
 and so that all conversations are in progress at once, which is the worst case for whoever reads the streams.  Then the
-commands are run as they are typed, and their times and the memory that they and their processes took are told.
+commands are run as they are typed, and their times and the memory that they and their processes took are told; the
+seconds of the processor say more where others are at work on the machine.
 """
 
 import argparse
 import asyncio
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from long_conversation import CONVERSATION, record
+from ops.long_conversation import CONVERSATION, record
 
 from agent_runtime_framework import Client
 from agent_runtime_framework.events import ConversationId, Stored, frame_hash
@@ -102,9 +104,15 @@ def _resident(process: int) -> int:
         return 0
 
 
+def _used() -> float:
+    """Return how many seconds of a processor the processes took that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def timed(*words: str, nats: str) -> None:
     """Run a command of arf, and print its time and memory."""
-    memory, began = Memory(), time.perf_counter()
+    memory, began, used = Memory(), time.perf_counter(), _used()
     command = [sys.executable, "-m", "agent_runtime_framework.runtime.cli", *words, "--nats", nats]
     with (
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process,
@@ -113,8 +121,8 @@ def timed(*words: str, nats: str) -> None:
         _, said = process.communicate()
     took, shown = time.perf_counter() - began, " ".join(words)
     print(
-        f"{shown[:70]:70} {took:7.1f} s, {memory.largest >> 20:5} MB the largest process, "
-        f"{memory.together >> 20:5} MB together"
+        f"{shown[:70]:70} {took:7.1f} s, {_used() - used:7.1f} s of processor, "
+        f"{memory.largest >> 20:5} MB the largest process, {memory.together >> 20:5} MB together"
     )
     if process.returncode:
         raise SystemExit(said)
