@@ -94,7 +94,10 @@ def _named(connection: "DuckDBPyConnection", select: str) -> frozenset[str]:
 
     """
     found = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchone()
-    tree = msgspec.json.decode(found[0] if found else b"{}")
+    try:
+        tree = msgspec.json.decode(found[0] if found else b"{}")
+    except RecursionError as error:
+        raise InvalidInput("the question is nested too deep") from error
     if tree.get("error", True):
         raise InvalidInput(f"{_READS}: {tree.get('error_message', '')}")
     named = set()

@@ -3,12 +3,17 @@
 import csv
 import io
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from agent_runtime_framework.events import ConversationId, FrameLog
+from agent_runtime_framework.projections.tables import TABLES
+from agent_runtime_framework.runtime.client import Client
+from support.chains import put_raw, write
 from support.command_line import bots, data, error, run, worker
 from support.processes import environment
 from support.terminal import Terminal
@@ -93,21 +98,23 @@ def test_a_question_may_come_on_stdin(place: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "4\n", "")
 
 
-def test_the_tables_are_described(place: Path, tmp_path: Path) -> None:
-    for words in ("sql", "sql --schema"):
-        done = run(words, tmp_path)
-        assert done.returncode == 0
-        for name in ("events:", "turns:", "model_calls:", "tool_calls:", "steps:", "conversations:", "verdict"):
-            assert name in done.stdout
-    tables = json.loads(run("sql --schema -o json", tmp_path).stdout)
-    for table in tables:
-        described = json.loads(ask(f"describe {table['table']}", place, "-o", "json"))
-        assert [(row["column_name"], row["column_type"]) for row in described] == [
-            (column["name"], column["type"]) for column in table["columns"]
-        ]
-        assert ask(f"select * from {table['table']} limit 1", place, "-o", "csv").splitlines()[0] == ",".join(
-            column["name"] for column in table["columns"]
-        )
+@pytest.mark.parametrize("words", ["sql", "sql --schema"])
+def test_the_tables_are_told(words: str, tmp_path: Path) -> None:
+    done = run(words, tmp_path)
+    assert done.returncode == 0
+    for name in ("events:", "turns:", "model_calls:", "tool_calls:", "steps:", "conversations:", "verdict"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_as_it_is_told(name: str, place: Path) -> None:
+    (table,) = [table for table in data("sql --schema", place) if table["table"] == name]
+    described = json.loads(run(f"sql 'describe {name}' -o json", place).stdout)
+    columns = [(column["name"], column["type"]) for column in table["columns"]]
+    assert [(row["column_name"], row["column_type"]) for row in described] == columns
+    heading, *rows = ask(f"select * from {name} limit 1", place, "-o", "csv").splitlines()
+    assert heading.split(",") == [column for column, _ in columns]
+    assert rows
 
 
 @pytest.mark.parametrize(
@@ -155,6 +162,26 @@ def test_a_long_question_is_interrupted(place: Path) -> None:
         terminal.press("\x03")
         assert terminal.end(within=20) == 130
         assert "Traceback" not in terminal.text
+
+
+async def test_what_is_damaged_is_said_and_left_out(tmp_path: Path) -> None:
+    async with Client.connect(home=tmp_path / ".arf") as client:
+        log = client.substrate.log
+        assert isinstance(log, FrameLog)
+        await write(log, ConversationId("good"), 2)
+        await put_raw(log._records, b"garbage", 0, ConversationId("bad"))
+    asked = run("sql 'select conversation, version from conversations'", tmp_path)
+    exported = [run("export --parquet tables", tmp_path) for _ in range(2)]
+
+    assert (asked.returncode, asked.stdout) == (1, "good\t2\n")
+    assert re.match("error: conversation 'bad', position [0-9]+: ", asked.stderr)
+    for done, events in zip(exported, ("2 events", "0 events"), strict=True):
+        damaged, said = done.stderr.splitlines()
+        assert (done.returncode, done.stdout) == (1, "")
+        assert re.match("error: conversation 'bad', position [0-9]+: ", damaged)
+        assert damaged.endswith("; it is left out, and the next export tries it again")
+        assert said == f"{events} exported to tables"
+    assert run("sql --parquet tables 'select count(*) from events'", tmp_path).stdout == "2\n"
 
 
 def test_nothing_is_left_behind_by_a_question(place: Path, tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from agent_runtime_framework.projections.tables import TABLES
+from agent_runtime_framework.runtime.analytics.export import in_passing, tables_in
+from agent_runtime_framework.runtime.analytics.processes import export_all
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from support.tables import (
@@ -53,6 +56,27 @@ async def test_the_tables_count_what_the_logs_do(substrate: Substrate, logs: Log
     tokens = sum(answer.get("usage", {}).get("total_tokens", 0) for answer in answers)
     assert sum(row["tokens"] or 0 for row in read(tmp_path, "turns")) == tokens
     assert types["tool.started"] > 50
+
+
+async def test_exporting_writes_nothing_but_the_export(substrate: Substrate, logs: Logs, tmp_path: Path) -> None:
+    await store(substrate, in_turn(logs))
+    before = [await substrate.feed.end(shard) for shard in range(substrate.feed.shards)]
+    await export(substrate, tmp_path)
+    assert [await substrate.feed.end(shard) for shard in range(substrate.feed.shards)] == before
+
+
+@pytest.mark.parametrize("name", TABLES)
+async def test_only_the_tables_that_are_named_are_made(name: str, logs: Logs, tmp_path: Path) -> None:
+    substrate = in_memory(SystemClock())
+    await store(substrate, in_turn(logs))
+    await export(substrate, tmp_path)
+    async with in_passing(substrate, [name]) as run:
+        await export_all(substrate, None, run.jobs, run.behind, lambda frames, events: None)
+        files = tables_in(run.new)
+        assert [table for table, found in files.items() if found] == [name]
+        (tmp_path / "alone").mkdir()
+        (tmp_path / "alone" / "current").symlink_to(run.new)
+        assert read(tmp_path / "alone", name) == read(tmp_path, name)
 
 
 async def test_each_conversation_is_one_row(substrate: Substrate, logs: Logs, tmp_path: Path) -> None:

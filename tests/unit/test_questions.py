@@ -123,6 +123,8 @@ REFUSED = {
         "select \0",
         "explain explain select 1",
         "\ud800",
+        f"select {'1+' * 900}1",
+        f"select {'(' * 5000}1{')' * 5000}",
     ],
 }
 
