@@ -4,17 +4,20 @@ A connection for questions is closed to the world before the question is heard: 
 network, no extension, no variable of this process, and no setting that could open it again.
 """
 
+import asyncio
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from ...events import FrameworkError, InvalidInput
 from ...projections.tables import TABLES, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+T = TypeVar("T")
 
 MEMORY: Final = "1GB"
 """So much memory a question may take; what is more goes to a temporary directory."""
@@ -100,6 +103,20 @@ def _first_line(message: str) -> str:
     line = message.strip().partition("\n")[0].strip()
     kind, _, rest = line.partition(" Error: ")
     return rest if rest and " " not in kind.strip() else line.removeprefix("Invalid Input Error: ")
+
+
+async def interruptible(connection: "DuckDBPyConnection", work: Callable[[], T]) -> T:
+    """Return what work in a thread comes to; where it is cancelled, DuckDB is interrupted, and the work ends."""
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        while not working.done():
+            connection.interrupt()
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([working], timeout=0.05)
+        working.exception()
+        raise
 
 
 def empty(table: Table) -> str:

@@ -104,7 +104,7 @@ async def export_shard(substrate: Substrate, job: Job, told: Told) -> Exported:
             export = _Export(substrate, job, writer, told)
             for conversation, entries in spill.conversations():
                 await export.of_entries(conversation, entries)
-            await export.again()
+            await export.again(position)
             writer.finish()
     return Exported(ShardState(stream, position, tuple(export.left_out)), export.events, tuple(export.faults))
 
@@ -148,25 +148,32 @@ class _Export:
         self._told(len(entries), 0)
         await asyncio.sleep(0)  # a signal is heard, and progress shown
 
-    async def again(self) -> None:
-        """Try once more what was left out before."""
+    async def again(self, position: int) -> None:
+        """Try once more what was left out before, up to where the stream was read."""
         for conversation in sorted(self._before):
-            await self._try(ConversationId(conversation), None)
+            await self._try(ConversationId(conversation), position)
 
-    async def _try(self, conversation: ConversationId, entries: Sequence[Entry] | None) -> None:
+    async def _try(self, conversation: ConversationId, what: Sequence[Entry] | int) -> None:
         try:
-            if entries is None:
-                exported = self._writer.exported(conversation)
-                frames = [found async for found in self._log.read(conversation)]
-                frames = [found for found in frames if not found.inherited and found.head.version > exported]
+            if isinstance(what, int):
+                frames = await self._left_out(conversation, what)
             else:
-                frames = [stored(entry) for entry in entries]
+                frames = [stored(entry) for entry in what]
             await self._export(conversation, frames)
         except Unavailable:
             raise
         except FrameworkError as error:
             self.left_out.append(conversation)
             self.faults.append(str(error))
+
+    async def _left_out(self, conversation: ConversationId, position: int) -> list[Stored]:
+        """Return what is not exported of a conversation that was left out; what is stored after that comes later."""
+        exported = self._writer.exported(conversation)
+        return [
+            found
+            async for found in self._log.read(conversation)
+            if not found.inherited and found.head.version > exported and found.head.position <= position
+        ]
 
     async def _export(self, conversation: ConversationId, frames: Sequence[Stored]) -> None:
         if not frames:

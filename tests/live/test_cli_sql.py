@@ -80,6 +80,9 @@ def test_an_answer_is_json_or_csv(place: Path) -> None:
     (heading, *lines) = csv.reader(io.StringIO(ask(sql, place, "-o", "csv")))
     assert heading == ["turn", "began_at", "reply", "tokens", "cost"]
     assert [line[2] for line in lines] == [row["reply"] for row in rows]
+
+
+def test_json_in_an_answer_is_json(place: Path) -> None:
     found = json.loads(ask("select data from events where type = 'user.spoke' limit 1", place, "-o", "json"))
     assert isinstance(found[0]["data"], dict)
     assert json.loads(ask("select 1 a, 2 a, 'nan'::double b", place, "-o", "json")) == [{"a": 1, "a_1": 2, "b": None}]

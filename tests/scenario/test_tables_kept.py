@@ -1,10 +1,13 @@
 """An export as it is kept: without what was erased and what is damaged; what is broken off changes nothing."""
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from agent_runtime_framework import Conflict, CorruptLog, InvalidInput
 from agent_runtime_framework.events import (
@@ -20,6 +23,7 @@ from agent_runtime_framework.events import (
 from agent_runtime_framework.projections.tables import TABLES
 from agent_runtime_framework.runtime.analytics.export import CURRENT, STATE, exporting
 from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.feed import End, Entry, Feed
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from support.tables import bytes_in, everything, export, faults, in_turn, many, read, store
 
@@ -174,6 +178,47 @@ async def test_what_is_damaged_is_left_out_and_tried_again(place: Substrate, fra
     stored[-1] = (position, good)
     assert faults(await export(place, tmp_path / "parts")) == []
     await export(place, tmp_path / "once")
+    assert everything(tmp_path / "parts") == everything(tmp_path / "once")
+
+
+class Early:
+    """Is a feed that was asked before the last frames were stored."""
+
+    def __init__(self, feed: Feed, position: int) -> None:
+        self._feed = feed
+        self._position = position
+        self.shards = feed.shards
+
+    async def end(self, shard: int) -> End:
+        return (await self._feed.end(shard))._replace(position=self._position)
+
+    async def read(self, shard: int, after: int = 0) -> AsyncGenerator[Sequence[Entry], None]:
+        async with aclosing(self._feed.read(shard, after)) as batches:
+            async for batch in batches:
+                if found := [entry for entry in batch if entry.position <= self._position]:
+                    yield found
+
+    def follow(self, shard: int, after: int = 0) -> AsyncGenerator[Sequence[Entry], None]:
+        return self._feed.follow(shard, after)
+
+
+async def test_what_is_stored_while_it_is_tried_again_comes_once(
+    place: Substrate, frames: Frames, tmp_path: Path
+) -> None:
+    await store(place, frames)
+    chat = frames[-1][0]
+    assert isinstance(place.log, MemoryLog)
+    stored = place.log.records._stored[chat]
+    good = stored[1]
+    stored[1] = (good[0], b"{]")
+    early = replace(place, feed=Early(place.feed, stored[-2][0]))
+    assert len(faults(await export(early, tmp_path / "parts"))) == 1
+    stored[1] = good
+    assert faults(await export(early, tmp_path / "parts")) == []
+    assert len(read(tmp_path / "parts", "events")) < sum(len(one.frame.events) for _, one in frames)
+    await export(place, tmp_path / "parts")
+    await export(place, tmp_path / "once")
+
     assert everything(tmp_path / "parts") == everything(tmp_path / "once")
 
 

@@ -1,10 +1,7 @@
 """`arf sql`: a question to all conversations, answered by DuckDB."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 from rich.table import Table as RichTable
 
@@ -19,11 +16,6 @@ from ..console.place import place_of, reading
 from ..console.stdin import text_of
 from .answers import printing
 from .progress import event_progress, progress
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-T = TypeVar("T")
 
 MANY = 1_000
 """So many rows are fetched at once."""
@@ -58,24 +50,10 @@ async def ask(options: Options, sql: str, directory: str | None, form: str) -> i
 async def _answer(asked: Question, files: Mapping[str, Sequence[Path]], form: str) -> None:
     with duck.asking(tables_of(files, asked)) as connection:
         async with progress("asking"):
-            answer = await _interruptible(connection, lambda: begin(connection, asked))
+            answer = await duck.interruptible(connection, lambda: begin(connection, asked))
         with printing(answer.columns, form) as write:
-            while found := await _interruptible(connection, lambda: rows(connection, MANY)):
+            while found := await duck.interruptible(connection, lambda: rows(connection, MANY)):
                 write(found)
-
-
-async def _interruptible(connection: "DuckDBPyConnection", work: Callable[[], T]) -> T:
-    """Return what work in a thread comes to; where it is cancelled, DuckDB is interrupted, and the work ends."""
-    working = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(working)
-    except asyncio.CancelledError:
-        while not working.done():
-            connection.interrupt()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([working], timeout=0.05)
-        working.exception()
-        raise
 
 
 def show_schema(form: str) -> None:
