@@ -7,11 +7,12 @@
 # make sweep   kill a worker at every commit of a turn in turn
 # make long     how long the commands take on a conversation of TURNS=1000
 # make audit    how long it takes to verify FRAMES=100000 in conversations of LENGTH=1, and to seal these
+# make tables   how long EVENTS=100000 take to be exported as tables, and asked in SQL
 # make format  format the code
 
 BIN = .venv/bin
 
-.PHONY: environment demo test simulate check chaos failover sweep long audit format clean
+.PHONY: environment demo test simulate check chaos failover sweep long audit tables format clean
 
 environment:
 	@sh ops/environment
@@ -56,6 +57,10 @@ LENGTH = 1
 
 audit: environment
 	@$(BIN)/python ops/auditing.py $(FRAMES) --length $(LENGTH)
+EVENTS = 100000
+
+tables: environment
+	@$(BIN)/python -m ops.analytics $(EVENTS)
 
 format: environment
 	$(BIN)/ruff format .

@@ -19,7 +19,7 @@ from .errors import (
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
-from .inheritance import LookAgain, lineage_of, stored_at
+from .inheritance import LookAgain, check_continues, lineage_of, stored_at
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import (
     AckLost,
@@ -42,6 +42,7 @@ from .vocabulary import (
     AgentSpoke,
     AnyEvent,
     CommandRefused,
+    Content,
     ConversationErased,
     ConversationStarted,
     Edits,
@@ -88,6 +89,7 @@ __all__ = [
     "Cipher",
     "CommandRefused",
     "Conflict",
+    "Content",
     "ConversationErased",
     "ConversationId",
     "ConversationStarted",
@@ -155,6 +157,7 @@ __all__ = [
     "begins_erased",
     "call_id",
     "check_content",
+    "check_continues",
     "check_token",
     "continues",
     "decode_event",

@@ -111,7 +111,7 @@ def _arguments(name: str, given: object) -> tuple[dict[str, Any], str | None]:
     if given is None or given == "":
         return {}, None
     if isinstance(given, str):
-        if _depth(given) > DEEPEST:
+        if depth(given) > DEEPEST:
             return {}, f"Error: the arguments of '{name}' are nested more than {DEEPEST} levels deep"
         try:
             given = msgspec.json.decode(given.encode())
@@ -122,12 +122,12 @@ def _arguments(name: str, given: object) -> tuple[dict[str, Any], str | None]:
     return given, None
 
 
-def _depth(text: str) -> int:
+def depth(text: str) -> int:
     """Return how deep a JSON text is nested; counted, because how deep it can be decoded depends on the stack."""
-    depth = deepest = 0
+    level = deepest = 0
     for bracket in _BRACKET.findall(_STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        deepest = max(deepest, depth)
+        level += 1 if bracket in "[{" else -1
+        deepest = max(deepest, level)
     return deepest
 
 

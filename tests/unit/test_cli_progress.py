@@ -2,13 +2,14 @@
 
 import asyncio
 import io
+import re
 import sys
 from collections.abc import AsyncIterator
 
 import pytest
 
 from agent_runtime_framework.runtime.cli.reading import progress as progress_module
-from agent_runtime_framework.runtime.cli.reading.progress import progress
+from agent_runtime_framework.runtime.cli.reading.progress import event_progress, progress
 
 
 class Screen(io.StringIO):
@@ -63,6 +64,16 @@ async def test_where_it_is_known_how_much_there_is_a_bar_shows_how_far_it_is(mon
             asked.one()
         await seen.written.wait()
     assert "\rasking: [#####...............] 250 of 1,000 in 0 s" in seen.getvalue()
+
+
+async def test_of_events_it_is_told_how_many_come_in_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = screen(monkeypatch)
+    monkeypatch.setattr(progress_module, "_columns", lambda: 80)
+    async with event_progress("exporting", total=200) as done:
+        done.add(150, 12_000)
+        await seen.written.wait()
+    shown = re.compile(r"\rexporting: \[###############\.\.\.\.\.\] 12,000 events, [\d,]+ a second, in 0 s")
+    assert shown.search(seen.getvalue())
 
 
 async def test_nothing_is_said_of_work_that_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:

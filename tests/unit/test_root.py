@@ -181,9 +181,8 @@ def test_another_name_is_an_attribute_error() -> None:
 
 def loaded_after(statement: str) -> set[str]:
     """Return which of the libraries that cost are loaded in a new process after a statement."""
-    program = (
-        f"import sys; {statement}; print(*{{'nats', 'openai', 'pykka', 'msgspec', 'cryptography'}} & set(sys.modules))"
-    )
+    costly = {"nats", "openai", "pykka", "msgspec", "cryptography", "duckdb"}
+    program = f"import sys; {statement}; print(*({costly} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     return set(done.stdout.split())
 
@@ -198,7 +197,7 @@ def test_configuring_loads_no_library() -> None:
 
 def test_what_an_author_writes_with_loads_neither_nats_nor_openai() -> None:
     for names in ("BaseJourneyState, PromptManager, IntentRouter", "MemoryManager, StateStore, InMemoryStore"):
-        assert not loaded_after(f"from agent_runtime_framework import {names}") & {"nats", "openai"}
+        assert not loaded_after(f"from agent_runtime_framework import {names}") & {"nats", "openai", "duckdb"}
 
 
 def test_a_runtime_loads_no_cryptography() -> None:

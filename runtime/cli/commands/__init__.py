@@ -4,6 +4,7 @@ Each imports what it needs when it runs, so that the help is there at once.
 """
 
 from . import (
+    asking,
     audit,
     deadletters,
     erasing,
@@ -19,6 +20,7 @@ from . import (
 )
 
 __all__ = [
+    "asking",
     "audit",
     "deadletters",
     "erasing",

@@ -70,6 +70,34 @@ class Progress:
         self._width = len(text)
 
 
+class EventProgress(Progress):
+    """Counts frames, of which it is known how many there are, and tells the events in them, and how many a second."""
+
+    def __init__(self, what: str, total: int) -> None:
+        super().__init__(what, total)
+        self.events = 0
+        self._began = asyncio.get_running_loop().time()
+
+    def add(self, frames: int, events: int) -> None:
+        """Count so many more."""
+        self.count += frames
+        self.events += events
+
+    def _so_far(self) -> str:
+        seconds = asyncio.get_running_loop().time() - self._began
+        done = min(self.count * BAR // max(self._total or 0, 1), BAR)
+        bar = f"[{'#' * done}{'.' * (BAR - done)}]"
+        return f"{bar} {self.events:,} events, {self.events / max(seconds, PACE):,.0f} a second, in "
+
+
+@asynccontextmanager
+async def event_progress(what: str, *, total: int) -> AsyncIterator[EventProgress]:
+    """Show on stderr how far the block is with so many frames; as `progress`."""
+    counted = EventProgress(what, total)
+    async with _shown(counted, shown=True):
+        yield counted
+
+
 @asynccontextmanager
 async def progress(what: str, *, total: int | None = None, shown: bool = True) -> AsyncIterator[Progress]:
     """Show on stderr how far the block is, if it is a terminal and takes long.
@@ -77,12 +105,18 @@ async def progress(what: str, *, total: int | None = None, shown: bool = True) -
     Only what reads in pieces, without holding up the loop, is seen to move.
     """
     counted = Progress(what, total)
-    if not (shown and sys.stderr.isatty()):
+    async with _shown(counted, shown=shown):
         yield counted
+
+
+@asynccontextmanager
+async def _shown(counted: Progress, *, shown: bool) -> AsyncIterator[None]:
+    if not (shown and sys.stderr.isatty()):
+        yield
         return
     showing = asyncio.create_task(counted.show())
     try:
-        yield counted
+        yield
     finally:
         showing.cancel()
         await asyncio.wait([showing])

@@ -52,7 +52,7 @@ def csv_lines(decisions: Iterable[ToolDecision], prices: Prices) -> Iterator[str
     """Yield the heading and a row for each call, without the ends of their lines."""
     yield _line(COLUMNS)
     for decision in decisions:
-        yield _line(_cell(value) for value in _values(decision, prices))
+        yield _line(cell(value) for value in _values(decision, prices))
 
 
 def _values(decision: ToolDecision, prices: Prices) -> tuple[Any, ...]:
@@ -86,7 +86,8 @@ def _values(decision: ToolDecision, prices: Prices) -> tuple[Any, ...]:
     )
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """Return a value as it stands in a cell."""
     if not isinstance(value, str):
         return str(value)
     text = visible(value)
