@@ -15,7 +15,8 @@ from agent_runtime_framework.events import (
     Stored,
     UnknownEvent,
     UserSpoke,
-    stored_at,
+    decode_frame,
+    frame_hash,
 )
 from agent_runtime_framework.projections import initial, timeline
 from agent_runtime_framework.projections.ledger import Ledger
@@ -26,14 +27,19 @@ LOGS = sorted((Path(__file__).parents[1] / "golden").rglob("*.jsonl"))
 
 
 def frames(path: Path) -> list[Stored]:
-    return [stored_at(ConversationId(path.stem), at, line) for at, line in enumerate(path.read_bytes().splitlines(), 1)]
+    return [stored(ConversationId(path.stem), at, line) for at, line in enumerate(path.read_bytes().splitlines(), 1)]
+
+
+def stored(conversation: ConversationId, position: int, data: bytes) -> Stored:
+    frame = decode_frame(data)
+    return Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)
 
 
 def rows_of(path: Path) -> dict[str, list[dict[str, Any]]]:
     """Return all rows of a golden log by table, as plain data."""
     ledger, rows = Ledger(initial(ConversationId(path.stem))), list[Row]()
-    for stored in frames(path):
-        rows += [*event_rows(stored), *ledger.enter(stored)]
+    for found in frames(path):
+        rows += [*event_rows(found), *ledger.enter(found)]
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in TABLES}
     for row in [*rows, *ledger.open_rows()]:
         table = TABLES[NAMES[type(row)]]
@@ -133,8 +139,8 @@ SAID = {
 def test_without_content_nothing_is_left_of_what_was_said(path: Path) -> None:
     ledger = Ledger(initial(ConversationId(path.stem)))
     rows: list[Row] = []
-    for stored in frames(path):
-        rows += [*event_rows(stored), *ledger.enter(stored)]
+    for found in frames(path):
+        rows += [*event_rows(found), *ledger.enter(found)]
     for row in [*rows, *ledger.open_rows()]:
         table = TABLES[NAMES[type(row)]]
         assert set(table.content) == SAID[table.name]
