@@ -186,9 +186,17 @@ async def test_an_acknowledgement_that_was_lost_loses_no_line_of_the_file(
     assert (evidence.faults, [seal.number for seal in evidence.seals][:2]) == ([], [1, 2])
 
 
+def test_a_key_that_is_given_as_text_is_not_shown(config: SealConfig) -> None:
+    assert repr(config) == f"SealConfig(key='...', file='{config.file}', every=0.05)"
+    assert repr(replace(config, key="seal.pem")).startswith("SealConfig(key='seal.pem', ")
+
+
 async def test_a_key_or_a_file_that_cannot_be_used_is_said_before_anything_runs(
     place: Substrate, config: SealConfig, tmp_path: Path
 ) -> None:
+    for every in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(InvalidInput, match="seals cannot be made every"):
+            replace(config, every=every)
     agent = OnboardingAgent(ScriptedLLM())
     for wrong, said in (
         (replace(config, key="none.pem"), "there is no key file none.pem: make one with `openssl genpkey"),
