@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from agent_runtime_framework import Client, Delta, Runtime, Withheld
-from agent_runtime_framework.events import AgentKey, ConversationId, WriterId
+from agent_runtime_framework.events import AgentKey, ConversationId, FrameLog, MemoryLog, WriterId
 from agent_runtime_framework.events.codec import is_sealed
 from agent_runtime_framework.projections import Recorded
 from agent_runtime_framework.runtime.clock import SystemClock
