@@ -186,7 +186,7 @@ class BatchFold(Generic[S]):
                 f"{frame.first - 1}, and was folded up to {current.version}: the log was changed or frames are missing"
             )
         if frame.sealed == SEALED:
-            check_content(found)
+            check_content(found, first=False)
         current.version = frame.last
         if frame.sealed and erased is None:  # what was said is gone, and the frame that says so is still to come
             return

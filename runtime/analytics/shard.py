@@ -177,7 +177,7 @@ class _Export:
         frames = [await stored(entry, keys) for entry in entries]
         for found in frames:
             if found.frame.sealed == SEALED:
-                check_content(found)
+                check_content(found, first=False)
         return frames
 
     async def _left_out(self, conversation: ConversationId, position: int) -> list[Stored]:
