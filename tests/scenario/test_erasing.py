@@ -21,9 +21,9 @@ from agent_runtime_framework.events import (
     Unavailable,
 )
 from agent_runtime_framework.projections import fold, initial
+from agent_runtime_framework.runtime import erasing
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
-from agent_runtime_framework.runtime.vault import KeyVault
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import OrderTools, frames, order_agent, working
 
@@ -202,7 +202,7 @@ async def test_an_erasure_that_was_cut_off_is_completed(substrate: Substrate, mo
             raise Unavailable("the process ended")
 
     with monkeypatch.context() as patched:
-        patched.setattr(KeyVault, "encrypted", dies)
+        patched.setattr(erasing._Erasing, "_overwrite_key", dies)
         with pytest.raises(Unavailable):
             await client.erase("c-1", WHY)
     if not sealed:
