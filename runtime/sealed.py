@@ -17,10 +17,10 @@ async def key_for(substrate: Substrate, conversation: ConversationId) -> Cipher 
 
     """
     vault = substrate.vault
-    if vault is None:
+    if vault is None or not await vault.encrypted():
         return None
     cipher = await vault.cipher(conversation)
-    if cipher is None and await vault.encrypted():
+    if cipher is None:  # as far as is remembered
         cipher = await vault.cipher(conversation, anew=True) or await _begun(substrate, vault, conversation)
     if isinstance(cipher, Shut) and cipher.erased:
         raise Refused(cipher.message)

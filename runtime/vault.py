@@ -172,6 +172,7 @@ class KeyVault:
         self._wrapper = wrapper
         self._namespace = namespace
         self._known: OrderedDict[ConversationId, _Known] = OrderedDict()
+        self._encrypted = False
 
     async def encrypt(self) -> None:
         """Make the namespace an encrypted one, if it is none, and check the master key.
@@ -203,8 +204,9 @@ class KeyVault:
             )
 
     async def encrypted(self) -> bool:
-        """Say whether conversations that begin now are sealed."""
-        return await self._keys.there()
+        """Say whether conversations that begin now are sealed; once that is so, it stays so."""
+        self._encrypted = self._encrypted or await self._keys.there()
+        return self._encrypted
 
     async def check_usable(self) -> None:
         """Check that what is said in the namespace can be sealed, if it is encrypted.
@@ -213,7 +215,7 @@ class KeyVault:
             Withheld: it is, and there is no master key here.
 
         """
-        if self._wrapper is None and await self._keys.there():
+        if self._wrapper is None and await self.encrypted():
             raise Withheld(
                 f"namespace {self._namespace!r} is encrypted, and there is no master key here: set ARF_MASTER_KEY",
                 erased=False,
@@ -225,7 +227,7 @@ class KeyVault:
         if known is not None and not anew:
             self._known.move_to_end(conversation)
             return known.cipher
-        wrapped = await self._keys.get(_name(conversation))
+        wrapped = await self._keys.get(_name(conversation)) if await self.encrypted() else None
         if known is not None and known.wrapped == wrapped:
             return known.cipher
         return self._remembered(conversation, wrapped, await self._cipher(conversation, wrapped))
@@ -235,10 +237,10 @@ class KeyVault:
         known = self._known.get(conversation)
         if known is not None and known.cipher is not None:
             return known.cipher
+        if not await self.encrypted():
+            return None
         wrapped = await self._keys.get(_name(conversation))
         if wrapped is None:
-            if not await self._keys.there():
-                return None
             await self.check_usable()
             from .crypto import new_key  # noqa: PLC0415  loaded only where something is sealed
 
@@ -258,7 +260,7 @@ class KeyVault:
         """
         self.forget(conversation)
         try:
-            return await self._keys.there() and await self._keys.erase(_name(conversation))
+            return await self.encrypted() and await self._keys.erase(_name(conversation))
         finally:
             self.forget(conversation)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from ..actors import BusCommand, ConversationActor, Delivered, Directory, Life, SayToAgent, described
+from ..actors import BusCommand, CancelTurn, ConversationActor, Delivered, Directory, Life, SayToAgent, described
 from ..actors.journey import undeclared_tools
 from ..events import (
     ERASED,
@@ -55,6 +55,9 @@ IDLE_MS = 60_000
 
 RETRY_AFTER = 5.0
 """Seconds after which a command comes again that could not be taken."""
+
+CANCEL_AFTER = 0.2
+"""Seconds after which a cancel does that was given back with a message for another version."""
 
 DECLINED_FOR = 600.0
 """Seconds for which a partition is left to workers of another version, who refuse what is of ours meanwhile."""
@@ -289,7 +292,7 @@ class Worker:
             case _:
                 self._hand_on(delivery, command)
 
-    def _failed(self, delivery: Delivery, id_: str, error: Exception) -> None:
+    def _failed(self, delivery: Delivery, id_: str, error: Exception, after: float = RETRY_AFTER) -> None:
         where = delivery.agent, delivery.conversation
         if isinstance(error, NewerRelease | Withheld):
             self._shares.decline(*where)
@@ -299,14 +302,16 @@ class Worker:
         if isinstance(error, Conflict):
             self._shares.taken_over(delivery.conversation)
             return  # whoever took it over has the command, too
-        logger.info("command %s comes again in %g s (%s)", id_, RETRY_AFTER, error)
-        self._spawn(delivery.retry(RETRY_AFTER))
+        logger.info("command %s comes again in %g s (%s)", id_, after, error)
+        self._spawn(delivery.retry(after))
 
     def _hand_on(self, delivery: Delivery, command: BusCommand) -> None:
         where = delivery.agent, delivery.conversation
 
         def failed(error: Exception) -> None:
-            self._failed(delivery, command.id, error)
+            # a cancel asks nothing of the journey: alone, ahead of what it was given back with, it is heard
+            soon = isinstance(error, OtherVersion) and isinstance(command, CancelTurn)
+            self._failed(delivery, command.id, error, CANCEL_AFTER if soon else RETRY_AFTER)
 
         def dead(attempts: int) -> None:
             letter = poisoned(*where, command.id, delivery.data, attempts=attempts, time=self._clock.now())

@@ -206,6 +206,7 @@ class Account:
             head.version
             and not head.position
             and not stored.inherited
+            and (self.stored or not frame.erases)
             and _cut(stored.data) != (head.version, head.hash)
         ):
             problems.append((2, f"version {frame.first} is the first of a fork, and says another cut"))

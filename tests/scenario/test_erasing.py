@@ -21,9 +21,10 @@ from agent_runtime_framework.events import (
     Unavailable,
 )
 from agent_runtime_framework.projections import fold, initial
+from agent_runtime_framework.runtime import erasing
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
-from agent_runtime_framework.runtime.vault import KeyVault
+from agent_runtime_framework.runtime.testing.rules import History, check
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import OrderTools, frames, order_agent, working
 
@@ -202,7 +203,7 @@ async def test_an_erasure_that_was_cut_off_is_completed(substrate: Substrate, mo
             raise Unavailable("the process ended")
 
     with monkeypatch.context() as patched:
-        patched.setattr(KeyVault, "encrypted", dies)
+        patched.setattr(erasing._Erasing, "_overwrite_key", dies)
         with pytest.raises(Unavailable):
             await client.erase("c-1", WHY)
     if not sealed:
@@ -353,3 +354,19 @@ async def test_a_damaged_conversation_is_erased_too() -> None:
     assert (receipt.frames_removed, receipt.frames_kept) == (4, 1)
     assert (await client.conversation("c-1")).erased
     assert (await client.erase("c-1", WHY)).again
+
+
+async def test_a_log_that_begins_with_its_erasure_keeps_the_rules() -> None:
+    substrate = in_memory(SystemClock())
+    with ScriptedLLM(NAMED, "Hello, Ada.") as llm:
+        async with working(order_agent(llm), substrate=substrate) as rt:
+            await rt.send("order", "c-1", "I am Ada")
+            await rt.publish("order", "c-1", "wait", message_id="m-2")
+            await rt.erase("c-1", WHY)
+            with pytest.raises(Refused):
+                await rt.send("order", "c-1", "hello?")
+    found = await frames(substrate, "c-1")
+
+    assert found[0].frame.erases
+    assert len(found) > 1
+    assert check(History(logs={ConversationId("c-1"): found}), settled=True) == ()
