@@ -28,12 +28,14 @@ from .commands import (
 from .conversation_actor import ConversationActor
 from .decide import METADATA_LIMIT, decide
 from .directory import Directory
+from .erasing import ERASED, EraseConversation, refusals
 from .life import Delivered, Effects, Everything, Life, Ownership
 from .revision import VERSION_SHOWN, Pinned
 from .settle import Journey, Mailbox, Policy, Settled, Verdict, settle
 from .sizes import cut, described, json_size, shown
 
 __all__ = [
+    "ERASED",
     "METADATA_LIMIT",
     "VERSION_SHOWN",
     "Admission",
@@ -49,6 +51,7 @@ __all__ = [
     "Effects",
     "EndTurn",
     "EnterJourney",
+    "EraseConversation",
     "Everything",
     "FailTurn",
     "HaltTurn",
@@ -77,6 +80,7 @@ __all__ = [
     "decide",
     "described",
     "json_size",
+    "refusals",
     "settle",
     "shown",
 ]

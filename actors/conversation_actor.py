@@ -32,6 +32,7 @@ from ..events import (
     TurnResumed,
     TurnStarted,
     Unavailable,
+    not_to_be_had,
 )
 from ..projections import Conversation, Owed, Turn, fold, initial, outstanding
 from .admission import SUSPECT
@@ -284,7 +285,7 @@ class ConversationActor(AsyncioActor):
 
     async def _opened(self, command: BusCommand) -> BusCommand | RefuseCommand:
         """Learn how the conversation begins, if it does with this command; refuse it if the author's code raises."""
-        if self._conversation.agent or not isinstance(command, SayToAgent):
+        if self._conversation.agent or self._conversation.erased or not isinstance(command, SayToAgent):
             return command
         try:
             self._opening = await self._effects.open(self.id, command)
@@ -316,6 +317,8 @@ class ConversationActor(AsyncioActor):
             raise NewerRelease(
                 f"{self.id!r} holds events of a newer release ({tags}); a worker of that release is needed"
             )
+        if self._conversation.withheld:
+            raise not_to_be_had(f"the content of {self.id!r}")
 
     def _perform(self) -> None:
         """Begin what is owed and not yet under way; end what is no longer owed."""

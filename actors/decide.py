@@ -61,6 +61,7 @@ from .commands import (
     SayToAgent,
 )
 from .edits import edited
+from .erasing import ERASED, EraseConversation, erasure
 from .revision import revised
 from .sizes import REASON_LIMIT, cut, json_size, size_of
 from .tool_decisions import closed, in_doubt, raw, tool_outcome, verdict
@@ -72,7 +73,7 @@ POISON = 5
 """A turn that four workers ended or broke in fails, and is not tried a fifth time: something in it ends workers."""
 
 
-def decide(conversation: Conversation, command: Command) -> tuple[KnownEvent, ...]:
+def decide(conversation: Conversation, command: Command | EraseConversation) -> tuple[KnownEvent, ...]:
     """Return the events that `command` comes to, none if it has no effect here.
 
     Raises:
@@ -92,6 +93,8 @@ def decide(conversation: Conversation, command: Command) -> tuple[KnownEvent, ..
             return _open(conversation, command)
         case ReviseJourney():
             return revised(conversation, command)
+        case EraseConversation():
+            return erasure(conversation, command)
         case _:
             turn = conversation.turn
             return () if turn is None else _in_turn(conversation, turn, command)
@@ -141,7 +144,7 @@ def _in_turn(
 
 
 def _open(conversation: Conversation, command: Open) -> tuple[KnownEvent, ...]:
-    if conversation.agent:
+    if conversation.agent or conversation.erased:
         return ()
     if size_of(command.state) > STATE_LIMIT:
         raise TooLarge(f"the first state of {conversation.id!r} has more than {STATE_LIMIT} bytes")
@@ -185,7 +188,7 @@ def _interrupt(conversation: Conversation, say: SayToAgent) -> tuple[KnownEvent,
 def refusal_of(conversation: Conversation, command: SayToAgent) -> str | None:
     """Return why this message cannot be taken now, or None if it can."""
     if conversation.erased:
-        return "the conversation was erased"
+        return ERASED
     if conversation.agent and conversation.agent != command.agent:
         return _another_agents(conversation, command.agent)
     if conversation.turn is not None:

@@ -15,6 +15,7 @@ from .errors import (
     Refused,
     TooLarge,
     Unavailable,
+    Withheld,
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
@@ -22,6 +23,7 @@ from .inheritance import LookAgain, lineage_of
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, no_version, not_found
 from .memory import MemoryLog, MemoryRecords
+from .sealing import ERASED, SEALED, Cipher, Vault, not_to_be_had
 from .vocabulary import (
     AgentSpoke,
     AnyEvent,
@@ -56,8 +58,10 @@ from .vocabulary import (
 )
 
 __all__ = [
+    "ERASED",
     "FRAME_LIMIT",
     "QUEUE_LIMIT",
+    "SEALED",
     "START",
     "STATE_LIMIT",
     "TEXT_LIMIT",
@@ -66,6 +70,7 @@ __all__ = [
     "AgentSpoke",
     "AnyEvent",
     "CallId",
+    "Cipher",
     "CommandRefused",
     "Conflict",
     "ConversationErased",
@@ -120,7 +125,9 @@ __all__ = [
     "Unreadable",
     "Usage",
     "UserSpoke",
+    "Vault",
     "Version",
+    "Withheld",
     "WriterId",
     "add_usage",
     "call_id",
@@ -134,4 +141,5 @@ __all__ = [
     "lineage_of",
     "no_version",
     "not_found",
+    "not_to_be_had",
 ]

@@ -3,6 +3,8 @@
 What this release does not know is kept, not refused: unknown fields pass, and an event with an unknown tag, or with
 fields that do not fit its tag, becomes an `UnknownEvent` that holds its bytes.  Only before that the upcasters of old
 forms are asked, so they cost what is of today nothing.  Bytes that are no frame at all are `CorruptLog`.
+
+With a cipher a frame's content is sealed and opened on the way; what that means is told in `events/sealing.py`.
 """
 
 import hashlib
@@ -11,9 +13,10 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct, structs
 
-from .errors import CorruptLog, InvalidInput, TooLarge
+from .errors import CorruptLog, InvalidInput, TooLarge, Withheld
 from .frame import Frame
 from .limits import FRAME_LIMIT
+from .sealing import ERASED, SEALED, Cipher, bound_to, joined, opened, parted, sealed, withheld
 from .upcasting import UPCASTERS, Upcaster, upcast
 from .vocabulary import AnyEvent, KnownEvent, UnknownEvent
 
@@ -25,12 +28,19 @@ class _Outline(Struct):
     cause: int | None = None
 
 
+class _Seal(Struct):
+    """Is what tells a sealed frame."""
+
+    sealed: str = ""
+
+
 _encoder = msgspec.json.Encoder()
 _frame = msgspec.json.Decoder(Frame)
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _raws = msgspec.json.Decoder(tuple[Raw, ...])
 _event: msgspec.json.Decoder[KnownEvent] = msgspec.json.Decoder(KnownEvent)
 _outline = msgspec.json.Decoder(_Outline)
+_seal = msgspec.json.Decoder(_Seal)
 
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON of the wanted shape."""
@@ -58,6 +68,26 @@ def encode_frame(frame: Frame, *, limit: int | None = FRAME_LIMIT) -> bytes:
     return data
 
 
+def seal_frame(frame: Frame, data: bytes, conversation: str, cipher: Cipher) -> bytes:
+    """Return the bytes to store of a frame that encodes to `data`, with its content sealed.
+
+    Raises:
+        Withheld: the key is not here, or was erased.
+
+    """
+    parts = [parted(bytes(raw)) for raw in _raws.decode(_fields.decode(data)["events"])]
+    contents = [content for _, content in parts]
+    if not any(contents):
+        return data
+    text = sealed(contents, cipher, bound_to(conversation, frame.first))
+    return _encoder.encode(structs.replace(frame, sealed=text, events=tuple(Raw(event) for event, _ in parts)))
+
+
+def is_sealed(data: bytes) -> bool:
+    """Say whether these bytes, which are a frame's, hold sealed content."""
+    return bool(_seal.decode(data).sealed)
+
+
 def check_size(frame: Frame, data: bytes, limit: int | None) -> None:
     """Check a frame's bytes against the limit.
 
@@ -69,27 +99,56 @@ def check_size(frame: Frame, data: bytes, limit: int | None) -> None:
         raise TooLarge(f"the frame at version {frame.first} has {len(data)} bytes, at most {limit} are taken")
 
 
-def decode_frame(data: bytes, upcasters: Mapping[str, Upcaster] = UPCASTERS) -> Frame:
+def decode_frame(
+    data: bytes,
+    upcasters: Mapping[str, Upcaster] = UPCASTERS,
+    *,
+    conversation: str = "",
+    cipher: Cipher | None = None,
+) -> Frame:
     """Return the frame that these bytes hold, old forms as today's, keeping raw what this release does not know.
 
+    What is sealed is opened with `cipher`, as `conversation`'s; where it cannot be, the frame has its structure only.
+
     Raises:
-        CorruptLog: the bytes are no frame.
+        CorruptLog: the bytes are no frame, or its sealed content was changed or is another frame's.
 
     """
     try:
-        return _frame.decode(data)
+        frame = _frame.decode(data)
     except MALFORMED:
-        return _decode_frame_event_by_event(data, upcasters)
+        return _decode_frame_event_by_event(data, upcasters, conversation, cipher)
+    return _decode_frame_event_by_event(data, upcasters, conversation, cipher) if frame.sealed else frame
 
 
-def _decode_frame_event_by_event(data: bytes, upcasters: Mapping[str, Upcaster]) -> Frame:
+def _decode_frame_event_by_event(
+    data: bytes, upcasters: Mapping[str, Upcaster], conversation: str, cipher: Cipher | None
+) -> Frame:
     try:
         fields = _fields.decode(data)
-        raws = _raws.decode(fields.pop("events"))
+        raws = [bytes(raw) for raw in _raws.decode(fields.pop("events"))]
         frame = _frame.decode(_encoder.encode(fields))
-        return structs.replace(frame, events=tuple(decode_event(bytes(raw), upcasters) for raw in raws))
+        if frame.sealed:
+            raws, text = _unsealed(raws, frame, bound_to(conversation, frame.first), cipher)
+            frame = structs.replace(frame, sealed=text)
+        return structs.replace(frame, events=tuple(decode_event(raw, upcasters) for raw in raws))
     except (*MALFORMED, KeyError) as error:
         raise CorruptLog(f"stored bytes are not a frame: {error}") from error
+
+
+def _unsealed(raws: list[bytes], frame: Frame, bound: bytes, cipher: Cipher | None) -> tuple[list[bytes], str]:
+    """Return a sealed frame's events with their content, and what stays sealed."""
+    shown = SEALED
+    if cipher is not None:
+        try:
+            contents = opened(frame.sealed, cipher, bound)
+        except Withheld as error:
+            shown = ERASED if error.erased else SEALED
+        else:
+            if len(contents) != len(raws):
+                raise CorruptLog(f"content of {len(contents)} events is sealed in a frame of {len(raws)}")
+            return [joined(raw, content) for raw, content in zip(raws, contents, strict=True)], ""
+    return [withheld(raw, shown) for raw in raws], frame.sealed
 
 
 def encode_event(event: AnyEvent) -> bytes:

@@ -8,6 +8,7 @@
     |-- Conflict                another writer appended first; fold its frames and decide again
     |-- CorruptLog              stored bytes do not fit: undecodable, a gap, a hash that is not the one before
     |-- NewerRelease            an event that this release does not know; a newer worker must decide
+    |-- Withheld                content that is sealed and whose key is not here, or that was erased
     |-- OtherVersion            a conversation pinned to another version of its journey; its worker must decide
     |-- Unavailable             the server, or the way to it, is not there; the same call may be made again
     |-- Refused                 the runtime took the command and declined it; the reason is recorded
@@ -153,6 +154,21 @@ class OtherVersion(FrameworkError):
     def __init__(self, message: str, *, version: str) -> None:
         super().__init__(message)
         self.version = version
+
+
+class Withheld(FrameworkError):
+    """Raised where the content of a conversation is needed, and it is sealed and the key not here, or it was erased.
+
+    Only what needs content raises it: the structure can be read.  `erased` says that nobody can have the content ever.
+
+    >>> from agent_runtime_framework import Withheld
+    >>> Withheld("the content of 'c-1' was erased", erased=True).erased
+    True
+    """
+
+    def __init__(self, message: str, *, erased: bool) -> None:
+        super().__init__(message)
+        self.erased = erased
 
 
 class Unavailable(FrameworkError):

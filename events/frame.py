@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from .ids import ConversationId, Version
-from .vocabulary import AnyEvent
+from .vocabulary import AnyEvent, ConversationErased
 
 Status: TypeAlias = Literal["idle", "running", "erased"]
 
@@ -48,6 +48,8 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
         command: the id of the command that this frame answers; empty for what follows from an effect.
         prev: SHA-256 of the stored bytes of the frame before; empty for the first.
         parent: for a fork, the conversation that it was cut from.
+        sealed: the content of the events, where it is sealed; on a frame that was decoded it says that this could not
+            be opened, so that the events have only their structure.
         events: at least one.
 
     """
@@ -62,12 +64,23 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
     command: str = ""
     prev: str = ""
     parent: str = ""
+    sealed: str = ""
     events: tuple[AnyEvent, ...] = ()
 
     @property
     def last(self) -> int:
         """The version of the last event."""
         return self.first + len(self.events) - 1
+
+    @property
+    def erases(self) -> bool:
+        """Whether it ends with the erasure of its conversation, so that nothing need stand before it."""
+        return bool(self.events) and isinstance(self.events[-1], ConversationErased)
+
+    @property
+    def before(self) -> Head:
+        """The head that it continues, as far as it says so itself: not where that stands."""
+        return Head(self.first - 1, 0, self.prev)
 
     def numbered(self) -> Iterator[tuple[Version, AnyEvent]]:
         """Yield each event with its version."""

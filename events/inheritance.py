@@ -17,6 +17,7 @@ from .codec import decode_frame, frame_hash
 from .errors import CorruptLog, NewerRelease
 from .frame import Frame, Head, Stored
 from .ids import TOKEN, ConversationId
+from .sealing import Unsealing, Vault
 from .vocabulary import ConversationStarted, Lineage, UnknownEvent
 
 
@@ -45,9 +46,10 @@ def lineage_of(frame: Frame) -> Lineage | None:
 class Ancestry:
     """Reads what conversations have from their ancestors; what an ancestor lacks is looked for as often as is said."""
 
-    def __init__(self, source: Source, again: LookAgain) -> None:
+    def __init__(self, source: Source, again: LookAgain, vault: Vault | None = None) -> None:
         self._source = source
         self._again = again
+        self._vault = vault
 
     async def before(self, first: Stored, after: Head) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`, and before a conversation's own first frame.
@@ -106,12 +108,12 @@ class Ancestry:
 
     async def _read(self, conversation: ConversationId) -> AsyncIterator[Stored]:
         """Yield a log's own frames, and look again whether there are more, for whoever goes on asking."""
-        last = looks = 0
+        last, looks, keys = 0, 0, Unsealing(self._vault)
         while looks == 0 or await self._again(looks):
             looks += 1
             async for position, data in self._source.get(conversation, last):
                 last = position
-                yield stored_at(conversation, position, data)
+                yield await stored_at(conversation, position, data, keys)
 
 
 def _checked(first: Stored) -> Lineage | None:
@@ -145,10 +147,15 @@ def check_continues(stored: Stored, head: Head) -> None:
         )
 
 
-def stored_at(conversation: ConversationId, position: int, data: bytes) -> Stored:
-    """Return the frame that is stored at a position; raise CorruptLog, which says where, if it is none."""
+async def stored_at(conversation: ConversationId, position: int, data: bytes, keys: Unsealing) -> Stored:
+    """Return the frame that is stored at a position, opened if its key can be had.
+
+    Raises:
+        CorruptLog: it is no frame, or its sealed content was changed; the message says where.
+
+    """
     try:
-        frame = decode_frame(data)
+        frame = decode_frame(data, conversation=conversation, cipher=await keys.cipher(conversation, data))
     except CorruptLog as error:
         raise CorruptLog(f"conversation {conversation!r}, position {position}: {error}") from error
     return Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)

@@ -6,22 +6,32 @@ mean: the chain of versions and hashes, and what to do when an acknowledgement i
 A fork's own log begins at the cut.  Whoever reads it gets what it has from its ancestors first, out of their logs
 (`events.inheritance`), and need not know where a frame stands.
 
+Where a vault is given, the content of a conversation that has a key is sealed before it is stored, and opened when it
+is read (`events.sealing`).  One that was erased in clear begins with the frame that says so: what was before it is
+gone, and its `first` and `prev` say where that ended.
+
 An append is encoded once.  Its bytes' hash is its id for every retry, so that after a conflict or a lost
 acknowledgement the tail of the log says whether the append was mine.
 """
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from .codec import check_size, decode_frame, encode_frame, frame_hash
+from .codec import check_size, decode_frame, encode_frame, frame_hash, seal_frame
 from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
 from .inheritance import Ancestry, LookAgain, check_continues, once, stored_at
 from .limits import FRAME_LIMIT
+from .sealing import Cipher, Unsealing, Vault
 from .vocabulary import UnknownEvent
 
 ATTEMPTS = 5
+
+UNACKNOWLEDGED = 1_000
+"""So many sealed frames are kept for the next try of their append, where nobody knows whether they are stored."""
 
 
 class PositionMoved(Exception):
@@ -64,6 +74,7 @@ class EventLog(Protocol):
         Raises:
             Conflict: something else stands there; nothing was stored.
             TooLarge, InvalidInput: the frame cannot be stored.
+            Withheld: its content is to be sealed, and the key is not here.
             Unavailable: nothing is known to be stored; the same call may be made again.
 
         """
@@ -89,17 +100,20 @@ class EventLog(Protocol):
         """
 
     async def last(self, conversation: ConversationId) -> Stored | None:
-        """Return the last frame, or None where nothing is recorded."""
+        """Return the last frame, or None where nothing is recorded; what is sealed in it stays so."""
 
     def lasts(self) -> AsyncIterator[Stored | Unreadable]:
-        """Yield the last frame of every conversation, in no order; one that is damaged hides no other."""
+        """Yield the last frame of every conversation, in no order; one that is damaged hides no other.
+
+        What is sealed in them stays so.
+        """
 
 
 class FrameLog:
     """Is the event log over any records.
 
     Where these may answer a read with less than is stored, `again` says how often a fork's ancestor is looked at that
-    lacks what the fork has from it.
+    lacks what the fork has from it.  With a `vault`, the content of conversations that have a key is sealed.
 
     >>> import asyncio
     >>> from agent_runtime_framework.events import AgentSpoke, ConversationId, Frame, MemoryLog, START
@@ -110,10 +124,19 @@ class FrameLog:
     1
     """
 
-    def __init__(self, records: Records, *, limit: int | None = FRAME_LIMIT, again: LookAgain = once) -> None:
+    def __init__(
+        self,
+        records: Records,
+        *,
+        limit: int | None = FRAME_LIMIT,
+        again: LookAgain = once,
+        vault: Vault | None = None,
+    ) -> None:
         self._records = records
-        self._ancestry = Ancestry(records, again)
+        self._ancestry = Ancestry(records, again, vault)
         self._limit = limit
+        self._vault = vault
+        self._unacknowledged: OrderedDict[str, bytes] = OrderedDict()
 
     async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
         """Store `frame` right after `expected`; see `EventLog.append`."""
@@ -121,7 +144,28 @@ class FrameLog:
             raise ValueError(f"frame {frame.first} of {conversation!r} does not continue {expected}")
         data = encode_frame(frame, limit=self._limit)
         _check_readable(frame, data)
-        return await self._put(conversation, frame, data, expected)
+        cipher = await self._cipher(conversation, frame, expected)
+        if cipher is None:
+            return await self._put(conversation, frame, data, expected)
+        # sealed again, the same frame would have other bytes, and the log could not say that they are mine
+        key = f"{conversation}.{frame_hash(data)}"
+        sealed = self._unacknowledged.pop(key, None) or seal_frame(frame, data, conversation, cipher)
+        check_size(frame, sealed, self._limit)
+        try:
+            return await self._put(conversation, frame, sealed, expected)
+        except (Unavailable, asyncio.CancelledError):
+            self._unacknowledged[key] = sealed
+            while len(self._unacknowledged) > UNACKNOWLEDGED:
+                self._unacknowledged.popitem(last=False)
+            raise
+
+    async def _cipher(self, conversation: ConversationId, frame: Frame, expected: Head) -> Cipher | None:
+        """Return what seals a frame, None where it stays in clear."""
+        if self._vault is None or frame.status == "erased":  # what is recorded then has nobody's words
+            return None
+        if expected.position:
+            return await self._vault.cipher(conversation)
+        return await self._vault.created(conversation)
 
     async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
         """Store these very bytes right after `expected`; see `EventLog.restore`."""
@@ -146,6 +190,7 @@ class FrameLog:
                     raise _conflict(conversation, expected, tail) from None
                 await self._check_not_lost(conversation, expected)
             else:
+                self._forget_erased(conversation, frame)
                 return Stored(conversation, frame, Head(frame.last, position, key), data)
         raise Unavailable(
             f"append to {conversation!r} after version {expected.version} was not acknowledged in {ATTEMPTS} attempts; "
@@ -156,7 +201,12 @@ class FrameLog:
         """Return what stands after `expected`; all of a log that was thought empty, whatever it continues."""
         if expected.position:
             return [stored async for stored in self.read(conversation, expected)]
-        return [stored_at(conversation, *found) async for found in self._records.get(conversation, 0)]
+        keys = Unsealing(self._vault)
+        return [await stored_at(conversation, *found, keys) async for found in self._records.get(conversation, 0)]
+
+    def _forget_erased(self, conversation: ConversationId, frame: Frame) -> None:
+        if frame.erases and self._vault is not None:
+            self._vault.forget(conversation)
 
     async def _check_not_lost(self, conversation: ConversationId, expected: Head) -> None:
         last = await self._records.last(conversation)
@@ -169,14 +219,17 @@ class FrameLog:
 
     async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`; see `EventLog.read`."""
-        head, first = after, after.position == 0
+        head, first, keys = after, True, Unsealing(self._vault)
         async for position, data in self._records.get(conversation, after.position):
-            stored = stored_at(conversation, position, data)
-            if first:
-                first = False
+            stored = await stored_at(conversation, position, data, keys)
+            self._forget_erased(conversation, stored.frame)
+            if stored.frame.erases and stored.frame.first > head.version + 1:
+                head = stored.frame.before  # what stood between was taken away
+            elif first and not after.position:
                 async for before in self._ancestry.before(stored, after):
                     head = before.head
                     yield before
+            first = False
             check_continues(stored, head)
             head = stored.head
             yield stored
@@ -184,13 +237,13 @@ class FrameLog:
     async def last(self, conversation: ConversationId) -> Stored | None:
         """Return the last frame, or None where nothing is recorded."""
         found = await self._records.last(conversation)
-        return None if found is None else stored_at(conversation, *found)
+        return None if found is None else await stored_at(conversation, *found, Unsealing(None))
 
     async def lasts(self) -> AsyncIterator[Stored | Unreadable]:
         """Yield the last frame of every conversation, in no order; see `EventLog.lasts`."""
         async for conversation, position, data in self._records.lasts():
             try:
-                found: Stored | Unreadable = stored_at(conversation, position, data)
+                found: Stored | Unreadable = await stored_at(conversation, position, data, Unsealing(None))
             except CorruptLog as error:
                 found = Unreadable(conversation, position, str(error))
             yield found

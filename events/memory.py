@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from .ids import ConversationId
 from .limits import FRAME_LIMIT
 from .log import FrameLog, PositionMoved
+from .sealing import Vault
 
 
 class MemoryRecords:
@@ -34,6 +35,11 @@ class MemoryRecords:
         mine = self._stored.get(conversation)
         return mine[-1] if mine else None
 
+    def remove(self, conversation: ConversationId, position: int) -> None:
+        """Take away what stands at a position."""
+        mine = self._stored.get(conversation, [])
+        mine[:] = [each for each in mine if each[0] != position]
+
     async def lasts(self) -> AsyncIterator[tuple[ConversationId, int, bytes]]:
         """Yield the last stored bytes of every conversation."""
         for conversation, mine in tuple(self._stored.items()):
@@ -42,7 +48,8 @@ class MemoryRecords:
 
 
 class MemoryLog(FrameLog):
-    """Keeps conversations in memory; `limit` bounds a frame's bytes as a server would, None takes any size."""
+    """Keeps conversations in memory, in `records`; `limit` bounds a frame's bytes as a server would, None takes any."""
 
-    def __init__(self, *, limit: int | None = FRAME_LIMIT) -> None:
-        super().__init__(MemoryRecords(), limit=limit)
+    def __init__(self, *, limit: int | None = FRAME_LIMIT, vault: Vault | None = None) -> None:
+        self.records = MemoryRecords()
+        super().__init__(self.records, limit=limit, vault=vault)

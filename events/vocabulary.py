@@ -7,8 +7,8 @@ Rules of this file:
   - New fields come with defaults, a field's type never changes, a tag is never reused: golden logs are folded for ever.
   - What a field means never changes either.  Where it has to, the class takes a new tag, the old tag gets an upcaster
     (`events/upcasting.py`), and a golden log of the last release that wrote the old form shows that it is read.
-  - Every field is `Structure` or `Content`.  Content is what people, models, tools and authors said; it can be sealed
-    later without a change of format.  Structure is what a reader without the key may still see.
+  - Every field is `Structure` or `Content`.  Content is what people, models, tools and authors said, and is sealed
+    where a conversation is (`events/sealing.py`).  Structure is what a reader without the key may still see.
 """
 
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
@@ -249,7 +249,7 @@ class TurnCancelled(Event, frozen=True, kw_only=True, tag="turn.cancelled"):
     """The turn was ended from outside, by a command or by whoever was to perform it; what was recorded stays."""
 
     command_id: Structure[str]
-    reason: Structure[str] = ""
+    reason: Content[str] = ""
     usage: Structure[Usage] = {}
 
 
@@ -257,11 +257,14 @@ class CommandRefused(Event, frozen=True, kw_only=True, tag="command.refused"):
     """A command had no effect."""
 
     command_id: Structure[str]
-    reason: Structure[str]
+    reason: Content[str]
 
 
 class ConversationErased(Event, frozen=True, kw_only=True, tag="conversation.erased"):
-    """Its content is gone; structure and hashes stay."""
+    """Its content is gone; structure and hashes stay, and why it was erased.
+
+    Where it was sealed its key is gone, and the log stays; where it was in clear, the log begins with this frame.
+    """
 
     reason: Structure[str] = ""
 

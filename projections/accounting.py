@@ -33,7 +33,7 @@ from ..events import (
 )
 from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Taken, TurnAccount
 from .calls import calls_of, names_in, text_of
-from .conversation import Conversation, evolve
+from .conversation import Conversation, begun, evolve
 from .timeline import Recorded
 from .turn import Request
 
@@ -63,6 +63,7 @@ class Accounting(Struct, frozen=True):
 def account(now: Accounting, frame: Frame) -> tuple[Accounting, tuple[Account, ...]]:
     """Return the accounts after one more frame, and those that are over with it, in order."""
     over: list[Account] = []
+    now = replace(now, conversation=begun(now.conversation, frame))
     for event in frame.events:
         before, after = now.conversation, evolve(now.conversation, event)
         recorded = Recorded(after.id, after.version, frame.time, frame.turn, event)

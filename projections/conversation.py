@@ -96,6 +96,7 @@ class Conversation(Struct, frozen=True):
         poisoned: message ids of turns that came to too many lives, each with how many.
         prompts, tools: the texts that stand in the log.
         unknown: tags of events that this release does not know.
+        withheld: whether some content could not be opened, so that this is only the structure; nobody decides on it.
 
     """
 
@@ -122,6 +123,7 @@ class Conversation(Struct, frozen=True):
     tools: Standing = Standing()
     unknown: tuple[str, ...] = ()
     erased: bool = False
+    withheld: bool = False
 
     @property
     def origin(self) -> str:
@@ -144,9 +146,29 @@ def initial(id: ConversationId) -> Conversation:  # noqa: A002
 def fold(conversation: Conversation, frames: Iterable[Frame]) -> Conversation:
     """Return the conversation after these frames."""
     for frame in frames:
+        conversation = begun(conversation, frame)
         for event in frame.events:
             conversation = evolve(conversation, event)
     return conversation
+
+
+def begun(conversation: Conversation, frame: Frame) -> Conversation:
+    """Return the conversation as the events of one more frame find it.
+
+    What stood before a frame that erases may be gone; then that frame has all there is to know.
+    """
+    if frame.sealed and not conversation.withheld:
+        conversation = replace(conversation, withheld=True)
+    if not frame.erases or frame.first == conversation.version + 1:
+        return conversation
+    return replace(
+        conversation,
+        version=frame.first - 1,
+        agent=frame.agent,
+        journey=conversation.journey or frame.agent,
+        turns=frame.turn,
+        step=frame.step,
+    )
 
 
 def evolve(conversation: Conversation, event: AnyEvent) -> Conversation:
@@ -174,6 +196,7 @@ def evolve(conversation: Conversation, event: AnyEvent) -> Conversation:
             return replace(
                 now,
                 erased=True,
+                withheld=False,  # there is nothing left to withhold
                 turn=None,
                 spoken=None,
                 state={},
@@ -181,6 +204,9 @@ def evolve(conversation: Conversation, event: AnyEvent) -> Conversation:
                 transcript=Transcript(),
                 ended=None,
                 reply=(0, ""),
+                edits=(),
+                prompts=Standing(),
+                tools=Standing(),
             )
         case UnknownEvent():
             return replace(now, unknown=(*now.unknown, event.tag))

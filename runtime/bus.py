@@ -217,6 +217,16 @@ class MemoryBus:
             partition.flow.offer(command)
         return False
 
+    def waiting(self, conversation: ConversationId) -> dict[int, bytes]:
+        """Return the commands of a conversation that nobody acknowledged, by number."""
+        kept = [command for partition in self._kept.values() for command in partition.kept.values()]
+        return {command.number: command.data for command in kept if command.conversation == conversation}
+
+    def remove(self, number: int) -> None:
+        """Take away a command; nobody is given it again."""
+        for partition in self._kept.values():
+            partition.kept.pop(number, None)
+
     async def consume(self, lease: Lease, deliver: Deliver) -> Consumption:
         """Call `deliver` with each command of the lease's partition; see `Bus.consume`."""
         partition = self._partition(lease.agent, lease.partition)

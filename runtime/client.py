@@ -35,6 +35,7 @@ from .checking import checked
 from .clock import SystemClock, new_id
 from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
+from .erasing import Receipt, erase
 from .forking import Forked, cut_off, edits_of, find_cut, taken
 from .late import late
 from .leases import unanswered
@@ -44,7 +45,8 @@ from .opening import Place, opened
 from .raised import raised_in
 from .reader import Reader
 from .restoring import restoring
-from .wire import Queued, encode
+from .sealed import key_for
+from .wire import Queued, seal_command
 
 LOOK = 2.0
 """Seconds to find out why there is no reply."""
@@ -129,6 +131,8 @@ class Client(Reader):
 
         Raises:
             InvalidInput: an id, the text or the metadata cannot be taken.
+            Refused: it is to be sealed, and the conversation was erased.
+            Withheld: it is to be sealed, and there is no master key here.
             Unavailable: the message is not known to be stored; publishing the same id again is safe.
 
         """
@@ -208,7 +212,8 @@ class Client(Reader):
             return ""
 
     async def _publish(self, conversation: ConversationId, say: SayToAgent | CancelTurn) -> None:
-        await self.substrate.bus.publish(AgentKey(say.agent), conversation, encode(say), id=say.id)
+        data = seal_command(say, conversation, await key_for(self.substrate, conversation))
+        await self.substrate.bus.publish(AgentKey(say.agent), conversation, data, id=say.id)
 
     def store(self, name: str = "") -> MemoryStore[Any]:
         """Return a store that outlives this process: a bucket of the namespace, made by its first write.
@@ -314,6 +319,31 @@ class Client(Reader):
             self._log, cut_at, child, edits, time=SystemClock().now(), writer=WriterId(new_id("client"))
         )
 
+    async def erase(
+        self,
+        conversation_id: str | UUID,
+        reason: str,
+        with_forks: bool = False,
+        on_progress: Callable[[int], object] = lambda removed: None,  # noqa: ARG005
+    ) -> Receipt:
+        """Take away for good what was said in a conversation, and return what was done.
+
+        The reason is recorded, and stays readable.  Where the conversation is in clear, `on_progress` hears how many
+        frames are overwritten.  Nobody needs the master key for it.
+
+        Raises:
+            InvalidInput: the id or the reason cannot be taken.
+            NotFound: there is no such conversation.
+            Refused: it has forks, and they are not to be erased with it.
+            Conflict, Unavailable: it is not done, or not known to be; the same call may be made again, and goes on.
+
+        """
+        return await erase(self, checked_id(conversation_id), reason, with_forks=with_forks, told=on_progress)
+
+    @property
+    def _letters(self) -> DeadLetters:
+        return DeadLetters(self.substrate.store, self.substrate.vault)
+
     def dead_letters(self) -> AsyncGenerator[DeadLetter, None]:
         """Yield the commands that no worker is given again, in no order; `arf deadletters` shows them.
 
@@ -321,7 +351,7 @@ class Client(Reader):
             Unavailable: the server did not answer.
 
         """
-        return DeadLetters(self.substrate.store).all()
+        return self._letters.all()
 
     async def dead_letter(self, name: str) -> tuple[DeadLetter, bytes]:
         """Return the dead letter of this name, with the bytes of its command.
@@ -331,9 +361,8 @@ class Client(Reader):
             Unavailable: the server did not answer.
 
         """
-        letters = DeadLetters(self.substrate.store)
-        letter = await letters.get(name)
-        return letter, await letters.data(letter)
+        letter = await self._letters.get(name)
+        return letter, await self._letters.data(letter)
 
     async def retry_dead_letter(self, name: str) -> str:
         """Say what a dead letter holds once more, remove it, and return the new message id.
@@ -352,4 +381,4 @@ class Client(Reader):
 
     async def drop_dead_letter(self, name: str) -> None:
         """Remove a dead letter; errors as `retry_dead_letter`."""
-        await DeadLetters(self.substrate.store).drop(name)
+        await self._letters.drop(name)

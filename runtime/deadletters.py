@@ -6,6 +6,9 @@ so a crash in between keeps it once more, under the same name.
 
 The bytes of a command may be as many as a server takes in one message, and JSON makes them more.  So they are kept in
 pieces, in a store of their own, and before the letter itself: a letter that is listed is complete.
+
+What was sent to a conversation that is sealed is kept sealed, as it came or else as it is kept, and so without words of
+what is wrong with it.
 """
 
 import hashlib
@@ -17,9 +20,23 @@ import msgspec
 from msgspec import Struct
 
 from ..actors import BusCommand, SayToAgent
-from ..events import AgentKey, ConversationId, FrameworkError, InvalidId, InvalidInput, NotFound, Refused, check_token
+from ..events import (
+    AgentKey,
+    Cipher,
+    ConversationId,
+    CorruptLog,
+    FrameworkError,
+    InvalidId,
+    InvalidInput,
+    NotFound,
+    Refused,
+    Vault,
+    Withheld,
+    check_token,
+    not_to_be_had,
+)
 from .memory import MemoryStore
-from .wire import decode_command
+from .wire import SealedCommand, decode_command, decode_stored, encode, key_of, open_command
 
 STORE, DATA_STORE = "dead-letters", "dead-letters-data"
 """The stores of a namespace that hold letters, and the bytes of their commands."""
@@ -32,6 +49,9 @@ NAMELESS = "nameless"
 
 DIGITS = 20
 """So many hexadecimal digits, 80 bits, tell apart what has no id."""
+
+IN_SEAL = "nobody can decode its command, which is sealed"
+"""Is what is wrong with a letter that was sealed when it was kept; more might be somebody's words."""
 
 Reason: TypeAlias = Literal["poison", "undecodable"]
 
@@ -88,19 +108,22 @@ class DeadLetters:
     [('c-1/m-1', True)]
     """
 
-    def __init__(self, store: Callable[[str], MemoryStore[Any]]) -> None:
+    def __init__(self, store: Callable[[str], MemoryStore[Any]], vault: Vault | None = None) -> None:
         self._letters = store(STORE)
         self._pieces = store(DATA_STORE)
+        self._vault = vault
 
     async def keep(self, letter: DeadLetter, data: bytes) -> None:
         """Keep a letter and its command's bytes; one that is there already stays as it is.
 
         Raises:
             Unavailable: it is not known to be kept; keeping it again is safe.
+            Withheld: it is to be sealed, and the key is not here.
 
         """
         if await self._letters.exists(letter.name):
             return
+        letter, data = await self._sealed(letter, data)
         for number, start in enumerate(range(0, len(data), PIECE)):
             await self._pieces.set(_piece(letter.name, number), b64encode(data[start : start + PIECE]).decode())
         await self._letters.set(letter.name, msgspec.to_builtins(letter))
@@ -129,7 +152,7 @@ class DeadLetters:
         return _read(stored)
 
     async def data(self, letter: DeadLetter) -> bytes:
-        """Return the command's bytes, as they came.
+        """Return the command's bytes, as they came; opened, if they were sealed and the key can be had.
 
         Raises:
             NotFound: somebody drops the letter just now.
@@ -142,7 +165,7 @@ class DeadLetters:
             if piece is None:
                 raise NotFound(f"the command of dead letter {letter.name!r} is gone: drop what is left of it")
             pieces.append(b64decode(piece))
-        return b"".join(pieces)
+        return await self._opened(letter, b"".join(pieces))
 
     async def drop(self, name: str) -> None:
         """Remove a letter, its bytes first: what did not come to its end can be done again.
@@ -156,6 +179,46 @@ class DeadLetters:
         for number in range(_pieces(letter)):
             await self._pieces.delete(_piece(name, number))
         await self._letters.delete(name)
+
+    async def erase(self, conversation: ConversationId) -> tuple[int, bool]:
+        """Remove all letters of a conversation; return how many, and whether their bytes are overwritten on disk, too.
+
+        Raises:
+            Unavailable: some may be left; the same call may be made again.
+
+        """
+        letters = [letter async for letter in self.all() if letter.conversation == conversation]
+        surely = True
+        for letter in letters:
+            for number in range(_pieces(letter)):
+                surely &= await self._pieces.erase(_piece(letter.name, number))
+            surely &= await self._letters.erase(letter.name)
+        return len(letters), surely
+
+    async def _sealed(self, letter: DeadLetter, data: bytes) -> tuple[DeadLetter, bytes]:
+        """Return a letter and its bytes as they are kept."""
+        cipher = await self._key(letter)
+        if cipher is None or _is_sealed(data):
+            return letter, data
+        sealed = encode(SealedCommand(id=letter.id, agent=letter.agent, sealed=cipher.seal(data, _bound(letter))))
+        return msgspec.structs.replace(letter, size=len(sealed), error=IN_SEAL), sealed
+
+    async def _opened(self, letter: DeadLetter, data: bytes) -> bytes:
+        stored = _stored(data)
+        cipher = await self._key(letter) if isinstance(stored, SealedCommand) else None
+        if cipher is None or not isinstance(stored, SealedCommand):
+            return data
+        try:
+            if letter.error == IN_SEAL:
+                return cipher.open(stored.sealed, _bound(letter))
+            return encode(open_command(stored, ConversationId(letter.conversation), cipher))
+        except (CorruptLog, InvalidInput, Withheld):
+            return data
+
+    async def _key(self, letter: DeadLetter) -> Cipher | None:
+        if self._vault is None or letter.name.startswith(f"{NAMELESS}/"):
+            return None
+        return await key_of(ConversationId(letter.conversation), self._vault)
 
 
 def poisoned(agent: str, conversation: str, id: str, data: bytes, *, attempts: int, time: int) -> DeadLetter:  # noqa: A002
@@ -191,8 +254,11 @@ def said_again(letter: DeadLetter, data: bytes) -> SayToAgent:
 
     Raises:
         Refused: the command is none that could be sent again.
+        Withheld: it is sealed, and its key is not here, or was erased.
 
     """
+    if _is_sealed(data):
+        raise not_to_be_had(f"dead letter {letter.name}")
     command = command_of(letter, data)
     if not isinstance(command, SayToAgent):
         raise Refused(f"dead letter {letter.name} cannot be sent again, nobody can decode it: look at it, and drop it")
@@ -212,6 +278,21 @@ def command_of(letter: DeadLetter, data: bytes) -> BusCommand | None:
 def place_of(letter: DeadLetter) -> tuple[AgentKey, ConversationId]:
     """Return whom and in which conversation a letter's command was for."""
     return AgentKey(letter.agent), ConversationId(letter.conversation)
+
+
+def _is_sealed(data: bytes) -> bool:
+    return isinstance(_stored(data), SealedCommand)
+
+
+def _stored(data: bytes) -> BusCommand | SealedCommand | None:
+    try:
+        return decode_stored(data)
+    except InvalidInput:
+        return None
+
+
+def _bound(letter: DeadLetter) -> bytes:
+    return f"letter {letter.name}".encode()
 
 
 def _read(stored: Any) -> DeadLetter:

@@ -17,11 +17,13 @@ from ..events import (
     InvalidInput,
     Stored,
     Unavailable,
-    decode_frame,
-    frame_hash,
+    Vault,
+    Withheld,
 )
+from ..events.inheritance import stored_at
+from ..events.sealing import Unsealing
 from .live import Live
-from .wire import Delta, LiveFrame, Queued, decode_live
+from .wire import Delta, LiveFrame, Queued, SealedWord, decode_live, open_live
 
 logger = logging.getLogger("agent_runtime_framework.follower")
 
@@ -30,11 +32,12 @@ SILENCE = 2.0
 
 
 class Follower:
-    """Follows conversations."""
+    """Follows conversations; `vault` has the keys of those that are sealed."""
 
-    def __init__(self, log: EventLog, live: Live, *, silence: float = SILENCE) -> None:
+    def __init__(self, log: EventLog, live: Live, *, silence: float = SILENCE, vault: Vault | None = None) -> None:
         self._log = log
         self._live = live
+        self._vault = vault
         self._silence = silence
 
     async def follow(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored | Delta | Queued]:
@@ -52,11 +55,11 @@ class Follower:
             async for stored in self._log.read(conversation, head):
                 head = stored.head
                 yield stored
-            async for message in self._heard(messages):
+            async for message in self._heard(conversation, messages):
                 if isinstance(message, Delta | Queued):
                     yield message
                     continue
-                next_one = None if message is None else self._continues(conversation, head, message)
+                next_one = None if message is None else await self._continues(conversation, head, message)
                 if next_one is not None:
                     head = next_one.head
                     yield next_one
@@ -68,7 +71,9 @@ class Follower:
                     except Unavailable as error:
                         logger.info("cannot read on in %s now: %s", conversation, error)
 
-    async def _heard(self, messages: AsyncIterator[bytes]) -> AsyncIterator[LiveFrame | Delta | Queued | None]:
+    async def _heard(
+        self, conversation: ConversationId, messages: AsyncIterator[bytes]
+    ) -> AsyncIterator[LiveFrame | Delta | Queued | None]:
         """Yield what is heard; None for silence, and for a message that nobody can read."""
         waiting: asyncio.Task[bytes] | None = None
         clock = asyncio.get_running_loop().time
@@ -83,10 +88,7 @@ class Follower:
                     until = clock() + self._silence
                     continue
                 data, waiting = waiting.result(), None
-                try:
-                    heard: LiveFrame | Delta | Queued | None = decode_live(data)
-                except InvalidInput:
-                    heard = None
+                heard = await self._opened(conversation, data)
                 if not isinstance(heard, Delta | Queued):  # which go on also where a frame was lost
                     until = clock() + self._silence
                 yield heard
@@ -96,13 +98,18 @@ class Follower:
             if waiting is not None:
                 waiting.cancel()
 
-    @staticmethod
-    def _continues(conversation: ConversationId, head: Head, message: LiveFrame) -> Stored | None:
+    async def _opened(self, conversation: ConversationId, data: bytes) -> LiveFrame | Delta | Queued | None:
+        try:
+            heard = decode_live(data)
+            return await open_live(heard, conversation, self._vault) if isinstance(heard, SealedWord) else heard
+        except (InvalidInput, Withheld, Unavailable):
+            return None
+
+    async def _continues(self, conversation: ConversationId, head: Head, message: LiveFrame) -> Stored | None:
         data = bytes(message.frame)
         try:
-            frame = decode_frame(data)
-        except CorruptLog:
+            stored = await stored_at(conversation, message.position, data, Unsealing(self._vault))
+        except (CorruptLog, Unavailable):
             return None
-        if frame.first != head.version + 1 or frame.prev != head.hash:
-            return None
-        return Stored(conversation, frame, Head(frame.last, message.position, frame_hash(data)), data)
+        frame = stored.frame
+        return stored if (frame.first, frame.prev) == (head.version + 1, head.hash) else None

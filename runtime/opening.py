@@ -1,5 +1,6 @@
 """Opening what a runtime stands on: the embedded server or a given one, its connections, its streams."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from msgspec import Struct
 from ..events import InvalidInput, NotFound, Unavailable, WriterId
 from .credentials import ANONYMOUS, Credentials, without_secrets
 from .substrate import Substrate
+from .vault import KeyWrapper
 
 if TYPE_CHECKING:
     from .nats.client import Connection
@@ -25,6 +27,8 @@ class Place(Struct, frozen=True, kw_only=True):
         namespace: keeps apart what shares a server.
         shards: event streams of a namespace that is created now; fixed from then on.
         credentials: what the server at `nats` is shown; the embedded one has its own.
+        encrypt: whether conversations that begin are sealed from now on; also what wraps their keys, which otherwise
+            the master key does that is in the environment.
 
     """
 
@@ -33,6 +37,7 @@ class Place(Struct, frozen=True, kw_only=True):
     namespace: str = "arf"
     shards: int = 8
     credentials: Credentials = ANONYMOUS
+    encrypt: bool | KeyWrapper = False
 
 
 class NoNamespace(NotFound):
@@ -89,12 +94,33 @@ async def opened(place: Place, writer: WriterId, *, create: bool = True) -> Asyn
             more=there.connect,
             shards=place.shards,
             create=create,
+            wrapper=wrapper_of(place.encrypt),
         )
         if found is None:
             where = f"at {there.url}" if place.nats is not None else f"in {home_of(place.home, create=create)}"
             raise NoNamespace(f"there is no namespace {place.namespace!r} {where}")
         substrate, replicas = found
+        if substrate.vault is not None:
+            await (substrate.vault.encrypt() if place.encrypt else substrate.vault.check())
         yield Opened(substrate, there.url, durability_of(place, replicas))
+
+
+def wrapper_of(encrypt: bool | KeyWrapper) -> KeyWrapper | None:
+    """Return what wraps the keys of conversations: the given one, or the master key in the environment, if it is there.
+
+    Raises:
+        InvalidInput: what is in the environment is no key.
+        FrameworkError: the library for it is not installed.
+
+    """
+    if not isinstance(encrypt, bool):
+        return encrypt
+    text = os.environ.get("ARF_MASTER_KEY", "")
+    if not text.strip():
+        return None
+    from .crypto import master_key  # noqa: PLC0415  loaded only where something may be sealed
+
+    return master_key(text)
 
 
 class Reached(Struct, frozen=True):

@@ -71,7 +71,7 @@ class Reader:
 
     @property
     def _follower(self) -> Follower:
-        return Follower(self.substrate.log, self.substrate.live)
+        return Follower(self.substrate.log, self.substrate.live, vault=self.substrate.vault)
 
     async def events(self, conversation_id: str | UUID) -> AsyncGenerator[Recorded, None]:
         """Yield what is recorded of a conversation.

@@ -14,13 +14,15 @@ from .credentials import ANONYMOUS, Credentials
 from .opening import Opened, Place, opened
 from .retry import RetryPolicy
 from .substrate import Substrate
+from .vault import KeyWrapper
 from .worker import Worker
 
 
 class Runtime(Client):
     """Runs agents over a place where conversations are kept, and talks to them.
 
-    Without `nats` the place is an embedded server in `.arf/`.
+    Without `nats` the place is an embedded server in `.arf/`.  With `encrypt`, conversations that begin are sealed,
+    each under a key of its own, which the master key in `ARF_MASTER_KEY` wraps, or the `KeyWrapper` that is given.
 
     >>> import asyncio
     >>> from agent_runtime_framework import Runtime
@@ -51,6 +53,7 @@ class Runtime(Client):
         retry: RetryPolicy | None = None,
         clock: Clock | None = None,
         substrate: Substrate | None = None,
+        encrypt: bool | KeyWrapper = False,
     ) -> None:
         self.agents = list(agents)
         self._place = Place(
@@ -59,6 +62,7 @@ class Runtime(Client):
             namespace=namespace,
             shards=shards,
             credentials=credentials,
+            encrypt=encrypt,
         )
         self._concurrency = concurrency
         self._grace = grace
@@ -73,12 +77,14 @@ class Runtime(Client):
         """Open the place.
 
         Raises:
-            InvalidInput: the place is not one.
+            InvalidInput: the place is not one, or what is to be encrypted has no master key, or another.
             Unavailable: no server answers, it does not let us in, or the embedded one does not come up.
 
         """
         if self._given is not None:
             self._opened = Opened(self._given, "memory:", "memory")
+            if self._place.encrypt and self._given.vault is not None:
+                await self._given.vault.encrypt()
         else:
             self._opened = await self._stack.enter_async_context(opened(self._place, self.writer))
         return self
@@ -124,5 +130,10 @@ class Runtime(Client):
         )
 
     async def run_worker(self) -> None:
-        """Answer for the agents until this is cancelled; then finish what runs, and leave."""
+        """Answer for the agents until this is cancelled; then finish what runs, and leave.
+
+        Raises:
+            Withheld: the namespace is encrypted, and there is no master key here.
+
+        """
         await self.worker().run()

@@ -14,12 +14,15 @@ from .leases import Leases, MemoryLeases
 from .live import Live, MemoryLive
 from .members import Members, MemoryMembers
 from .memory import InMemoryStore, MemoryStore
+from .shredding import MemoryShredder, Shredder
+from .vault import KeyVault, KeyWrapper, MemoryKeys
 
 
 class Substrate(Struct, frozen=True):
     """Holds the ports; `store` gives the store of that name, which whoever asks again shares.
 
-    Without a heart of its own a place has one that beats on the event loop.
+    Without a heart of its own a place has one that beats on the event loop.  Without a vault nothing is ever sealed,
+    and without a shredder nothing is erased.
     """
 
     log: EventLog
@@ -29,12 +32,23 @@ class Substrate(Struct, frozen=True):
     live: Live
     store: Callable[[str], MemoryStore[Any]]
     heart: Heart | None = None
+    vault: KeyVault | None = None
+    shredder: Shredder | None = None
 
 
-def in_memory(clock: Clock) -> Substrate:
-    """Return a substrate that lives in this process, and only as long as it."""
+def in_memory(clock: Clock, wrapper: KeyWrapper | None = None) -> Substrate:
+    """Return a substrate that lives in this process, and only as long as it; `wrapper` wraps the keys of its vault."""
+    vault = KeyVault(MemoryKeys(), wrapper)
+    log, bus = MemoryLog(vault=vault), MemoryBus()
     return Substrate(
-        MemoryLog(), MemoryBus(), MemoryLeases(clock), MemoryMembers(clock), MemoryLive(), stores_in_memory()
+        log,
+        bus,
+        MemoryLeases(clock),
+        MemoryMembers(clock),
+        MemoryLive(),
+        stores_in_memory(),
+        vault=vault,
+        shredder=MemoryShredder(log.records, bus),
     )
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from msgspec import Raw
 
-from ..actors import ConversationActor, Delivered, Directory, Life, described
+from ..actors import BusCommand, ConversationActor, Delivered, Directory, Life, SayToAgent, described
 from ..actors.journey import undeclared_tools
 from ..events import (
+    ERASED,
     AgentKey,
     Conflict,
     ConversationId,
@@ -27,6 +28,7 @@ from ..events import (
     OtherVersion,
     Stored,
     Unavailable,
+    Withheld,
     WriterId,
     check_token,
 )
@@ -42,7 +44,8 @@ from .members import Member
 from .ownership import Shares
 from .retry import RetryPolicy
 from .substrate import Substrate
-from .wire import Delta, LiveFrame, Queued, decode_command, encode
+from .unsealing import Unsealing
+from .wire import Delta, LiveFrame, Queued, encode, seal_live
 
 logger = logging.getLogger("agent_runtime_framework.worker")
 
@@ -92,7 +95,8 @@ class Worker:
             )
             for key, journeys in self._journeys.items()
         }
-        self._letters = DeadLetters(substrate.store)
+        self._letters = DeadLetters(substrate.store, substrate.vault)
+        self._unsealing = Unsealing(substrate.vault, spawn=self._spawn, take=self._take)
         self._since = clock.now()
         self._versions: dict[AgentKey, tuple[str, ...]] = {}
         self._shares = Shares(
@@ -133,7 +137,14 @@ class Worker:
         return self.owning.is_set()
 
     async def run(self) -> None:
-        """Work until `stop` is called or the task is cancelled; `owning` is set once the share is taken."""
+        """Work until `stop` is called or the task is cancelled; `owning` is set once the share is taken.
+
+        Raises:
+            Withheld: the namespace is encrypted, and there is no master key here.
+
+        """
+        if self._substrate.vault is not None:
+            await self._substrate.vault.check_usable()
         await asyncio.to_thread(self._look_at_journeys)
         await self._learn_versions()
         await self._shares.join()
@@ -255,30 +266,41 @@ class Worker:
     # --- taking commands
 
     def _deliver(self, delivery: Delivery) -> None:
-        try:
-            command = decode_command(delivery.data)
-            check_token(command.id, "command id")
-            check_token(delivery.conversation, "conversation id")
-        except InvalidInput as error:
-            letter = undecodable(
-                delivery.agent, delivery.conversation, delivery.data, error=str(error), time=self._clock.now()
-            )
-            self._spawn(self._bury(delivery, letter))
-            return
+        self._unsealing.deliver(delivery)
 
+    def _take(self, delivery: Delivery, command: BusCommand | FrameworkError, id_: str) -> None:
+        match command:
+            case Withheld() if command.erased:
+                # what it says is gone; its conversation refuses it, whatever it said
+                self._hand_on(delivery, SayToAgent(id=id_, agent=delivery.agent, text=ERASED))
+            case InvalidInput():
+                letter = undecodable(
+                    delivery.agent, delivery.conversation, delivery.data, error=str(command), time=self._clock.now()
+                )
+                self._spawn(self._bury(delivery, letter))
+            case FrameworkError():
+                self._failed(delivery, id_, command)
+            case _:
+                self._hand_on(delivery, command)
+
+    def _failed(self, delivery: Delivery, id_: str, error: Exception) -> None:
+        where = delivery.agent, delivery.conversation
+        if isinstance(error, NewerRelease | Withheld):
+            self._shares.decline(*where)
+            return  # here it would fail again and again; whoever takes the partition next gets it at once
+        if isinstance(error, OtherVersion) and self._shares.elsewhere(*where, error.version):
+            self._shares.decline(*where, DECLINED_FOR)  # yet the command comes again, should nobody take it
+        if isinstance(error, Conflict):
+            self._shares.taken_over(delivery.conversation)
+            return  # whoever took it over has the command, too
+        logger.info("command %s comes again in %g s (%s)", id_, RETRY_AFTER, error)
+        self._spawn(delivery.retry(RETRY_AFTER))
+
+    def _hand_on(self, delivery: Delivery, command: BusCommand) -> None:
         where = delivery.agent, delivery.conversation
 
         def failed(error: Exception) -> None:
-            if isinstance(error, NewerRelease):
-                self._shares.decline(*where)
-                return  # here it would fail again and again; whoever takes the partition next gets it at once
-            if isinstance(error, OtherVersion) and self._shares.elsewhere(*where, error.version):
-                self._shares.decline(*where, DECLINED_FOR)  # yet the command comes again, should nobody take it
-            if isinstance(error, Conflict):
-                self._shares.taken_over(delivery.conversation)
-                return  # whoever took it over has the command, too
-            logger.info("command %s comes again in %g s (%s)", command.id, RETRY_AFTER, error)
-            self._spawn(delivery.retry(RETRY_AFTER))
+            self._failed(delivery, command.id, error)
 
         def dead(attempts: int) -> None:
             letter = poisoned(*where, command.id, delivery.data, attempts=attempts, time=self._clock.now())
@@ -324,7 +346,7 @@ class Worker:
             await self._directory.remind(REMINDED)
 
     async def _queued(self, conversation: ConversationId, message_id: str, ahead: int, reason: str) -> None:
-        await _reported(self._substrate.live.publish(conversation, encode(Queued(message_id, ahead, reason))))
+        await _reported(self._publish(conversation, Queued(message_id, ahead, reason)))
 
     async def _announce(self, stored: Stored, conversation: Conversation) -> None:  # noqa: ARG002  a follower folds it
         message = encode(LiveFrame(stored.head.position, Raw(stored.data)))
@@ -333,7 +355,11 @@ class Worker:
     def _told(self, conversation: ConversationId, request: Request, number: int, text: str) -> None:
         sendable = text.encode(errors="replace").decode()
         delta = Delta(request.last_turn, request.version, request.attempt, number, sendable)
-        self._spawn(self._substrate.live.publish(conversation, encode(delta)))
+        self._spawn(self._publish(conversation, delta))
+
+    async def _publish(self, conversation: ConversationId, message: Delta | Queued) -> None:
+        data = await seal_live(message, conversation, self._substrate.vault)
+        await self._substrate.live.publish(conversation, data)
 
 
 async def _reported(work: Coroutine[Any, Any, None]) -> None:

@@ -49,6 +49,14 @@ class MemoryStore(ABC, Generic[T]):
     async def delete(self, key: str) -> None:
         """Remove the value; nothing happens if there is none."""
 
+    async def erase(self, key: str) -> bool:
+        """Remove the value; return whether nothing is left of its bytes, also on a disk.
+
+        A store that can overwrite what it removes overrides this.
+        """
+        await self.delete(key)
+        return False
+
     async def exists(self, key: str) -> bool:
         """Say whether there is a value."""
         return await self.get(key) is not None
@@ -100,6 +108,11 @@ class InMemoryStore(MemoryStore[T]):
         """
         self._data[key] = _copied(key, value)
 
+    async def erase(self, key: str) -> bool:
+        """Remove the value; nothing is left of it."""
+        await self.delete(key)
+        return True
+
     async def delete(self, key: str) -> None:
         """Remove the value; nothing happens if there is none."""
         self._data.pop(key, None)
@@ -133,6 +146,10 @@ class BackedStore(MemoryStore[T]):
     async def delete(self, key: str) -> None:
         """Remove the value from the backend."""
         await self.backend.delete(key)
+
+    async def erase(self, key: str) -> bool:
+        """Remove the value from the backend; return whether nothing is left of its bytes."""
+        return await self.backend.erase(key)
 
     async def exists(self, key: str) -> bool:
         """Say whether the backend has a value."""

@@ -5,18 +5,23 @@ from functools import cache
 from nats.aio.client import Client
 
 from ...events import WriterId
+from ..deadletters import DATA_STORE, STORE
 from ..substrate import Substrate
+from ..vault import KeyVault, KeyWrapper
 from .bus import NatsBus
 from .connection import connect
 from .heart import Connect, ThreadHeart
+from .keys import JetStreamKeys
 from .leases import NatsLeases
 from .live import NatsLive
 from .log import JetStreamLog
 from .members import NatsMembers
+from .shredder import JetStreamShredder
 from .store import JetStreamStore
 from .topology import ensure, find, replicas_of
 
 __all__ = [
+    "JetStreamKeys",
     "JetStreamLog",
     "NatsBus",
     "NatsLeases",
@@ -29,11 +34,20 @@ __all__ = [
 
 
 async def nats_substrate(
-    namespace: str, writer: WriterId, *, appends: Client, reads: Client, more: Connect, shards: int, create: bool
+    namespace: str,
+    writer: WriterId,
+    *,
+    appends: Client,
+    reads: Client,
+    more: Connect,
+    shards: int,
+    create: bool,
+    wrapper: KeyWrapper | None = None,
 ) -> tuple[Substrate, int] | None:
     """Return the ports of a namespace and how often its streams are replicated; None if it is not there.
 
-    `appends` and `reads` are two connections to one server, and `more` opens another one.
+    `appends` and `reads` are two connections to one server, and `more` opens another one.  `wrapper` wraps the keys of
+    conversations; without one, those that are sealed stay so.
 
     Raises:
         Unavailable: no JetStream server answers.
@@ -43,14 +57,21 @@ async def nats_substrate(
     if names is None:
         return None
     replicas = await replicas_of(appends, names)
+    vault = KeyVault(JetStreamKeys(appends, names, replicas=replicas), wrapper, namespace=namespace)
     substrate = Substrate(
-        JetStreamLog(names, appends=appends, reads=reads),
+        JetStreamLog(names, appends=appends, reads=reads, vault=vault),
         NatsBus(appends, names),
         NatsLeases(appends, names, writer),
         NatsMembers(appends, names),
         NatsLive(appends, names),
         # one of each name, because those who write through the same one never overtake each other
-        cache(lambda name: JetStreamStore(appends, names.memory_bucket(name), replicas=replicas)),
+        cache(
+            lambda name: JetStreamStore(
+                appends, names.memory_bucket(name), replicas=replicas, erasable=name in (STORE, DATA_STORE)
+            )
+        ),
         ThreadHeart(more, names, writer),
+        vault,
+        JetStreamShredder(appends, names),
     )
     return substrate, replicas

@@ -2,7 +2,7 @@
 
 from nats.aio.client import Client
 
-from ...events import FrameLog
+from ...events import FrameLog, Vault
 from ..looking import after_each
 from .names import Names
 from .records import JetStreamRecords
@@ -18,5 +18,6 @@ class JetStreamLog(FrameLog):
     from `topology.ensure` or `topology.find`.
     """
 
-    def __init__(self, names: Names, *, appends: Client, reads: Client) -> None:
-        super().__init__(JetStreamRecords(names, appends=appends, reads=reads), again=after_each(BEHIND))
+    def __init__(self, names: Names, *, appends: Client, reads: Client, vault: Vault | None = None) -> None:
+        records = JetStreamRecords(names, appends=appends, reads=reads)
+        super().__init__(records, again=after_each(BEHIND), vault=vault)

@@ -7,6 +7,7 @@
 <ns>.change                                no stream                  a worker came or went, or a lease is free
 $KV.<ns>-leases.<agent>.<partition>        bucket <ns>-leases         who owns what
 $KV.<ns>-leases.<worker>                                              who is there
+$KV.<ns>-keys.<name>                       bucket <ns>-keys           keys of conversations, if it is encrypted
 $KV.<ns>-memory.<key>                      bucket <ns>-memory         what authors keep; a store with a name
                                            of its own is in bucket    <ns>-<name>-<length of ns>-store
 """
@@ -70,6 +71,16 @@ class Names(Struct, frozen=True):
         """Return the subject filter of one partition of one agent's commands."""
         return f"{self.namespace}.cmdp.{agent}.{partition}.*"
 
+    def waiting_filter(self, conversation: ConversationId) -> str:
+        """Return the subject filter of a conversation's commands, whoever they are for.
+
+        Raises:
+            InvalidId: it is not a token.
+
+        """
+        check_token(conversation, "conversation id")
+        return f"{self.namespace}.cmdp.*.*.{conversation}"
+
     @property
     def lease_bucket(self) -> str:
         """The name of the key-value bucket of leases."""
@@ -79,6 +90,11 @@ class Names(Struct, frozen=True):
     def lease_stream(self) -> str:
         """The name of the stream that holds the bucket of leases."""
         return f"KV_{self.lease_bucket}"
+
+    @property
+    def key_bucket(self) -> str:
+        """The name of the key-value bucket of the conversations' keys."""
+        return f"{self.namespace}-keys"
 
     @property
     def change_subject(self) -> str:
@@ -91,6 +107,11 @@ class Names(Struct, frozen=True):
         No two namespaces share one: names may hold what stands between them, so the length tells where one ends.
         """
         return f"{self.namespace}-{store}-{len(self.namespace)}-store" if store else f"{self.namespace}-memory"
+
+    def is_store(self, bucket: str) -> bool:
+        """Say whether a bucket is a store of this namespace."""
+        end = f"-{len(self.namespace)}-store"
+        return bucket == self.memory_bucket("") or (bucket.startswith(f"{self.namespace}-") and bucket.endswith(end))
 
     def live_subject(self, conversation: ConversationId) -> str:
         """Return the subject that followers listen to.

@@ -27,6 +27,7 @@ from ...events import Conflict, FrameworkError, TooLarge, Unavailable, check_tok
 from ..memory import MemoryStore
 from .connection import ApiError, api, publish
 from .entries import entries
+from .keys import overwrite
 from .leases import WRONG_REVISION
 from .topology import bucket_stream, ensure_memory
 
@@ -61,7 +62,7 @@ class JetStreamStore(MemoryStore[Any]):
     """Keeps values that JSON can hold in a bucket, which the first write creates; reading creates nothing.
 
     `client` is a nats-py client that is connected; whoever made it closes it.  `replicas` says on how many servers of a
-    cluster a bucket that is created is kept.
+    cluster a bucket that is created is kept, and `erasable` that what is erased in it can be overwritten on disk.
 
     >>> import asyncio, nats
     >>> from agent_runtime_framework import JetStreamStore, StateStore
@@ -76,10 +77,13 @@ class JetStreamStore(MemoryStore[Any]):
     {'step': 'cart'}
     """
 
-    def __init__(self, client: Client, bucket: str = "arf-memory", *, replicas: int = 1) -> None:
+    def __init__(
+        self, client: Client, bucket: str = "arf-memory", *, replicas: int = 1, erasable: bool = False
+    ) -> None:
         self._client = client
         self._bucket = check_token(bucket, "bucket")
         self._replicas = replicas
+        self._erasable = erasable
         self._created = False
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -113,6 +117,24 @@ class JetStreamStore(MemoryStore[Any]):
 
         """
         await self._write(key, lambda _: b"")
+
+    async def erase(self, key: str) -> bool:
+        """Remove the value and overwrite its bytes; return False where the bucket does not let these be overwritten.
+
+        What was in place of it before may be on disk in any case.
+
+        Raises:
+            Unavailable: no acknowledgement came; the same call may be made again.
+
+        """
+        entry = await self._entry(key)
+        if entry.revision:
+            try:
+                await overwrite(self._client, bucket_stream(self._bucket), entry.revision)
+            except ApiError:
+                await self.delete(key)
+                return False
+        return True
 
     async def modify(self, key: str, change: Callable[[Any], Any]) -> None:
         """Store what `change` makes of the value that is there; it is called again when another write came first.
@@ -170,7 +192,7 @@ class JetStreamStore(MemoryStore[Any]):
 
     async def _put(self, key: str, data: bytes, revision: int) -> bool:
         if not self._created:
-            await ensure_memory(self._client, self._bucket, replicas=self._replicas)
+            await ensure_memory(self._client, self._bucket, replicas=self._replicas, erasable=self._erasable)
             self._created = True
         headers = {"Nats-Expected-Last-Subject-Sequence": str(revision), **({} if data else _ERASE)}
         try:

@@ -62,15 +62,27 @@ async def find(client: Client, namespace: str) -> Names | None:
     return None if shards is None or leases is None else Names(namespace, shards)
 
 
-async def ensure_memory(client: Client, bucket: str, *, replicas: int = 1) -> None:
+async def ensure_memory(client: Client, bucket: str, *, replicas: int = 1, erasable: bool = False) -> None:
     """Create a bucket of values under keys, if it is missing; one that exists keeps what it has.
+
+    In one that is `erasable` a message can be deleted, which overwrites its bytes.
 
     Raises:
         ApiError: the server refused to create it.
         Unavailable: no JetStream server answers.
 
     """
-    await _create(client, memory_bucket(bucket, replicas))
+    await _create(client, {**memory_bucket(bucket, replicas), "deny_delete": not erasable})
+
+
+async def ensure_keys(client: Client, names: Names, *, replicas: int = 1) -> None:
+    """Create the bucket of keys, if it is missing; errors as `ensure_memory`."""
+    await _create(client, key_bucket(names, replicas))
+
+
+async def exists(client: Client, stream: str) -> bool:
+    """Say whether there is a stream of that name; errors as `find`."""
+    return await _info(client, stream) is not None
 
 
 async def replicas_of(client: Client, names: Names) -> int:
@@ -123,6 +135,11 @@ def lease_bucket(names: Names, replicas: int = 1) -> dict[str, Any]:
     """Return the configuration of the bucket of leases, whose keys end by themselves and leave a marker."""
     ending = {"allow_msg_ttl": True, "subject_delete_marker_ttl": _MARKER_TTL}
     return {**memory_bucket(names.lease_bucket, replicas), **ending}
+
+
+def key_bucket(names: Names, replicas: int = 1) -> dict[str, Any]:
+    """Return the configuration of the bucket of keys: a message in it can be deleted, which overwrites its bytes."""
+    return {**memory_bucket(names.key_bucket, replicas), "deny_delete": False}
 
 
 def memory_bucket(bucket: str, replicas: int = 1) -> dict[str, Any]:

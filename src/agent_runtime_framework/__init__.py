@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         Refused,
         TooLarge,
         Unavailable,
+        Withheld,
     )
     from .projections import (
         Aside,
@@ -103,6 +104,9 @@ if TYPE_CHECKING:
     from .runtime.deadletters import (
         DeadLetter,
     )
+    from .runtime.erasing import (
+        Receipt,
+    )
     from .runtime.forking import (
         Forked,
     )
@@ -142,6 +146,9 @@ if TYPE_CHECKING:
     )
     from .runtime.summary import (
         Summary,
+    )
+    from .runtime.vault import (
+        KeyWrapper,
     )
     from .runtime.wire import (
         Delta,
@@ -193,6 +200,7 @@ _HOMES = {
         "Refused",
         "TooLarge",
         "Unavailable",
+        "Withheld",
     ),
     ".projections": ("Aside", "Recorded", "ToolDecision", "TurnAccount"),
     ".runtime.adapters": (
@@ -230,6 +238,7 @@ _HOMES = {
     ),
     ".runtime.credentials": ("Credentials",),
     ".runtime.deadletters": ("DeadLetter",),
+    ".runtime.erasing": ("Receipt",),
     ".runtime.logfiles": (
         "Recording",
         "read_logs",
@@ -257,6 +266,7 @@ _HOMES = {
     ".runtime.retry": ("RetryPolicy",),
     ".runtime.runtime": ("Runtime",),
     ".runtime.summary": ("Summary",),
+    ".runtime.vault": ("KeyWrapper",),
     ".runtime.wire": ("Delta", "Queued"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -300,6 +310,7 @@ __all__ = [
     "JetStreamStore",
     "JourneyAgent",
     "JourneyConfig",
+    "KeyWrapper",
     "LLMClient",
     "LLMExecutor",
     "LLMExecutorConfig",
@@ -319,6 +330,7 @@ __all__ = [
     "PromptTemplate",
     "Queued",
     "Reasked",
+    "Receipt",
     "Recorded",
     "Recording",
     "Refused",
@@ -343,6 +355,7 @@ __all__ = [
     "ToolSchemaBuilder",
     "TurnAccount",
     "Unavailable",
+    "Withheld",
     "__version__",
     "build_memory_context",
     "check_journey",

@@ -33,9 +33,22 @@ def new(options: Options, name: str) -> int:
 )
 @click.option("--grace", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds to finish in.")
 @click.option("--offline", is_flag=True, help="Where no model is configured, talk to the offline one.")
+@click.option(
+    "--encrypt",
+    is_flag=True,
+    envvar="ARF_ENCRYPT",
+    help="Seal conversations that begin, under the key in ARF_MASTER_KEY; or ARF_ENCRYPT=1.",
+)
 @click.option("--child", is_flag=True, hidden=True, help="Leave also at the end of stdin.")
 def worker(
-    options: Options, agents: tuple[str, ...], concurrency: int, grace: float, *, offline: bool, child: bool
+    options: Options,
+    agents: tuple[str, ...],
+    concurrency: int,
+    grace: float,
+    *,
+    offline: bool,
+    encrypt: bool,
+    child: bool,
 ) -> int:
     """Answer for agents, until SIGTERM or Ctrl-C.
 
@@ -48,7 +61,7 @@ def worker(
     from ..running.worker import end_of_process, loaded, work  # noqa: PLC0415
 
     found = loaded(agents, offline=offline)
-    code = run(work(options, found, concurrency=concurrency, grace=grace, child=child))
+    code = run(work(options, found, concurrency=concurrency, grace=grace, encrypt=encrypt, child=child))
     return end_of_process(code)
 
 

@@ -75,10 +75,19 @@ def _in_words(client: object) -> str:
     return f"{name} ({kind})" if name else kind
 
 
-async def work(options: Options, found: Loaded, *, concurrency: int, grace: float, child: bool = False) -> int:
+async def work(
+    options: Options,
+    found: Loaded,
+    *,
+    concurrency: int,
+    grace: float,
+    encrypt: bool = False,
+    child: bool = False,
+) -> int:
     """Answer for the agents until SIGTERM or SIGINT, then finish what runs and leave; return the exit code.
 
-    A second signal ends what runs, too.  A `child` also leaves at the end of stdin: whoever started it is gone.
+    With `encrypt`, conversations that begin are sealed.  A second signal ends what runs, too.  A `child` also leaves at
+    the end of stdin: whoever started it is gone.
     """
     if child:
         log_through(say)  # who hears it says when
@@ -95,6 +104,7 @@ async def work(options: Options, found: Loaded, *, concurrency: int, grace: floa
         credentials=place.credentials,
         concurrency=concurrency,
         grace=grace,
+        encrypt=encrypt,
     )
     try:
         async with runtime:
