@@ -14,6 +14,7 @@ from .leases import Leases, MemoryLeases
 from .live import Live, MemoryLive
 from .members import Members, MemoryMembers
 from .memory import InMemoryStore, MemoryStore
+from .secret_keys import NamespaceSecrets, in_process
 from .shredding import MemoryShredder, Shredder
 from .vault import KeyVault, KeyWrapper, MemoryKeys
 
@@ -22,7 +23,7 @@ class Substrate(Struct, frozen=True):
     """Holds the ports; `store` gives the store of that name, which whoever asks again shares.
 
     Without a heart of its own a place has one that beats on the event loop.  Without a vault nothing is ever sealed,
-    and without a shredder nothing is erased.
+    without a shredder nothing is erased, and without secrets no agent is at work that marks any.
     """
 
     log: EventLog
@@ -34,6 +35,7 @@ class Substrate(Struct, frozen=True):
     heart: Heart | None = None
     vault: KeyVault | None = None
     shredder: Shredder | None = None
+    secrets: NamespaceSecrets | None = None
 
 
 def in_memory(clock: Clock, wrapper: KeyWrapper | None = None) -> Substrate:
@@ -49,6 +51,7 @@ def in_memory(clock: Clock, wrapper: KeyWrapper | None = None) -> Substrate:
         stores_in_memory(),
         vault=vault,
         shredder=MemoryShredder(log.records, bus),
+        secrets=in_process(),
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from .secrets import TOKEN
+
 REDACTED = "(secret)"
 """What stands in place of a secret that was only told."""
 
@@ -25,26 +27,29 @@ class Redaction:
         self.values = frozenset(value for value in values if len(value) >= SHORTEST)
         forms = {form for value in self.values for form in _forms(value)}
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
-        self._any = re.compile("|".join(map(re.escape, self._forms)))
+        # a token may have anything in it, and stays what it is, unless it is itself what is to be taken out
+        self._any = re.compile(f"({TOKEN.pattern})|{'|'.join(map(re.escape, self._forms))}")
 
     def __bool__(self) -> bool:
         return bool(self._forms)
 
     def text(self, text: str) -> str:
         """Return a text without the values."""
-        return self._any.sub(REDACTED, text) if self._forms else text
+        return self._any.sub(self._taken, text) if self._forms else text
+
+    def _taken(self, found: re.Match[str]) -> str:
+        token = found.group(1)
+        return REDACTED if token is None or token in self.values else found.group()
 
     def plain(self, value: Any, *, but: Collection[str] = ()) -> Any:
-        """Return plain data without the values; what stands under a name in `but` stays as it is."""
+        """Return plain data without the values; names stay, and what stands under one of those in `but`."""
         if not self._forms:
             return value
         match value:
             case str():
                 return self.text(value)
             case Mapping():
-                return {
-                    self.text(name): item if name in but else self.plain(item, but=but) for name, item in value.items()
-                }
+                return {name: item if name in but else self.plain(item, but=but) for name, item in value.items()}
             case list() | tuple():
                 return [self.plain(item, but=but) for item in value]
             case int() | float() if str(value) in self.values:

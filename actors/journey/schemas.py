@@ -27,6 +27,7 @@ class ToolParameter:
     >>> from agent_runtime_framework import ToolParameter
     >>> ToolParameter("size", "string", "The size", enum=["S", "L"], default="L").to_schema()
     {'type': 'string', 'description': 'The size', 'enum': ['S', 'L'], 'default': 'L'}
+
     """
 
     name: str
@@ -42,7 +43,9 @@ class ToolParameter:
     def __post_init__(self) -> None:
         type_ = (self.schema or {}).get("type", self.type)
         if self.secret and type_ and "string" not in ([type_] if isinstance(type_, str) else type_):
-            raise InvalidInput(f"parameter {self.name!r} is secret and of type {type_!r}: only texts can be, of `string`")
+            raise InvalidInput(
+                f"parameter {self.name!r} is secret and of type {type_!r}: only texts can be, of `string`"
+            )
 
     def to_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the parameter: its type, and what was set; Enum members give their values.

@@ -218,17 +218,13 @@ def _at(places: list[Marks], value: Any, turn: Turn, *, strict: bool) -> Any:
         values = [marks for place in places for marks in place.values]
         items = [marks for place in places for marks in place.items]
         if isinstance(value, Mapping) and (records or values):
-            return {
-                name: _in_field(name, item, records, values, turn, strict=strict) for name, item in value.items()
-            }
+            return {name: _in_field(name, item, records, values, turn, strict=strict) for name, item in value.items()}
         if isinstance(value, list | tuple) and items:
             return [_at(items, item, turn, strict=strict) for item in value]
     return turn(value)
 
 
-def _in_field(
-    name: str, value: Any, records: list[_Record], values: list[Marks], turn: Turn, *, strict: bool
-) -> Any:
+def _in_field(name: str, value: Any, records: list[_Record], values: list[Marks], turn: Turn, *, strict: bool) -> Any:
     marked = [record.fields[name] for record in records if name in record.fields]
     if marked or values:
         return _at([*marked, *values], value, turn, strict=strict)
@@ -285,7 +281,9 @@ class _Finder:
             marks.values.append(self.find(inner[1], where))
         elif isinstance(kind, type) and kind.__module__ != "builtins" and not issubclass(kind, Enum):
             if any(marks_of(one, where) for one in inner):
-                raise TypeError(f"{where} has a mark in {kind.__name__}[...], where it is not found: name a class there")
+                raise TypeError(
+                    f"{where} has a mark in {kind.__name__}[...], where it is not found: name a class there"
+                )
             record = self._record(kind)
             marks.records.append(record)
             if issubclass(kind, tuple) or (is_record(kind) and _is_array(kind)):

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         diagram,
         preference_enricher,
         schemas_to_openai_format,
+        secret,
         tool,
     )
     from .actors.replay import (
@@ -184,6 +185,7 @@ _HOMES = {
         "diagram",
         "preference_enricher",
         "schemas_to_openai_format",
+        "secret",
         "tool",
     ),
     ".actors.replay": ("Asked", "Divergence", "Reasked", "Replayed"),
@@ -371,6 +373,7 @@ __all__ = [
     "reask",
     "replay",
     "schemas_to_openai_format",
+    "secret",
     "set_config",
     "should_swallow_exceptions",
     "tool",

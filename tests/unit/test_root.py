@@ -117,6 +117,7 @@ PUBLIC = [
     "reask",
     "replay",
     "schemas_to_openai_format",
+    "secret",
     "set_config",
     "should_swallow_exceptions",
     "tool",
