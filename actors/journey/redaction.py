@@ -7,7 +7,8 @@ One that is shorter than `SHORTEST` is looked for nowhere, because it would be f
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from string import ascii_letters, digits
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -18,6 +19,10 @@ REDACTED = "(secret)"
 
 SHORTEST = 4
 """Secrets of fewer characters are not looked for in texts."""
+SHORTEST_ENCODED = 6
+"""Of a secret in base64 so many characters must be its own to be found in a longer text."""
+
+_BASE64 = frozenset(f"{ascii_letters}{digits}+/_-=")
 
 
 class Redaction:
@@ -25,21 +30,33 @@ class Redaction:
 
     def __init__(self, values: Iterable[str]) -> None:
         self.values = frozenset(value for value in values if len(value) >= SHORTEST)
-        forms = {form for value in self.values for form in _forms(value)}
-        self._forms = sorted(forms, key=lambda form: (-len(form), form))
+        written = {form for value in self.values for form in _written(value)}
+        encoded = {form for value in self.values for form in _encoded(value)} - written
+        self._forms = written | encoded
         # a token may have anything in it, and stays what it is, unless it is itself what is to be taken out
-        self._any = re.compile(f"({TOKEN.pattern})|{'|'.join(map(re.escape, self._forms))}")
+        self._any = re.compile(f"({TOKEN.pattern})|({_one_of(written)})|({_one_of(encoded)})")
 
     def __bool__(self) -> bool:
         return bool(self._forms)
 
     def text(self, text: str) -> str:
-        """Return a text without the values."""
-        return self._any.sub(self._taken, text) if self._forms else text
-
-    def _taken(self, found: re.Match[str]) -> str:
-        token = found.group(1)
-        return REDACTED if token is None or token in self.values else found.group()
+        """Return a text without the values; of base64 that holds one nothing stays."""
+        if not self._forms:
+            return text
+        parts, told = list[str](), 0
+        for found in self._any.finditer(text):
+            token, _, encoded = found.groups()
+            if (token is not None and token not in self.values) or found.start() < told:
+                continue
+            start, end = found.span()
+            if encoded is not None:
+                while start > told and text[start - 1] in _BASE64:
+                    start -= 1
+                while end < len(text) and text[end] in _BASE64:
+                    end += 1
+            parts += [text[told:start], REDACTED]
+            told = end
+        return "".join([*parts, text[told:]])
 
     def plain(self, value: Any, *, but: Collection[str] = ()) -> Any:
         """Return plain data without the values; names stay, and what stands under one of those in `but`."""
@@ -87,11 +104,26 @@ class RedactedStream:
         return rest
 
 
-def _forms(value: str) -> Iterable[str]:
+def _one_of(forms: Collection[str]) -> str:
+    """Return a pattern for any of these, the longest first; for nothing where there is none."""
+    return "|".join(map(re.escape, sorted(forms, key=lambda form: (-len(form), form)))) or "(?!)"
+
+
+def _written(value: str) -> Iterator[str]:
     data = value.encode(errors="surrogatepass")
     yield value
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield repr(value)[1:-1]
     yield from (quote(data, safe=""), quote(data), quote_plus(data))
-    yield from (form.decode().rstrip("=") for form in (b64encode(data), urlsafe_b64encode(data)))
+
+
+def _encoded(value: str) -> Iterator[str]:
+    """Yield a value in base64, where it looks otherwise by what stands before it, such as a user's name."""
+    data = value.encode(errors="surrogatepass")
+    for before in range(3):
+        first, last = -(-before * 8 // 6), (before + len(data)) * 8 // 6
+        for encode in (b64encode, urlsafe_b64encode):
+            form = encode(bytes(before) + data).decode()[first:last]
+            if len(form) >= SHORTEST_ENCODED:
+                yield form

@@ -53,7 +53,7 @@ class KeptSecrets:
         made: dict[str, Any] = opened(self._marks, data, open_)
         if shut:
             raise InvalidInput(
-                f"the state that was kept of {self._origin!r} has secrets that were sealed for another conversation, or "
+                f"the state that was kept of {self._origin!r} has secrets that were sealed for another one, or "
                 "under another key: set the ARF_MASTER_KEY that it was kept with"
             )
         return made

@@ -15,7 +15,7 @@ SHOWN = 2_000
 
 
 def visible(text: str) -> str:
-    r"""Return the text with control characters written out, such as `\x1b`, and tokens short; newlines and tabs stay."""
+    r"""Return the text with control characters written out, such as `\x1b`, and tokens short; newlines, tabs stay."""
     text = TOKEN.sub(REDACTED, text)
     return _UNSAFE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
