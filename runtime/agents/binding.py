@@ -120,7 +120,7 @@ class BoundJourney:
 
     def state(self, conversation: Conversation) -> Any:
         """Return the author's state object, made anew from the fold."""
-        return self.read(conversation.state, conversation.origin)
+        return self.read(conversation.state, conversation.root)
 
     def read(self, fields: Mapping[str, bytes], origin: str) -> Any:
         """Return the author's state object made from fields that are recorded; `origin` is their conversation's."""
@@ -160,7 +160,7 @@ class BoundJourney:
         if self.is_pinned(previous):
             return Pinned(journey=self.name, version=previous, here=self.hash)
         known = self.secrets.shared.known(conversation)
-        migrated = self.migrated(conversation.state, previous, conversation.origin, known)
+        migrated = self.migrated(conversation.state, previous, conversation.root, known)
         fields, step = migrated or (None, conversation.step)
         return ReviseJourney(previous=previous, journey_hash=self.hash, state=fields, step=step)
 
@@ -278,7 +278,7 @@ class BoundJourney:
     def arguments(self, conversation: Conversation, call: Call) -> dict[str, Any]:
         """Return the arguments of a call as its tool is given them: a copy, with what is secret in them opened."""
         self.learn(conversation, [call.name])
-        return copy.deepcopy(self.secrets.opened_arguments(conversation.origin, call.name, call.arguments))
+        return copy.deepcopy(self.secrets.opened_arguments(conversation.root, call.name, call.arguments))
 
     def guard(self, conversation: Conversation, request: Request) -> Guard | None:
         """Return what guards a request and its answer; None where nothing is marked."""

@@ -72,7 +72,7 @@ class AgentSecrets:
             for entry in entries:
                 for call in entry.calls if isinstance(entry, AssistantMessage) else ():
                     tokens.update(tokens_among(call.arguments))
-        return self.values(conversation.origin, tokens)
+        return self.values(conversation.root, tokens)
 
 
 class JourneySecrets:

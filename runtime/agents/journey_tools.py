@@ -71,7 +71,7 @@ class JourneyToolRun:
 
         async def save(changed: Any) -> None:
             if self._journeys.secrets.marked:  # what is announced is kept before the call is over
-                journey.fields_of(changed, conversation.origin, known, conversation.state)
+                journey.fields_of(changed, conversation.root, known, conversation.state)
             await self._save(journey, ctx, changed)
 
         saving = _Saving(save)
@@ -85,7 +85,7 @@ class JourneyToolRun:
             with knowing(known):
                 result = await call_author(agent.execute_tool, tools, owed.call.name, arguments, threads=self._threads)
             after = getattr(tools, "state", state)
-            fields, step = journey.fields_of(after, conversation.origin, known, conversation.state)
+            fields, step = journey.fields_of(after, conversation.root, known, conversation.state)
             done = self._telling_none(ran(result, fields, step), conversation, known)
         except GeneratorExit:  # nothing can be awaited any more
             raise
@@ -117,7 +117,7 @@ class JourneyToolRun:
         secrets = self._journeys.secrets
         if not secrets.marked:
             return done
-        known = Redaction(known.values | secrets.values(conversation.origin, tokens_in(done.state)))
+        known = Redaction(known.values | secrets.values(conversation.root, tokens_in(done.state)))
         error = None if done.error is None else known.text(done.error)
         return replace(done, content=known.text(done.content), error=error)
 

@@ -170,7 +170,7 @@ class Journeys:
     def as_read(self, conversation: Conversation, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str]:
         """Return a state of the journey that is on as its class reads and writes it, and its step."""
         journey = self.on(conversation)
-        return journey.fields_of(journey.read(state, conversation.origin), conversation.origin, before=state)
+        return journey.fields_of(journey.read(state, conversation.root), conversation.root, before=state)
 
     def led_to(self, on: BoundJourney, tool: str) -> BoundJourney | None:
         """Return the journey that a call of this tool leads to, None for a tool that leads to none.
@@ -202,7 +202,7 @@ class Journeys:
         for name in dict.fromkeys(() if turn is None else turn.left):
             journey, left = self._by_name.get(name), conversation.left.get(name)
             if journey is not None and left is not None:
-                yield journey, journey.read(left.state, conversation.origin)
+                yield journey, journey.read(left.state, conversation.root)
         journey = self.on(conversation)
         yield journey, journey.state(conversation)
 
@@ -224,7 +224,7 @@ class Journeys:
         if left is not None and (to is self.front or not _was_over(to, left, conversation)):
             return EnterJourney(journey=to.name, journey_hash=to.hash)
         state = None if left is not None else await call_author(to.agent.load_state, ctx, threads=threads)
-        origin, known = conversation.origin, self.secrets.known(conversation)
+        origin, known = conversation.root, self.secrets.known(conversation)
         if state is None or _is_over(to, to.first(state, origin, known)[0], conversation):
             journey = None if self.agent.router is None else self.agent.router.resolve_tool_call(tool)
             leaving = self.on(conversation).state(conversation)
@@ -237,14 +237,14 @@ def _was_over(journey: BoundJourney, left: Left, conversation: Conversation) -> 
     """Say whether a journey that was left was over, as its version of today sees it."""
     known = journey.secrets.shared.known(conversation)
     try:
-        fields = journey.migrated(left.state, left.journey_hash, conversation.origin, known)
+        fields = journey.migrated(left.state, left.journey_hash, conversation.root, known)
     except Exception:  # noqa: BLE001  author code may raise anything; it does so again where the state is migrated
         return False
     return _is_over(journey, left.state if fields is None else fields[0], conversation)
 
 
 def _is_over(journey: BoundJourney, fields: Mapping[str, bytes], conversation: Conversation) -> bool:
-    return journey.agent.is_terminal_state(journey.read(fields, conversation.origin))
+    return journey.agent.is_terminal_state(journey.read(fields, conversation.root))
 
 
 def _routed(agent: EquippedJourney[Any, Any, Any]) -> dict[Any, EquippedJourney[Any, Any, Any]]:

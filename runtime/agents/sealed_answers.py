@@ -31,7 +31,7 @@ class SealedAnswer:
     def __init__(
         self, message: Mapping[str, Any], conversation: Conversation, secrets: JourneySecrets, known: Redaction
     ) -> None:
-        self._origin = conversation.origin
+        self._origin = conversation.root
         self._secrets = secrets
         self._values: set[str] = set(known.values)
         calls = message.get("tool_calls")

@@ -269,6 +269,7 @@ class Account:
             ("journeys left", {name: (one.step, one.journey_hash) for name, one in now.left.items()}, _left(told)),
             ("status", now.status, told.status),
             ("parent", "" if now.lineage is None else now.lineage.parent, told.parent),
+            ("root", now.root, told.root or now.id),
             ("edits", msgspec.to_builtins(now.edits), tuple(told.edits)),
             ("commands", {*now.handled}, {*told.spoken, *told.refused, *told.cancelled}),
             ("turns", now.turns, told.turns),

@@ -96,7 +96,7 @@ class Reference:
     def _forked(self, lineage: Said, edits: Said | None) -> None:
         """Go on as a conversation of its own, which has heard of no command yet."""
         self.parent = lineage["parent"]
-        self.root = self.root if self.root != "" else lineage["parent"]
+        self.root = self.root or lineage["parent"]
         if edits is not None:
             self.edits.append(edits)
         self.spoken, self.refused, self.cancelled = {}, {}, {}
