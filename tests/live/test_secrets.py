@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import nats
+from nats.aio.msg import Msg
 
 from agent_runtime_framework import Client
 from agent_runtime_framework.testing import NatsServer
@@ -29,7 +30,7 @@ async def overheard(url: str) -> AsyncIterator[list[bytes]]:
     heard: list[bytes] = []
     client = await nats.connect(url)
 
-    async def hear(message: "nats.aio.msg.Msg") -> None:
+    async def hear(message: Msg) -> None:
         heard.append(message.subject.encode() + b" " + message.data)
 
     try:

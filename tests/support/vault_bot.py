@@ -192,7 +192,8 @@ class VaultAgent(JourneyAgent[Vault, VaultTools, Step]):
             return f"psst: {told(arguments['word'])}"
         if name == "look":
             return await MethodToolExecutor(tools).execute(name, arguments)
-        return await super().execute_tool(tools, name, arguments)
+        result: Any = super().execute_tool(tools, name, arguments)
+        return await result
 
 
 def forms(value: str) -> Iterable[bytes]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from agent_runtime_framework import JourneyConfig, ModelReply, secret, tool
 from support.vault_bot import API_KEY, CARD, PASSWORD, PIN, Card, Telling, VaultAgent, VaultTools, seen
 
-ANSWERS = (
+ANSWERS: tuple[Any, ...] = (
     ("log_in", {"user": "ada", "password": PASSWORD}),
     ("add_card", {"card": {"number": CARD}, "pin": PIN}),
     ("make_key", {}),
