@@ -21,7 +21,18 @@ from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
 from .inheritance import LookAgain, lineage_of
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
-from .log import AckLost, EventLog, FrameLog, PositionMoved, Records, continues, no_version, not_found
+from .log import (
+    AckLost,
+    EventLog,
+    FrameLog,
+    PositionMoved,
+    Records,
+    begins_erased,
+    check_content,
+    continues,
+    no_version,
+    not_found,
+)
 from .memory import MemoryLog, MemoryRecords
 from .sealing import ERASED, SEALED, Cipher, Vault, not_to_be_had
 from .vocabulary import (
@@ -130,7 +141,9 @@ __all__ = [
     "Withheld",
     "WriterId",
     "add_usage",
+    "begins_erased",
     "call_id",
+    "check_content",
     "check_token",
     "continues",
     "decode_event",

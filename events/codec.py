@@ -148,7 +148,7 @@ def _unsealed(raws: list[bytes], frame: Frame, bound: bytes, cipher: Cipher | No
             if len(contents) != len(raws):
                 raise CorruptLog(f"content of {len(contents)} events is sealed in a frame of {len(raws)}")
             return [joined(raw, content) for raw, content in zip(raws, contents, strict=True)], ""
-    return [withheld(raw, shown) for raw in raws], frame.sealed
+    return [withheld(raw, shown) for raw in raws], shown
 
 
 def encode_event(event: AnyEvent) -> bytes:

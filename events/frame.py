@@ -48,8 +48,9 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
         command: the id of the command that this frame answers; empty for what follows from an effect.
         prev: SHA-256 of the stored bytes of the frame before; empty for the first.
         parent: for a fork, the conversation that it was cut from.
-        sealed: the content of the events, where it is sealed; on a frame that was decoded it says that this could not
-            be opened, so that the events have only their structure.
+        sealed: the content of the events, where it is sealed.  A frame that was read has it opened again, and this
+            empty; where it could not be, the events have only their structure, and this is what stands in place of
+            the rest: `[sealed]` or `[erased]`.
         events: at least one.
 
     """

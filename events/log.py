@@ -20,12 +20,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from .codec import check_size, decode_frame, encode_frame, frame_hash, seal_frame
-from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable
+from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable, Withheld
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
 from .inheritance import Ancestry, LookAgain, check_continues, once, stored_at
 from .limits import FRAME_LIMIT
-from .sealing import Cipher, Unsealing, Vault
+from .sealing import SEALED, Cipher, Unsealing, Vault, not_to_be_had
 from .vocabulary import UnknownEvent
 
 ATTEMPTS = 5
@@ -149,7 +149,12 @@ class FrameLog:
             return await self._put(conversation, frame, data, expected)
         # sealed again, the same frame would have other bytes, and the log could not say that they are mine
         key = f"{conversation}.{frame_hash(data)}"
-        sealed = self._unacknowledged.pop(key, None) or seal_frame(frame, data, conversation, cipher)
+        try:
+            sealed = self._unacknowledged.pop(key, None) or seal_frame(frame, data, conversation, cipher)
+        except Withheld as error:
+            if not error.erased:
+                raise
+            raise Conflict(f"{conversation!r} was erased by another writer: fold its frames") from error
         check_size(frame, sealed, self._limit)
         try:
             return await self._put(conversation, frame, sealed, expected)
@@ -170,7 +175,7 @@ class FrameLog:
     async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
         """Store these very bytes right after `expected`; see `EventLog.restore`."""
         frame = decode_frame(data)
-        if not continues(frame, expected):
+        if not (continues(frame, expected) or begins_erased(frame, expected)):
             raise CorruptLog(f"frame {frame.first} for {conversation!r} does not continue {expected}")
         check_size(frame, data, self._limit)
         return await self._put(conversation, frame, data, expected)
@@ -252,6 +257,23 @@ class FrameLog:
 def continues(frame: Frame, head: Head) -> bool:
     """Say whether this is a frame that may stand right after `head`."""
     return (frame.first, frame.prev) == (head.version + 1, head.hash) and bool(frame.events)
+
+
+def begins_erased(frame: Frame, head: Head) -> bool:
+    """Say whether a log may begin with this frame, because what was before it is erased."""
+    return head == START and frame.first > 1 and frame.erases
+
+
+def check_content(stored: Stored) -> None:
+    """Check that a frame has the content that it was recorded with.
+
+    Raises:
+        Withheld: it is sealed, or was erased.
+
+    """
+    if stored.frame.sealed or begins_erased(stored.frame, START):
+        erased = stored.frame.sealed != SEALED
+        raise not_to_be_had(f"the content of {stored.conversation!r}", erased=erased)
 
 
 def _check_readable(frame: Frame, data: bytes) -> None:

@@ -5,8 +5,8 @@ and puts all of it, encrypted, into `Frame.sealed`; opening puts it back.  The l
 over what is stored, so the chain can be verified by whoever has no key.  A ciphertext is bound to the conversation and
 to the version that its frame begins at: elsewhere it does not open.
 
-Whoever has no key gets the structure, with a visible text in place of what was said; `Frame.sealed` stays on such a
-frame, and is how one tells it.  Nobody decides on it.
+Whoever has no key gets the structure, with a visible text in place of what was said; `Frame.sealed` of such a frame
+is that text, and is how one tells it.  Nobody decides on it.
 
 An event that this release does not know is sealed whole but for its tag and cause.  What is recorded once a
 conversation was erased is in clear: it has nobody's words.

@@ -14,10 +14,11 @@ from typing import Final, TypeAlias
 
 from msgspec import Raw, Struct
 
-from ..actors import EraseConversation, decide, refusals
+from ..actors import CancelTurn, EraseConversation, decide, refusals
 from ..actors.sizes import REASON_LIMIT, cut
 from ..events import (
     START,
+    AgentKey,
     Conflict,
     ConversationErased,
     ConversationId,
@@ -29,6 +30,7 @@ from ..events import (
     KnownEvent,
     Refused,
     Stored,
+    TurnCancelled,
     WriterId,
     encode_event,
     not_found,
@@ -161,9 +163,11 @@ class _Erasing:
             async for _ in self._shredder.frames(self._id, tombstone.head.position):
                 removed += 1
                 self._told(removed)
-        commands = await self._refuse_waiting() if clear else 0
+        commands, refused = await self._refuse_waiting() if clear else (0, False)
         letters, surely = await DeadLetters(self._substrate.store, self._substrate.vault).erase(self._id)
         sealed = had_key is not None and not clear
+        if not again and any(isinstance(event, TurnCancelled) for event in tombstone.frame.events):
+            await self._wake(tombstone.frame.agent)
         return Receipt(
             conversation=self._id,
             reason=_reason_in(tombstone.frame),
@@ -173,7 +177,7 @@ class _Erasing:
             again=again,
             sealed=sealed,
             key="none" if had_key is None else "overwritten" if had_key else "was overwritten",
-            frames_kept=own - removed,
+            frames_kept=own - removed + refused,
             frames_removed=removed,
             commands=commands,
             dead_letters=letters,
@@ -219,6 +223,11 @@ class _Erasing:
         await self._substrate.live.publish(self._id, encode(LiveFrame(stored.head.position, Raw(stored.data))))
         return stored
 
+    async def _wake(self, agent: str) -> None:
+        """Let the worker that goes on with the turn find out: it decides a command, meets the tombstone, and stops."""
+        wake = CancelTurn(id=new_id("e"), agent=agent)
+        await self._substrate.bus.publish(AgentKey(agent), self._id, encode(wake), id=wake.id)
+
     async def _folded(self) -> tuple[Conversation, Head, Stored | None]:
         """Return the conversation, where its log ends, and the frame that erased it, if one did."""
         now, head, tombstone = initial(self._id), START, None
@@ -256,8 +265,9 @@ class _Erasing:
         overwritten = await vault.erase(self._id)
         return overwritten if had else None
 
-    async def _refuse_waiting(self) -> int:
-        """Record that the commands which wait are refused, and overwrite them."""
+    async def _refuse_waiting(self) -> tuple[int, bool]:
+        """Record that the commands which wait are refused, and overwrite them; return how many, and whether so."""
+        recorded = False
         waiting = await self._shredder.waiting(self._id)
         ids = tuple(dict.fromkeys(id_ for data in waiting.values() for id_ in _ids_in(data)))
         for _ in range(ATTEMPTS if ids else 0):
@@ -269,10 +279,11 @@ class _Erasing:
                 await self._append(now, head, events)
             except Conflict:
                 continue
+            recorded = True
             break
         for position in waiting:
             await self._shredder.command(position)
-        return len(waiting)
+        return len(waiting), recorded
 
 
 def _in_clear(stored: Stored) -> bool:

@@ -28,6 +28,7 @@ from ..events import (
     WriterId,
     no_version,
     not_found,
+    not_to_be_had,
 )
 from ..projections import Conversation, fold, initial
 
@@ -114,6 +115,7 @@ async def find_cut(log: EventLog, conversation: ConversationId, at: int | None) 
         NotFound: there is no such conversation, or no such version of it.
         Refused: it was erased, or it cannot be cut there; the message names the nearest cuts.
         NewerRelease: something before the cut is not known to this release.
+        Withheld: its content is sealed, and the key is not here.
         CorruptLog: what is stored does not fit.
 
     """
@@ -158,6 +160,8 @@ def _cuttable(now: Conversation) -> bool:
 
 
 def _known(now: Conversation) -> Conversation:
+    if now.withheld:
+        raise not_to_be_had(f"the content of {now.id!r}")
     if now.unknown:
         tags = ", ".join(sorted(set(now.unknown)))
         raise NewerRelease(f"{now.id!r} holds events of a newer release ({tags}) before the cut: fork it with that one")

@@ -44,6 +44,7 @@ from ..events import (
     NotFound,
     Stored,
     TooLarge,
+    begins_erased,
     check_token,
     continues,
     decode_frame,
@@ -296,7 +297,7 @@ def _stored(conversation: ConversationId, line: bytes, head: Head, what: str, li
         frame = decode_frame(data)
     except CorruptLog as error:
         raise lines.wrong(CorruptLog, f"{what}: {error}") from error
-    if not continues(frame, head):
+    if not (continues(frame, head) or begins_erased(frame, head)):
         raise lines.wrong(
             CorruptLog,
             f"{what} has versions {frame.first} to {frame.last} and continues {frame.prev[:12] or 'nothing'}, but "

@@ -24,8 +24,11 @@ from ..events import (
     NotFound,
     Stored,
     Unreadable,
+    Withheld,
+    check_content,
     no_version,
     not_found,
+    not_to_be_had,
 )
 from ..projections import (
     Account,
@@ -49,6 +52,7 @@ from .follower import Follower
 from .logfiles import Recording
 from .substrate import Substrate
 from .summary import Summary, summary_of
+from .vault import Shut
 from .wire import Delta, Queued
 
 _Asking = ModelRequested | ModelAnswered | ModelFailed
@@ -105,12 +109,14 @@ class Reader:
 
         Raises:
             NotFound: nothing is recorded, or not as many events as `at`.
+            Withheld: what was at that version is erased; of what is sealed there is the structure, and `withheld`.
 
         """
         id_ = as_id(conversation_id)
         now = initial(id_)
         last = at if at is None or at >= 1 else None  # for what is no version all is read, to say which there are
         async for stored in self.frames(id_):
+            _check_kept(stored, at)
             now = fold(now, [_up_to(stored.frame, last)])
             if last is not None and now.version >= last:
                 break
@@ -119,8 +125,36 @@ class Reader:
         return now
 
     async def state(self, conversation_id: str | UUID, at: int | None = None) -> dict[str, Any]:
-        """Return the journey's state, after version `at` or after all that is recorded; errors as `conversation`."""
-        return state_of(await self.conversation(conversation_id, at))
+        """Return the journey's state, after version `at` or after all that is recorded; errors as `conversation`.
+
+        Raises:
+            Withheld: it is sealed and the key not here, or was erased.
+
+        """
+        now = await self.conversation(conversation_id, at)
+        if now.withheld:
+            raise await self.withheld(now.id) or not_to_be_had(f"the state of {now.id!r}")
+        return state_of(now)
+
+    async def withheld(self, conversation_id: str | UUID) -> Withheld | None:
+        """Return why nobody can read here what was said in a conversation, None if one can.
+
+        Raises:
+            NotFound: nothing is recorded.
+            Unavailable: the server did not answer.
+
+        """
+        last = await self.last(conversation_id)
+        if last.frame.status == "erased":
+            return not_to_be_had(f"conversation {last.conversation!r}", erased=True)
+        vault = self.substrate.vault
+        cipher = None if vault is None else await vault.cipher(last.conversation, anew=True)
+        if isinstance(cipher, Shut):
+            return Withheld(cipher.message, erased=cipher.erased)
+        if cipher is None and last.frame.sealed:
+            lost = f"the content of {last.conversation!r} is sealed, and its key is not in this namespace"
+            return Withheld(lost, erased=False)
+        return None
 
     async def accounts(self, conversation_id: str | UUID, at: int | None = None) -> AsyncGenerator[Account, None]:
         """Yield the account of each turn as it ends, and in between what is part of none; a turn in progress last.
@@ -149,6 +183,7 @@ class Reader:
         now, holder = Accounting(initial(conversation)), conversation
         try:
             async for stored in self.frames(conversation):
+                _check_kept(stored, at)
                 now, over = account(now, _up_to(stored.frame, at))
                 holder = stored.holder or conversation
                 for each in over:
@@ -169,17 +204,21 @@ class Reader:
 
         Raises:
             NotFound: there is none; the message names the nearest.
+            Withheld: what was sent is sealed and the key not here, or was erased.
             CorruptLog: what is stored does not fit.
 
         """
         id_ = as_id(conversation_id)
         requests: dict[int, ModelRequested] = {}
         asked: int | None = None
-        async for recorded in self.events(id_):
-            if isinstance(recorded.event, ModelRequested):
-                requests[recorded.version] = recorded.event
-            if recorded.version == version and isinstance(recorded.event, _Asking):
-                asked = version if isinstance(recorded.event, ModelRequested) else recorded.event.cause
+        async for stored in self.frames(id_):
+            check_content(stored)
+            for recorded in timeline(stored):
+                if isinstance(recorded.event, ModelRequested):
+                    requests[recorded.version] = recorded.event
+                if recorded.version == version and isinstance(recorded.event, _Asking):
+                    asked = version if isinstance(recorded.event, ModelRequested) else recorded.event.cause
+            if asked is not None:
                 break  # what comes after it, perhaps damaged, is not needed
         request = requests.get(asked or 0)
         if asked is None or request is None:
@@ -263,6 +302,16 @@ def _no_request(conversation: ConversationId, version: int, requests: list[int])
     near = " and ".join(str(each) for each in requests[max(place - 1, 0) : place + 1])
     nearest = f"; the nearest are at {near}" if " " in near else f"; the nearest is at {near}"
     return NotFound(f"version {version} of {conversation!r} is no request to a model{nearest if near else ''}")
+
+
+def _check_kept(stored: Stored, at: int | None) -> None:
+    """Check that a conversation as it was after version `at` can be told, if this frame is the next of it."""
+    if at is not None and stored.frame.erases and at < stored.frame.first:
+        raise Withheld(
+            f"conversation {stored.conversation!r} was erased at version {stored.head.version}, and nothing before "
+            "that is kept",
+            erased=True,
+        )
 
 
 def _up_to(frame: Frame, at: int | None) -> Frame:

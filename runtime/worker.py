@@ -6,6 +6,7 @@ is released, so that the next owner starts at once, and gets every command that 
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -361,8 +362,9 @@ class Worker:
         self._spawn(self._publish(conversation, delta))
 
     async def _publish(self, conversation: ConversationId, message: Delta | Queued) -> None:
-        data = await seal_live(message, conversation, self._substrate.vault)
-        await self._substrate.live.publish(conversation, data)
+        with contextlib.suppress(Withheld):  # it was erased, so there is nothing to be told
+            data = await seal_live(message, conversation, self._substrate.vault)
+            await self._substrate.live.publish(conversation, data)
 
 
 async def _reported(work: Coroutine[Any, Any, None]) -> None:

@@ -16,7 +16,7 @@ from .topology import bucket_stream, ensure_keys, exists
 
 ATTEMPTS = 20
 
-NO_MESSAGE, NO_STREAM = 10037, 10059
+NO_MESSAGE, NO_STREAM, DELETE_FAILED = 10037, 10059, 10057
 
 MARK = b""
 
@@ -116,11 +116,8 @@ async def overwrite(client: Client, stream: str, seq: int) -> bool:
     try:
         await api(client, f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
     except ApiError as error:
-        if error.code in GONE:
+        # that it is gone comes under a code that stands for any failure
+        if error.code == NO_MESSAGE or (error.code == DELETE_FAILED and "no message found" in error.description):
             return False
         raise
     return True
-
-
-GONE = frozenset({NO_MESSAGE, 10043})
-"""What the server answers where there is no such message any more."""

@@ -18,6 +18,7 @@ from ...actors.replay import Aspect, Divergence, Replayed, fields_differing
 from ...events import NotFound, Stored
 from ...projections import Conversation, fold, initial
 from ..agents import JourneyAgent, Journeys
+from .logs import each
 from .redeciding import replay
 from .untouchable import Untouchable
 
@@ -61,7 +62,7 @@ async def prospect(
         CorruptLog: what is stored does not fit.
 
     """
-    frames = [stored async for stored in log]
+    frames = [stored async for stored in each(log)]
     if not frames:
         raise NotFound("nothing is recorded of this conversation")
     journeys = Journeys(agent, client=Untouchable(), secrets=secrets)

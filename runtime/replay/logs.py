@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Final
 
-from ...events import InvalidInput, Stored
+from ...events import InvalidInput, Stored, check_content
 from ..agents import Journeys
 
 PAUSE: Final = 0.05
@@ -12,10 +12,16 @@ PAUSE: Final = 0.05
 
 
 async def each(log: AsyncIterable[Stored] | Iterable[Stored]) -> AsyncIterator[Stored]:
-    """Yield the frames of a log; now and then others on the loop get their turn."""
+    """Yield the frames of a log; now and then others on the loop get their turn.
+
+    Raises:
+        Withheld: their content is sealed and the key not here, or was erased.
+
+    """
     loop = asyncio.get_running_loop()
     breath = loop.time()
     async for stored in _each(log):
+        check_content(stored)
         yield stored
         if loop.time() - breath > PAUSE:
             await asyncio.sleep(0)

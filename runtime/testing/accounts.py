@@ -13,10 +13,13 @@ from ...events import (
     Frame,
     Head,
     Stored,
+    begins_erased,
     decode_frame,
+    encode_frame,
     frame_hash,
     lineage_of,
 )
+from ...events.codec import is_sealed
 from ...projections import (
     AssistantMessage,
     Conversation,
@@ -71,12 +74,14 @@ class Account:
     # --- entries
 
     def frame(self, stored: Stored) -> Problems:
-        """Enter a frame."""
+        """Enter a frame; what is sealed in it must have been opened."""
+        if not self.stored and begins_erased(stored.frame, START):
+            self._begin_erased(stored.frame)
         problems = self._chain(stored)
         self._head = stored.head
         self.stored.append(stored)
         previous = ""
-        for event in _frame.decode(stored.data)["events"]:
+        for event in _frame.decode(_in_clear(stored))["events"]:
             problems += self._event(event, previous)
             self._told.add(event)
             self._outcome(event)
@@ -210,11 +215,16 @@ class Account:
         if head.position if stored.inherited else stored.head.position <= head.position:
             problems.append((2, f"version {frame.first} stands at {stored.head.position}, before {head.position}"))
         try:
-            if decode_frame(stored.data) != frame:
+            if decode_frame(_in_clear(stored)) != frame or frame.sealed:
                 problems.append((2, f"the bytes of version {frame.first} hold something else"))
         except CorruptLog as error:
             problems.append((2, str(error)))
         return problems
+
+    def _begin_erased(self, frame: Frame) -> None:
+        """Begin with an erasure: what was before it is gone, and it says what is known of that."""
+        self._head = frame.before
+        self._told.begin_erased(frame.first - 1, frame.agent, frame.turn, frame.step)
 
     def _event(self, event: Said, previous: str) -> Problems:
         """Check an event against what is before it."""
@@ -365,3 +375,8 @@ def hidden(state: dict[str, Any]) -> dict[str, Any]:
         return state
     made: dict[str, Any] = msgspec.json.decode(TOKEN.sub(REDACTED, text))
     return made
+
+
+def _in_clear(stored: Stored) -> bytes:
+    """Return the bytes of a frame as they would be if nothing were sealed in it."""
+    return encode_frame(stored.frame, limit=None) if is_sealed(stored.data) else stored.data

@@ -47,6 +47,10 @@ class Reference:
         self._waits: tuple[int, Said] = (0, {})
         self._prompts: dict[int, str] = {}
 
+    def begin_erased(self, version: int, agent: str, turns: int, step: str) -> None:
+        """Begin where all that was told is gone: a log that begins with its erasure."""
+        self.version, self.agent, self.journey, self.turns, self.step = version, agent, agent, turns, step
+
     def add(self, event: Said) -> None:
         """Tell one more event."""
         self.version += 1
@@ -202,6 +206,7 @@ class Reference:
         self.turn = None
         self._waits = (0, {})
         self.state, self.left, self.talk = {}, {}, {}
+        self.edits, self._prompts = [], {}
 
 
 def call_of(event: Mapping[str, Any]) -> str:

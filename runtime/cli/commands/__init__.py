@@ -3,6 +3,6 @@
 Each imports what it needs when it runs, so that the help is there at once.
 """
 
-from . import deadletters, files, forking, reading, replaying, running, seeing, talking
+from . import deadletters, erasing, files, forking, reading, replaying, running, seeing, talking
 
-__all__ = ["deadletters", "files", "forking", "reading", "replaying", "running", "seeing", "talking"]
+__all__ = ["deadletters", "erasing", "files", "forking", "reading", "replaying", "running", "seeing", "talking"]

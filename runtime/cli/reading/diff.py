@@ -5,7 +5,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ....events import check_token
+from ....events import check_token, not_to_be_had
 from ....projections import Comparison, compared
 from ..console import output
 from ..console.options import Options
@@ -21,11 +21,15 @@ async def show_diff(options: Options, conversation: str, a: int, b: int) -> None
 
     Raises:
         NotFound: nothing is recorded, or not these versions.
+        Withheld: what was said is sealed and the key not here, or was erased.
 
     """
     check_token(conversation, "conversation id")
     async with progress("reading the conversation"), reading(options) as client:
-        found = compared(await client.conversation(conversation, a), await client.conversation(conversation, b))
+        before, after = await client.conversation(conversation, a), await client.conversation(conversation, b)
+        if before.withheld or after.withheld:  # what is not seen cannot be compared
+            raise await client.withheld(conversation) or not_to_be_had(f"the content of {conversation!r}")
+        found = compared(before, after)
     if options.output == "text":
         output.write_table(_table(found))
     else:

@@ -10,6 +10,7 @@ from ..console.options import Options
 from ..console.place import reading
 from .log import as_data, print_line, print_queued
 from .summary import Summaries
+from .withheld import say_withheld
 
 
 async def show_follow(options: Options, conversation: str, start: int, *, tokens: bool) -> None:
@@ -27,6 +28,7 @@ async def show_follow(options: Options, conversation: str, start: int, *, tokens
     async with reading(options) as client:
         if await client.substrate.log.last(id_) is None:
             raise not_found(id_)
+        await say_withheld(client, id_)
         async for heard in client.follow(id_):
             if isinstance(heard, Recorded):
                 view.event(heard, shown=heard.version >= start)

@@ -16,6 +16,7 @@ from ..console.place import reading
 from .progress import progress
 from .summary import Summaries
 from .times import iso, local
+from .withheld import say_withheld
 
 WIDE = 60
 """Columns from which time and turn are shown, too."""
@@ -51,6 +52,7 @@ async def show_log(options: Options, conversation: str) -> None:
     # lines that come at a terminal are progress enough
     quiet = options.output != "json" and sys.stdout.isatty()
     async with progress("reading events", shown=not quiet) as read, reading(options) as client:
+        await say_withheld(client, conversation)
         events = read.of(client.events(conversation))
         if options.output != "text":
             await output.write_all(_data(events), options.output)

@@ -17,6 +17,7 @@ from .accounts import as_data
 from .narration import Narrator, Row, tokens
 from .progress import progress
 from .times import lasting
+from .withheld import say_withheld
 
 NARROW: Final = 16
 """Columns that the words are given at the narrowest terminal."""
@@ -44,6 +45,7 @@ async def show(options: Options, conversation: str, wanted: Wanted) -> None:
     # turns that come at a terminal are progress enough
     quiet = options.output != "json" and wanted.turn is None and sys.stdout.isatty()
     async with progress("reading turns", shown=not quiet) as read, reading(options) as client:
+        await say_withheld(client, conversation)
         accounts = read.of(client.accounts(conversation, wanted.at))
         if wanted.turn is not None:
             _show_one(options, await _turn(accounts, conversation, wanted.turn))

@@ -32,6 +32,7 @@ from ..console.text import SHOWN, one_line, visible
 from .progress import progress
 from .summary import NO_REASON, edited
 from .times import iso, local
+from .withheld import say_withheld
 
 
 async def show_state(options: Options, conversation: str, at: int | None) -> None:
@@ -39,6 +40,7 @@ async def show_state(options: Options, conversation: str, at: int | None) -> Non
     check_token(conversation, "conversation id")
     async with progress("reading the conversation"), reading(options) as client:
         now = await client.conversation(conversation, at)
+        await say_withheld(client, conversation)
     if options.output == "text":
         output.write_table(_table(now))
     else:
@@ -54,6 +56,7 @@ def as_data(now: Conversation) -> dict[str, Any]:
         "journey": now.journey,
         "step": now.step,
         "status": now.status,
+        "withheld": now.withheld,
         "turns": now.turns,
         "lineage": None if now.lineage is None else msgspec.to_builtins(now.lineage),
         "edits": msgspec.to_builtins(now.edits),

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from ....events import Refused
+from ....events import Refused, Withheld
 from ...client import Client
 from ..console import output
 from ..console.options import Options
@@ -32,7 +32,7 @@ async def retry(options: Options, name: str | None) -> int:
         nonlocal code
         try:
             id_ = await client.retry_dead_letter(each)
-        except Refused as error:
+        except (Refused, Withheld) as error:
             output.say(f"error: {error}")
             code = error.exit_code
             return None

@@ -43,12 +43,13 @@ class Connection:
         self.reads = reads
         self._away = 0.0
         self.substrate = Substrate(
-            FrameLog(_Records(self), again=after_each(BEHIND)),
+            FrameLog(_Records(self), again=after_each(BEHIND), vault=world.vault),
             _Bus(self),
             _Leases(self, writer),
             _Members(self),
             _Live(self),
             stores_in_memory(),
+            vault=world.vault,
             secrets=in_process(KEY),
         )
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from ....events import (
     START,
+    Cipher,
     ConversationId,
     CorruptLog,
     Head,
@@ -26,7 +27,8 @@ from ...bus import MemoryBus
 from ...leases import MemoryLeases
 from ...live import MemoryLive
 from ...members import MemoryMembers
-from ...wire import decode_command
+from ...vault import KeyVault
+from ...wire import decode_stored
 from ..accounts import inherited_by
 from ..rules import Checker, Command, Effect
 from .faults import Faults
@@ -76,6 +78,7 @@ class World:
     Attributes:
         logs: the frames of each conversation, as they were stored; of a fork, first those that it inherits.
         commands: what was acknowledged to its sender, in order.
+        vault: has the keys of conversations, where they are sealed; None where none is.
         spoiled: conversations whose logs were damaged on purpose.
         pace: seconds that models and tools may take.
         did: hears of whatever a process did that counts: an append, an effect, an acknowledgement.
@@ -95,6 +98,7 @@ class World:
         self.leases = MemoryLeases(self.clock)
         self.members = MemoryMembers(self.clock)
         self.live = MemoryLive()
+        self.vault: KeyVault | None = None
         self.logs: dict[ConversationId, list[Stored]] = {}
         self.commands: dict[Command, None] = {}
         self.effects: list[Effect] = []
@@ -122,8 +126,9 @@ class World:
     def told(self, conversation: ConversationId, position: int, data: bytes) -> None:
         """Tell of bytes that are stored now."""
         self._stored.append((self.loop.time(), position))
+        cipher = None if self.vault is None else self.act(lambda: self.key_of(conversation))
         try:
-            frame = decode_frame(data)
+            frame = decode_frame(data, conversation=conversation, cipher=cipher)
         except CorruptLog:
             self.checker.spoil(conversation)
             return
@@ -132,6 +137,10 @@ class World:
             self.logs[conversation] = inherited_by(stored, self.logs)
         self.logs[conversation].append(stored)
         self.checker.frame(stored)
+
+    async def key_of(self, conversation: ConversationId) -> Cipher | None:
+        """Return what opens a conversation, None if it is in clear."""
+        return None if self.vault is None else await self.vault.cipher(conversation, anew=True)
 
     def counts(self) -> None:
         """Hear that the process which is at work did something that counts."""
@@ -203,7 +212,7 @@ class World:
 def command_in(conversation: ConversationId, data: bytes) -> Command | None:
     """Return the command that these bytes hold, None if they hold none that a worker can take."""
     try:
-        command = decode_command(data)
+        command = decode_stored(data)
         check_token(command.id, "command id")
         check_token(conversation, "conversation id")
     except InvalidInput:
