@@ -9,6 +9,7 @@ from .deciding import decisions_of
 from .decision import VERDICTS, ToolDecision, Verdict
 from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
+from .prices import Price, Prices
 from .rendering import RENDERER, call_ids, canonical, render
 from .request_hash import request_hash
 from .timeline import Recorded, timeline
@@ -40,6 +41,8 @@ __all__ = [
     "Owed",
     "OwedModelCall",
     "OwedToolCall",
+    "Price",
+    "Prices",
     "Rebuilt",
     "Recorded",
     "Request",

@@ -247,8 +247,8 @@ class _JourneyOfRun(EquippedJourney[Any, Any, Any]):
     def authorizes(self) -> bool:
         return self._adapter.authorizes
 
-    def authorize_tool(self, call: ToolCall, state: Any, ctx: AgentContext) -> Authorization:  # noqa: ARG002  the run knows its own
-        return self._adapter.authorize_tool(call, state, self._run.context)
+    def authorize_tool(self, call: ToolCall, state: Any, ctx: AgentContext) -> Authorization:
+        return self._adapter.authorize_tool(call, state, ctx)
 
     def is_terminal_state(self, state: Any) -> bool:
         return self._adapter.is_terminal_state(state)

@@ -65,7 +65,8 @@ class BoundJourney:
     """Is the journey of one agent.
 
     Where a router leads to it from `front`, it has that one's model client and hooks unless it has its own, and the
-    tools `also` beside its own.  A `client` that is given is used instead of any that the agents have.
+    tools `also` beside its own.  A `client` that is given is used instead of any that the agents have; a run that has a
+    `context` of its own shows that to the agent's policy, as it does to its tools.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class BoundJourney:
         *,
         secrets: AgentSecrets | None = None,
         client: LLMClient | None = None,
+        context: AgentContext | None = None,
     ) -> None:
         self.agent = agent
         self.name = agent.key
@@ -87,6 +89,7 @@ class BoundJourney:
         self._front = front
         self._also = also
         self._given = client
+        self._context = context
 
     @cached_property
     def state_type(self) -> type[Any]:
@@ -249,7 +252,7 @@ class BoundJourney:
         return self._authorized(conversation, call, effect) if self.agent.authorizes else RunTool(effect=effect)
 
     def _authorized(self, conversation: Conversation, call: Call, effect: Effect) -> Verdict:
-        """Ask the agent's policy, which is given copies of all that it sees.
+        """Ask the agent's policy, which is given copies of the call and of the state.
 
         Raises:
             InvalidInput: it says neither `Allow` nor `Deny`.
@@ -263,7 +266,8 @@ class BoundJourney:
             effect=effect,
         )
         known = self.secrets.shared.known(conversation)
-        said: object = self.agent.authorize_tool(asked, self.state(conversation), context_of(conversation))
+        ctx = self._context if self._context is not None else context_of(conversation)
+        said: object = self.agent.authorize_tool(asked, self.state(conversation), ctx)
         match said:
             case Allow():
                 return RunTool(effect=effect, policy="allowed", reason=known.text(said.reason))

@@ -46,8 +46,8 @@ IN_CIRCLES = f"Error: {MOST_ENTERED} journeys were entered in this turn already;
 class Journeys:
     """Is an agent and what its router leads to; implements `actors.Journey`, and `Today` and `Leading` for a replay.
 
-    A `client` that is given is used instead of any that the agents have.  What is marked as secret is sealed by
-    `secrets`; who only reads needs none.
+    A `client` that is given is used instead of any that the agents have; `context` is what a run without a log has.
+    What is marked as secret is sealed by `secrets`; who only reads needs none.
 
     Raises:
         InvalidInput: a route leads to no agent, two journeys have one name, or a tool has the name of a route.
@@ -55,18 +55,23 @@ class Journeys:
     """
 
     def __init__(
-        self, agent: EquippedJourney[Any, Any, Any], *, client: LLMClient | None = None, secrets: Secrets | None = None
+        self,
+        agent: EquippedJourney[Any, Any, Any],
+        *,
+        client: LLMClient | None = None,
+        context: AgentContext | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.agent = agent
         self.secrets = AgentSecrets(secrets)
         if self.mailbox not in get_args(Mailbox):
             allowed = ", ".join(get_args(Mailbox))
             raise InvalidInput(f"`mailbox` of {agent.key!r} must be one of {allowed}, not {self.mailbox!r}")
-        self.front = BoundJourney(agent, secrets=self.secrets, client=client)
+        self.front = BoundJourney(agent, secrets=self.secrets, client=client, context=context)
         self._routed = _routed(agent)
         also = (create_reroute_tool(),)
         others = [
-            BoundJourney(other, self.front, also, secrets=self.secrets, client=client)
+            BoundJourney(other, self.front, also, secrets=self.secrets, client=client, context=context)
             for other in {id(to): to for to in self._routed.values()}.values()
         ]
         self._by_name = {journey.name: journey for journey in (self.front, *others)}

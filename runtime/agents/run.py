@@ -100,7 +100,7 @@ async def take_turn(
 
     Without `secrets` what is marked is sealed under the master key, or, where there is none, a key of this process.
     """
-    journeys, clock = Journeys(agent, secrets=secrets or secrets_of_run()), SystemClock()
+    journeys, clock = Journeys(agent, context=ctx, secrets=secrets or secrets_of_run()), SystemClock()
     history, text = split(ctx.input_messages, agent.config.history_turns)
     id_ = origin_of(ctx)
     first = journeys.open(id_, await call_author(agent.load_state, ctx), history)

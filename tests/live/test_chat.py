@@ -36,7 +36,7 @@ def test_each_line_of_stdin_is_a_message_and_an_existing_conversation_goes_on(pl
     assert first.stdout == (
         "model: Model\nconversation: c\n\n"
         "you> hello\nbot> You said: hello\n"
-        'you> save_name Ada\n  save_name(name="Ada") [once]\n  step: name -> done\nbot> You said: Saved Ada\n'
+        'you> save_name Ada\n  11.0 save_name(name="Ada") [once]\n  step: name -> done\nbot> You said: Saved Ada\n'
     )
     assert (second.returncode, second.stderr) == (0, "")
     after = log_of(place, "c")
@@ -114,8 +114,8 @@ def test_what_a_tool_prints_is_told_and_what_it_starts_has_nothing_to_read(place
     done = run("chat talks:Rough", place, stdin="chat\nread\n")
     assert (done.returncode, done.stderr) == (0, "printed by a tool\n")
     assert done.stdout.endswith(
-        "you> chat\n  chat() [idempotent]\nrough> It said: chat\n"
-        "you> read\n  read() [idempotent]\nrough> It said: nothing\n"
+        "you> chat\n  5.0 chat() [idempotent]\nrough> It said: chat\n"
+        "you> read\n  15.0 read() [idempotent]\nrough> It said: nothing\n"
     )
 
 
@@ -127,7 +127,7 @@ def test_a_worker_that_dies_ends_the_talk_and_the_next_talk_goes_on(bare: Path) 
     (bare / "talks.py").write_text((bare / "talks.py").read_text().replace("os._exit(7)", 'return "back"'))
     again = run("chat talks:Rough --conversation c", bare, stdin="hello\n")
     assert again.returncode == 0
-    assert "  turn 1, attempt 2\n  exit() [idempotent, attempt 2]\nrough> It said: back\n" in again.stdout
+    assert "  turn 1, attempt 2\n  5.0 exit() [idempotent, attempt 2]\nrough> It said: back\n" in again.stdout
     assert again.stdout.endswith("rough> It said: hello\n")
 
 

@@ -141,8 +141,8 @@ def test_a_log_as_text_tells_each_event_on_a_line(place: Path) -> None:
     what = {(type_, words) for _, turn, type_, words in events if turn == "2"}
     assert {
         ("model.answered", 'save_name(name="Ada")'),
-        ("tool.started", 'save_name(name="Ada") [once]'),
-        ("tool.returned", "save_name: Saved Ada"),
+        ("tool.started", '11.0 save_name(name="Ada") [once]'),
+        ("tool.returned", "11.0 save_name: Saved Ada"),
         ("state.changed", 'name="Ada", step="done"'),
         ("step.entered", "name -> done"),
         ("agent.spoke", "You said: Saved Ada"),

@@ -24,7 +24,7 @@ def test_the_new_agent_talks_and_its_test_passes(tmp_path: Path) -> None:
 
     talk = run("chat agent.py:agent", directory, stdin="hi\nI am Ada\n")
     assert (talk.returncode, talk.stderr) == (0, "")
-    assert 'you> I am Ada\n  save_name(name="Ada") [idempotent]\n  step: name -> done\ngreeter> ' in talk.stdout
+    assert 'you> I am Ada\n  11.0 save_name(name="Ada") [idempotent]\n  step: name -> done\ngreeter> ' in talk.stdout
     assert nothing_runs(directory)
 
     tested = subprocess.run(

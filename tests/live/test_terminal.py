@@ -109,7 +109,7 @@ def test_what_others_say_meanwhile_is_told_above_the_prompt(place: Path) -> None
         assert terminal.end() == 0
     assert (
         "\nyou> a line that \nyou> save_name Bob\n"
-        '  save_name(name="Bob") [once]\n  step: name -> done\nbot> You said: Saved Bob\nyou> is typed\n'
+        '  11.0 save_name(name="Bob") [once]\n  step: name -> done\nbot> You said: Saved Bob\nyou> is typed\n'
     ) in terminal.text
 
 
@@ -131,7 +131,7 @@ def test_a_narrow_terminal_cuts_what_is_told_aside_and_nothing_that_is_said(plac
         assert terminal.end() == 0
     lines = terminal.text.splitlines()
     assert f"bot> You said: Saved {words}" in lines
-    (call,) = [line for line in lines if line.startswith("  save_name(")]
+    (call,) = [line for line in lines if line.startswith("  5.0 save_name(")]
     assert (len(call), call[-1]) == (40, "…")
 
 

@@ -1,5 +1,6 @@
 """Who may call what: an agent's policy is asked before a tool starts, what it says is recorded, and it fails closed."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from agent_runtime_framework import AgentContext, Allow, Deny, InvalidInput, NoReply, Replayed, ToolCall
 from agent_runtime_framework.actors import RecordAnswer, ResumeTurn, SayToAgent, settle
 from agent_runtime_framework.events import (
+    AnyEvent,
     ConversationId,
-    KnownEvent,
     ToolFailed,
     ToolReturned,
     ToolStarted,
@@ -38,13 +39,12 @@ def no_ada(self: Any, call: ToolCall, state: Any, ctx: AgentContext) -> Allow | 
     return Deny("nobody is called Ada") if call.arguments.get("name") == "Ada" else Allow("a good name")
 
 
-def led(agent: Any, *answers: Any, text: str = "I am Ada") -> list[KnownEvent]:
+def led(agent: Any, *answers: Any, text: str = "I am Ada") -> list[AnyEvent]:
     """Return the events of one turn of an agent whose model answers so."""
-    log = recorded(agent, ((text, answers),))
-    return [event for stored in log for event in stored.frame.events if not isinstance(event, str)]  # type: ignore[misc]
+    return [event for stored in recorded(agent, ((text, answers),)) for event in stored.frame.events]
 
 
-def of(events: list[KnownEvent], *kinds: type[Any]) -> list[Any]:
+def of(events: Sequence[AnyEvent], *kinds: type[Any]) -> list[Any]:
     return [event for event in events if isinstance(event, kinds)]
 
 
@@ -162,7 +162,7 @@ def test_another_attempt_of_a_call_is_the_same_call_and_the_policy_is_not_asked_
     now = settle(initial(ConversationId("c-1")), journeys, journeys.open(ConversationId("c-1")), say).conversation
     answer = {"role": "assistant", "tool_calls": [{"name": "save_name", "arguments": {"name": "Ada"}}]}
     now = settle(now, journeys, RecordAnswer(request=now.version, message=answer)).conversation
-    (again_,) = of(list(settle(now, journeys, ResumeTurn()).events), ToolStarted)
+    (again_,) = of(settle(now, journeys, ResumeTurn()).events, ToolStarted)
 
     assert asked == ["5.0"]
     assert (again_.attempt, again_.policy) == (2, None)
@@ -263,6 +263,23 @@ async def test_a_run_without_a_server_asks_too() -> None:
         agent = today(authorize_tool=raises)
         agent.llm_client = llm
         await agent.run(AgentContext("r-1", "c-1", [{"role": "user", "content": "I am Ada"}]))
+
+
+async def test_a_run_shows_its_policy_what_it_shows_its_tools_also_what_no_log_would_take() -> None:
+    seen: list[Any] = []
+
+    def banned(self: Any, call: ToolCall, state: Any, ctx: AgentContext) -> Allow | Deny:
+        seen.append(ctx)
+        return Deny("banned") if ctx.metadata.get("banned") else Allow()
+
+    ctx = AgentContext("r-1", "c-1", [{"role": "user", "content": "I am Ada"}], {"banned": True, "user": object()})
+    with ScriptedLLM(NAMED, "You are banned.") as llm:
+        agent = today(authorize_tool=banned)
+        agent.llm_client = llm
+        result = await agent.run(ctx)
+
+    assert seen == [ctx]
+    assert result.messages[1].content == "Error: Tool 'save_name' was denied: banned"
 
 
 # --- replays

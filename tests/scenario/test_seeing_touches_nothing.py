@@ -10,7 +10,8 @@ import pytest
 from agent_runtime_framework.events import START, ConversationId, EventLog, Frame, Head, Stored
 from agent_runtime_framework.projections import TurnAccount
 from agent_runtime_framework.runtime.cli.console.options import Options
-from agent_runtime_framework.runtime.cli.reading import diff, prompt, show
+from agent_runtime_framework.runtime.cli.reading import auditing, diff, prompt, show, why
+from agent_runtime_framework.runtime.cli.reading.wanted import Filters
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.reader import Reader
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
@@ -91,7 +92,7 @@ async def test_the_commands_only_read(
     async def reading(options: Options) -> AsyncIterator[Reader]:
         yield reader
 
-    modules: list[ModuleType] = [diff, prompt, show]
+    modules: list[ModuleType] = [auditing, diff, prompt, show, why]
     for module in modules:
         monkeypatch.setattr(module, "reading", reading)
     options = Options(output=form)
@@ -99,6 +100,8 @@ async def test_the_commands_only_read(
     await show.show(options, "c-1", show.Wanted(turn=2))
     await diff.show_diff(options, "c-1", 1, before[-1].head.version)
     assert await prompt.show_prompt(options, "c-1", 4) == 0
+    assert await why.show_why(options, "c-1", why.Asked(), prompts=True, prices=None) == 0
+    assert await auditing.show_tools(options, Filters(tools=["save_name"]), auditing.Listing(form)) == 0
 
     assert b"Ada" in capfdbinary.readouterr().out
     assert await frames(talked, "c-1") == before

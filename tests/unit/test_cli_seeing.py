@@ -170,6 +170,32 @@ async def test_calls_say_what_they_came_to_and_what_they_did(
     ]
 
 
+async def test_what_a_policy_said_is_told_and_is_data(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = await place_with(
+        *BEGUN,
+        ANSWERED,
+        ToolStarted(cause=5, effect="read", policy="allowed", reason="regulars"),
+        ToolReturned(cause=5, content="Added."),
+        ToolFailed(cause=5, index=1, kind="denied", content="Error: no", policy="denied", reason="over the limit"),
+        capture=capsys,
+        patch=monkeypatch,
+    )
+    lines = await place.show(turn=1)
+    await show.show(Options(output="json"), "c-1", show.Wanted(turn=1))
+    turn = decode("\n".join(place.lines()))
+
+    assert "call 5.0 add(k=1) [read, allowed by policy: regulars], 0 ms" in lines
+    assert lines[lines.index("call 5.1 pay(?)") + 1] == "denied by policy: over the limit"
+    assert [call["policy"] for call in turn["rounds"][0]["calls"]] == [
+        {"verdict": "allowed", "reason": "regulars"},
+        {"verdict": "denied", "reason": "over the limit"},
+    ]
+    assert (turn["agent"], turn["rounds"][0]["journey_hash"]) == ("order", "h")
+    assert turn["rounds"][0]["calls"][0]["starts"][0]["writer"] == "w-6"
+
+
 async def test_retries_lives_refusals_and_a_cancel_stand_where_they_happened(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,7 +83,16 @@ def summaries(*events: AnyEvent) -> list[str]:
         (UnknownEvent(tag="new.kind", raw=b'{"x":1}'), 'not known to this release: {"x":1}'),
         (AgentSpoke(cause=99), ""),
         (ToolStarted(cause=99, index=1), "99.1 [once]"),
-        (ToolReturned(cause=99, content="ok"), "?: ok"),
+        (ToolStarted(cause=99, policy="allowed"), "99.0 [once, allowed by policy]"),
+        (
+            ToolStarted(cause=99, effect="read", attempt=2, policy="allowed", reason="a\nregular"),
+            "99.0 [read, attempt 2, allowed by policy: a regular]",
+        ),
+        (
+            ToolFailed(cause=99, kind="denied", content="Error: no", policy="denied", reason="over"),
+            "99.0 denied by policy: over",
+        ),
+        (ToolReturned(cause=99, content="ok"), "99.0: ok"),
     ],
 )
 def test_each_event_says_what_happened(event: AnyEvent, says: str) -> None:
@@ -100,9 +109,9 @@ def test_tools_and_replies_are_told_in_the_words_of_the_answer_that_they_follow_
         AgentSpoke(cause=1),
     )
     assert said[1:] == [
-        'save(name="Ada", age=36) [read, attempt 2]',
-        "save: Saved",
-        "ask failed (denied): Not you",
+        '1.0 save(name="Ada", age=36) [read, attempt 2]',
+        "1.0 save: Saved",
+        "1.1 ask failed (denied): Not you",
         "Saved",
         "One moment",
     ]

@@ -126,8 +126,8 @@ def test_tools_and_steps_are_one_line_each_and_a_result_can_be_the_reply(capsys:
         TurnCompleted(reason="terminal_tool:save"),
     )
     assert told.text() == (
-        "you> two\nlines\nbot> One moment\n  save() [once]\n  step: name -> done\n"
-        "  ask failed (denied): Not you\nbot> Saved\nfor you\n"
+        "you> two\nlines\nbot> One moment\n  3.0 save() [once]\n  step: name -> done\n"
+        "  3.1 ask failed (denied): Not you\nbot> Saved\nfor you\n"
     )
 
 
@@ -141,7 +141,7 @@ def test_a_turn_without_a_reply_says_so(capsys: pytest.CaptureFixture[str]) -> N
 def test_what_is_not_news_is_known_and_not_told(capsys: pytest.CaptureFixture[str]) -> None:
     told = Told(capsys).events(TurnStarted(number=1), answer("Wait", "save"), news=False)
     assert told.text() == ""
-    assert told.events(ToolStarted(cause=2, index=0, effect="read")).text() == "  save() [read]\n"
+    assert told.events(ToolStarted(cause=2, index=0, effect="read")).text() == "  2.0 save() [read]\n"
 
 
 def test_the_prompt_steps_aside_for_a_turn_of_others_and_comes_back_after_it(

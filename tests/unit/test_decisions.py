@@ -208,25 +208,75 @@ def test_any_events_have_decisions(events: list[AnyEvent]) -> None:
 # --- against an independent count
 
 
-def counted(frames: Sequence[Stored]) -> dict[str, list[Any]]:
-    """Return, from the stored JSON alone, [tool, starts, outcome, policy, reason] of each call by its id."""
-    calls: dict[str, list[Any]] = {}
-    for stored in frames:
-        frame = msgspec.json.decode(stored.data)
-        for version, event in enumerate(frame["events"], frame["first"]):
-            match event["type"]:
-                case "model.answered":
-                    listed = event["message"].get("tool_calls")
-                    for index, call in enumerate(listed if isinstance(listed, list) else ()):
-                        spec = call.get("function", call) if isinstance(call, dict) else {}
-                        calls[f"{version}.{index}"] = [spec.get("name") or "", 0, "", "", ""]
-                case "tool.started" | "tool.returned" | "tool.failed" as tag:
-                    call = calls[f"{event['cause']}.{event.get('index', 0)}"]
-                    call[1] += tag == "tool.started"
-                    if tag != "tool.started":
-                        call[2] = event.get("kind", "returned")
-                    call[3:] = [event["policy"], event.get("reason", "")] if "policy" in event else call[3:]
-    return calls
+class Counted:
+    """Counts calls from the stored JSON alone: of each, by its id, what a decision must say."""
+
+    def __init__(self, frames: Sequence[Stored]) -> None:
+        self.calls: dict[str, dict[str, Any]] = {}
+        self._hash, self._asked = "", dict[str, Any]()
+        self._waiting = False
+        for stored in frames:
+            frame = msgspec.json.decode(stored.data)
+            for version, event in enumerate(frame["events"], frame["first"]):
+                self._hash = event.get("journey_hash", self._hash)
+                self._event(event, version, frame)
+
+    def _event(self, event: dict[str, Any], version: int, frame: dict[str, Any]) -> None:
+        tag = event["type"]
+        if tag == "model.requested":
+            first = {} if self._waiting else {"hash": self._hash, "effects": event.get("effects", {})}
+            self._asked, self._waiting = {**self._asked, **first, "request": version}, True
+        elif tag in ("model.answered", "turn.completed", "turn.failed", "turn.cancelled"):
+            self._waiting = False
+        if tag == "model.answered":
+            self._answered(event, version, frame)
+        elif tag.startswith("tool."):
+            call = self.calls[f"{event['cause']}.{event.get('index', 0)}"]
+            if "policy" in event:
+                call |= {"policy": event["policy"], "reason": event.get("reason", "")}
+            if tag == "tool.started":
+                call["writers"].append(frame["writer"])
+                call["effect"] = event.get("effect", "once")
+            else:
+                call["outcome"], call["told"] = event.get("kind", "returned"), event["content"]
+
+    def _answered(self, event: dict[str, Any], version: int, frame: dict[str, Any]) -> None:
+        listed = event["message"].get("tool_calls")
+        for index, call in enumerate(listed if isinstance(listed, list) else ()):
+            spec = call.get("function", call) if isinstance(call, dict) else {}
+            tool = spec.get("name") or ""
+            self.calls[f"{version}.{index}"] = {
+                "tool": tool,
+                "turn": frame["turn"],
+                "hash": self._asked["hash"],
+                "request": self._asked["request"],
+                "effect": self._asked["effects"].get(tool, "once"),
+                "usage": event.get("usage", {}),
+                "chosen": frame["time"],
+                "writers": [],
+                "outcome": "",
+                "told": "",
+                "policy": "",
+                "reason": "",
+            }
+
+
+def said(one: ToolDecision) -> dict[str, Any]:
+    """Return what a decision says of that which is counted."""
+    return {
+        "tool": one.tool,
+        "turn": one.turn,
+        "hash": one.journey_hash,
+        "request": one.request,
+        "effect": one.effect,
+        "usage": one.usage,
+        "chosen": one.chosen,
+        "writers": [start.writer for start in one.attempts],
+        "outcome": one.outcome,
+        "told": one.content,
+        "policy": one.policy,
+        "reason": one.policy_reason,
+    }
 
 
 def some(call: ToolCall, state: Any, ctx: Any) -> Allow | Deny:
@@ -245,9 +295,7 @@ def test_each_call_of_any_run_is_one_decision_with_its_outcome(seed: int) -> Non
     for frames in run.logs.values():
         turns = [each for each in told(stored.frame for stored in frames) if isinstance(each, TurnAccount)]
         found = [one for turn in turns for one in decisions_of(turn)]
-        assert {
-            one.call: [one.tool, len(one.attempts), one.outcome, one.policy, one.policy_reason] for one in found
-        } == counted(frames)
+        assert {one.call: said(one) for one in found} == Counted(frames).calls
         assert len({one.call for one in found}) == len(found)
         for one in found:
             assert (one.verdict == "denied") >= (one.policy == "denied")
@@ -263,8 +311,8 @@ def test_the_runs_have_calls_of_many_kinds_and_policies_of_both() -> None:
             agent.authorize_tool = some  # type: ignore[method-assign]
         run = simulate(agents, random_script(seed, [agent.key for agent in agents]), seed)
         for frames in run.logs.values():
-            kinds |= {call[2] for call in counted(frames).values()}
-            policies |= {call[3] for call in counted(frames).values()}
+            kinds |= {call["outcome"] for call in Counted(frames).calls.values()}
+            policies |= {call["policy"] for call in Counted(frames).calls.values()}
 
     assert {"returned", "error", "denied", "not_offered", "in_doubt"} <= kinds
     assert policies == {"", "allowed", "denied"}

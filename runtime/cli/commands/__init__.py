@@ -3,6 +3,17 @@
 Each imports what it needs when it runs, so that the help is there at once.
 """
 
-from . import deadletters, erasing, files, forking, reading, replaying, running, seeing, talking
+from . import audit, deadletters, erasing, files, forking, reading, replaying, running, seeing, talking
 
-__all__ = ["deadletters", "erasing", "files", "forking", "reading", "replaying", "running", "seeing", "talking"]
+__all__ = [
+    "audit",
+    "deadletters",
+    "erasing",
+    "files",
+    "forking",
+    "reading",
+    "replaying",
+    "running",
+    "seeing",
+    "talking",
+]

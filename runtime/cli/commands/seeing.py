@@ -57,3 +57,40 @@ def prompt(options: Options, conversation: str, version: int) -> int:
     from ..reading.prompt import show_prompt  # noqa: PLC0415
 
     return run(show_prompt(options, conversation, version))
+
+
+PRICES = click.option(
+    "--prices",
+    envvar="ARF_PRICES",
+    metavar="FILE",
+    help="What a million tokens of each model cost, or ARF_PRICES; without it only tokens are told.",
+)
+
+
+@command("why", "arf why c-1", "arf why c-1 --tool save_name", "arf why c-1 --call 5.0 --prompt", "arf why c-1 -o json")
+@_conversation
+@click.option("--tool", metavar="NAME", help="A call of this tool.")
+@click.option("--turn", type=_version, metavar="N", help="A call in this turn.")
+@click.option("--call", metavar="ID", help="The call with this id, such as 5.0, as `arf log` prints it.")
+@click.option("--prompt", is_flag=True, help="Print the prompt whole.")
+@PRICES
+def why(
+    options: Options,
+    conversation: str,
+    *,
+    tool: str | None,
+    turn: int | None,
+    call: str | None,
+    prompt: bool,
+    prices: str | None,
+) -> int:
+    """Print why a tool of CONVERSATION was called.
+
+    The whole story of one call: the last one, or the last one that fits. Who asked, what the model was given, what it
+    was offered and chose, what was checked, who ran it, what came of it, what it changed, and what it cost. FILE of
+    --prices is JSON, such as {"gpt-4o": {"input": 2.5, "output": 10}}; the cost is that of the answer that chose the
+    call, which may have chosen others too.
+    """
+    from ..reading.why import Asked, show_why  # noqa: PLC0415
+
+    return run(show_why(options, conversation, Asked(tool, turn, call), prompts=prompt, prices=prices))

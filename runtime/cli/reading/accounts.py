@@ -3,7 +3,7 @@
 from typing import Any
 
 from ....events import UserSpoke
-from ....projections import Account, Aside, Attempt, CallAccount, Recorded, Round, TurnAccount
+from ....projections import Account, Aside, Attempt, CallAccount, Recorded, Round, Start, TurnAccount
 from .changes import move_as_data
 from .log import as_data as event_as_data
 from .times import iso
@@ -24,9 +24,10 @@ def _turn(turn: TurnAccount) -> dict[str, Any]:
     return {
         "conversation": turn.conversation,
         "turn": turn.number,
+        "agent": turn.agent,
         "journey": turn.journey,
         "step": turn.step,
-        "began": _when(turn.began, turn.began_at),
+        "began": when(turn.began, turn.began_at),
         "said": None if turn.said is None else _said(turn.said),
         "lives": [
             {"version": life.version, "time": iso(life.time), "attempt": life.attempt, "writer": life.writer}
@@ -35,7 +36,7 @@ def _turn(turn: TurnAccount) -> dict[str, Any]:
         "rounds": [_round(round_) for round_ in turn.rounds],
         "asides": [_aside(aside) for aside in turn.asides],
         "reply": None if turn.replied is None else {"version": turn.replied, "text": turn.reply},
-        "ended": _when(turn.ended, turn.ended_at),
+        "ended": when(turn.ended, turn.ended_at),
         "outcome": turn.outcome or None,
         "reason": turn.reason,
         "error": turn.error,
@@ -57,11 +58,12 @@ def _said(recorded: Recorded) -> dict[str, Any]:
 def _round(round_: Round) -> dict[str, Any]:
     return {
         "journey": round_.journey,
+        "journey_hash": round_.journey_hash,
         "step": round_.step,
         "model": round_.model,
         "parameters": round_.parameters,
         "prompt": {"at": round_.prompt_at, "text": round_.prompt},
-        "tools": {"at": round_.tools_at, "names": round_.tools},
+        "tools": {"at": round_.tools_at, "names": round_.tools, "effects": round_.effects},
         "history": {"first_turn": round_.first_turn, "last_turn": round_.last_turn},
         "attempts": [_attempt(attempt) for attempt in round_.attempts],
         "answer": _answer(round_),
@@ -76,7 +78,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "retry_at": None if attempt.retry_at is None else iso(attempt.retry_at),
         "latency_ms": attempt.latency_ms,
     }
-    failed = _when(attempt.failed, attempt.failed_at)
+    failed = when(attempt.failed, attempt.failed_at)
     return {
         "version": attempt.version,
         "time": iso(attempt.time),
@@ -88,7 +90,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _answer(round_: Round) -> dict[str, Any] | None:
-    answered = _when(round_.answered, round_.answered_at)
+    answered = when(round_.answered, round_.answered_at)
     if answered is None:
         return None
     return {
@@ -110,19 +112,11 @@ def _call(account: CallAccount) -> dict[str, Any]:
         "name": call.name,
         "arguments": call.arguments,
         "problem": call.problem,
-        "starts": [
-            {
-                "version": start.version,
-                "time": iso(start.time),
-                "attempt": start.attempt,
-                "effect": start.effect,
-                "step": start.step,
-            }
-            for start in account.starts
-        ],
+        "starts": [start_as_data(start) for start in account.starts],
+        "policy": policy_as_data(account.policy, account.policy_reason),
         "outcome": account.outcome or None,
         "refused": account.refused,
-        "at": _when(account.version, account.time),
+        "at": when(account.version, account.time),
         "content": account.content,
         "error": account.error,
         "latency_ms": account.latency_ms,
@@ -130,5 +124,23 @@ def _call(account: CallAccount) -> dict[str, Any]:
     }
 
 
-def _when(version: int | None, time: int | None) -> dict[str, Any] | None:
+def start_as_data(start: Start) -> dict[str, Any]:
+    """Return one start of a tool as plain data."""
+    return {
+        "version": start.version,
+        "time": iso(start.time),
+        "attempt": start.attempt,
+        "effect": start.effect,
+        "step": start.step,
+        "writer": start.writer,
+    }
+
+
+def policy_as_data(verdict: str, reason: str) -> dict[str, Any] | None:
+    """Return what a policy said of a call, None where none was asked."""
+    return {"verdict": verdict, "reason": reason} if verdict else None
+
+
+def when(version: int | None, time: int | None) -> dict[str, Any] | None:
+    """Return where and when something stands, None for what does not."""
     return None if version is None or time is None else {"version": version, "time": iso(time)}

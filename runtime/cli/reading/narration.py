@@ -1,22 +1,14 @@
 """The account of a turn in words: a heading and rows, in the order in which it all happened."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from ....events import Usage
 from ....projections import Aside, Attempt, CallAccount, Move, Round, Taken, TurnAccount, called
 from ..console.text import SHOWN, one_line, visible
 from .changes import NONE, as_json, plain, told_change
-from .summary import NO_REASON, Summaries
+from .rows import Row
+from .summary import NO_REASON, Summaries, allowed_by_policy, denied_by_policy
 from .times import lasting, local
-
-
-class Row(NamedTuple):
-    """Is a row: what it is about, the words, and how they look."""
-
-    label: str
-    text: str
-    style: str = ""
 
 
 class Narrator:
@@ -40,7 +32,7 @@ class Narrator:
         told = self._summaries.of(recorded) if aside.move is None else ""
         yield Row(f"@{recorded.version}", f"{recorded.type} {told}".strip(), style)
         if aside.move is not None:
-            yield from self._moved((aside.move,))
+            yield from self.moved((aside.move,))
 
     def rows(self, turn: TurnAccount) -> Iterator[Row]:
         """Yield the rows of a turn."""
@@ -122,7 +114,8 @@ class Narrator:
 
     def _called(self, account: CallAccount) -> Iterator[Row]:
         call = account.call
-        effect = f" [{account.starts[0].effect}]" if account.starts else ""
+        allowed = f", {allowed_by_policy(account.policy_reason)}" if account.policy == "allowed" else ""
+        effect = f" [{account.starts[0].effect}{allowed}]" if account.starts else ""
         took = f", {lasting(account.latency_ms)}" if account.starts and account.outcome else ""
         told = called(call) if call.name and call.problem is None else f"{call.name or '?'}(?)"
         yield Row("call", self._cut(one_line(f"{account.id}  {told}{effect}{took}")))
@@ -131,17 +124,19 @@ class Narrator:
         yield self._outcome(account)
         if account.error:
             yield Row("", self._words(account.error), "red")
-        yield from self._moved(account.moves)
+        yield from self.moved(account.moves)
 
     def _outcome(self, account: CallAccount) -> Row:
         if not account.outcome:
             return Row("", "it has no outcome here" if account.starts else "it was not decided on here", "yellow")
         if account.outcome == "returned":
             return Row("", f"-> {self._words(account.content)}")
+        if account.policy == "denied":
+            return Row("", self._words(denied_by_policy(account.policy_reason)), "red")
         how = "not run" if account.refused else "failed"
         return Row("", f"{how} ({account.outcome}): {self._words(account.content)}", "red")
 
-    def _moved(self, moves: tuple[Move, ...]) -> Iterator[Row]:
+    def moved(self, moves: tuple[Move, ...]) -> Iterator[Row]:
         """Yield what became of the state, and where the journey moved; a field `step` does not say so twice."""
         steps = {move.step for move in moves if move.step is not None}
         for move in moves:

@@ -1,12 +1,9 @@
 """`arf show`: what happened in each turn of a conversation, and why."""
 
 import sys
-from collections.abc import AsyncIterator, Iterable
-from typing import Final
+from collections.abc import AsyncIterator
 
 from msgspec import Struct
-from rich.console import Console
-from rich.text import Text
 
 from ....events import NotFound, Usage, add_usage, check_token
 from ....projections import Account, TurnAccount
@@ -14,16 +11,11 @@ from ..console import output
 from ..console.options import Options
 from ..console.place import reading
 from .accounts import as_data
-from .narration import Narrator, Row, tokens
+from .narration import Narrator, tokens
 from .progress import progress
+from .rows import RowWriter, row_writer
 from .times import lasting
 from .withheld import say_withheld
-
-NARROW: Final = 16
-"""Columns that the words are given at the narrowest terminal."""
-
-LABEL: Final = 10
-"""Columns of what a row is about."""
 
 
 class Wanted(Struct, frozen=True):
@@ -76,11 +68,11 @@ def _show_one(options: Options, turn: TurnAccount) -> None:
         output.write_json(as_data(turn), options.output)
         return
     narrator = Narrator(whole=True, prompts=True)
-    _write_turn(_writer(), narrator, turn)
+    _write_turn(row_writer(), narrator, turn)
 
 
 async def _tell(accounts: AsyncIterator[Account], wanted: Wanted) -> None:
-    write, narrator, total = _writer(), Narrator(prompts=wanted.prompts), _Total()
+    write, narrator, total = row_writer(), Narrator(prompts=wanted.prompts), _Total()
     async for account in accounts:
         if isinstance(account, TurnAccount):
             _write_turn(write, narrator, account)
@@ -90,7 +82,7 @@ async def _tell(accounts: AsyncIterator[Account], wanted: Wanted) -> None:
     write.heading(total.told())
 
 
-def _write_turn(write: "_Writer", narrator: Narrator, turn: TurnAccount) -> None:
+def _write_turn(write: RowWriter, narrator: Narrator, turn: TurnAccount) -> None:
     write.heading(narrator.heading(turn))
     write.rows(narrator.rows(turn))
 
@@ -116,64 +108,3 @@ class _Total:
         spent = [f"model {lasting(self._model_ms)}", f"tools {lasting(self._tool_ms)}", *tokens(self._usage)]
         how = f" ({outcomes})" if outcomes else ""
         return f"{turns} turn{'' if turns == 1 else 's'}{how}: {', '.join(spent)}"
-
-
-def _writer() -> "_Writer":
-    return _Terminal() if sys.stdout.isatty() else _Writer()
-
-
-class _Writer:
-    """Writes to what is no terminal: no line is broken but where a text has one; blocks stand apart."""
-
-    def __init__(self) -> None:
-        self._block = ""
-
-    def heading(self, text: str) -> None:
-        self._begin("heading")
-        self._bold(text)
-
-    def rows(self, rows: Iterable[Row]) -> None:
-        self._block = "rows"
-        self._table(rows)
-
-    def beside(self, rows: Iterable[Row]) -> None:
-        """Write the rows of what is part of no turn."""
-        if self._block != "beside":
-            self._begin("beside")
-        self._table(rows)
-
-    def _begin(self, block: str) -> None:
-        if self._block:
-            self._bold("")
-        self._block = block
-
-    def _bold(self, text: str) -> None:
-        output.write_code(text)
-
-    def _table(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            first, *more = row.text.split("\n")
-            output.write_code(f"{row.label:>{LABEL}} {first}".rstrip())
-            for line in more:
-                output.write_code(f"{'':>{LABEL}} {line}".rstrip())
-
-
-class _Terminal(_Writer):
-    """Writes to a terminal: in colours, and wrapped beside what a row is about."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._console: Console = output.stdout()
-
-    def _bold(self, text: str) -> None:
-        self._console.print(Text(text, "bold"))
-
-    def _table(self, rows: Iterable[Row]) -> None:
-        block, room = Text(), max(self._console.width - LABEL - 1, NARROW)
-        for row in rows:
-            label = row.label
-            for line in Text(row.text, row.style).wrap(self._console, room, overflow="fold"):
-                block.append(f"{label:>{LABEL}} ", "dim").append_text(line).append("\n")
-                label = ""
-        # printed at once, because each print costs more than the lines in it
-        self._console.print(block, end="", no_wrap=True, overflow="ignore", crop=False)

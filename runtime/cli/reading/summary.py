@@ -103,17 +103,33 @@ class Summaries:
         match event:
             case ToolStarted():
                 again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-                return f"{event.call if call is None else called(call)} [{event.effect}{again}]"
+                allowed = "" if event.policy is None else f", {allowed_by_policy(event.reason)}"
+                return f"{_name(event, call, whole=True)} [{event.effect}{again}{allowed}]"
             case ToolReturned():
-                return f"{_name(call)}: {event.content}"
+                return f"{_name(event, call)}: {event.content}"
+            case ToolFailed(policy="denied"):
+                return f"{_name(event, call)} {denied_by_policy(event.reason)}"
             case ToolFailed():
-                return f"{_name(call)} failed ({event.kind}): {event.content}"
+                return f"{_name(event, call)} failed ({event.kind}): {event.content}"
             case _:
                 assert_never(event)
 
 
-def _name(call: Call | None) -> str:
-    return "?" if call is None else call.name
+def _name(event: _Tool, call: Call | None, *, whole: bool = False) -> str:
+    """Return the id of a call and its tool, with what it was called with where the whole call is wanted."""
+    if call is None:
+        return event.call
+    return f"{event.call} {called(call) if whole else call.name or '?'}"
+
+
+def allowed_by_policy(reason: str) -> str:
+    """Return that a policy allowed a call, and why, in words."""
+    return f"allowed by policy{f': {reason}' if reason else ''}"
+
+
+def denied_by_policy(reason: str) -> str:
+    """Return that a policy denied a call, and why, in words."""
+    return f"denied by policy: {reason}"
 
 
 def _started(event: ConversationStarted) -> str:

@@ -17,6 +17,11 @@ def local(milliseconds: int, today: datetime | None = None) -> str:
     return moment.strftime("%m-%d %H:%M" if moment.year == now.year else "%Y-%m-%d")
 
 
+def exact(milliseconds: int) -> str:
+    """Return Unix milliseconds in local time with day and seconds, such as `2026-08-01 09:30:00`."""
+    return _utc(milliseconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _utc(milliseconds: int) -> datetime:
     # split, because a float would round
     return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)

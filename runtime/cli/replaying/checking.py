@@ -1,14 +1,13 @@
 """`arf check`: what today's code would do to the conversations that are open."""
 
 import contextlib
-import re
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
 from ....actors.replay import described
-from ....events import FrameworkError, InvalidInput
+from ....events import FrameworkError
 from ...agents import Journeys
 from ...clock import SystemClock
 from ...loading import load_agents
@@ -20,10 +19,9 @@ from ..console import output
 from ..console.options import Options
 from ..console.place import reading
 from ..console.text import SHOWN, one_line
+from ..reading.moments import milliseconds
 from ..reading.progress import progress
 from .replaying import as_data, aspects
-
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 async def show_check(options: Options, spec: str, *, since: str | None, ignore: str) -> int:
@@ -105,16 +103,3 @@ def _write(options: Options, found: list[dict[str, Any]], data: dict[str, Any]) 
         case _:
             at = f" in step {data['step']}" if data["step"] else ""
             output.write_text(one_line(f"{data['conversation']}{at} {data['verdict']}: {data['why']}", SHOWN))
-
-
-def milliseconds(given: str) -> int:
-    """Return a span of time such as `7d`, `12h` or `30m` in milliseconds.
-
-    Raises:
-        InvalidInput: it is none.
-
-    """
-    parts = re.fullmatch(r"(\d{1,6})([smhdw])", given.strip())
-    if parts is None:
-        raise InvalidInput(f"--since {given!r}: say how long ago, such as 7d, 12h or 30m")
-    return int(parts[1]) * _UNITS[parts[2]] * 1_000
