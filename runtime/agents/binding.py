@@ -131,7 +131,11 @@ class BoundJourney:
 
     def first(self, state: Any | None, origin: str, known: Redaction = NOTHING) -> tuple[dict[str, bytes], str]:
         """Return the fields and the step that the journey begins with: those of `state`, else of the initial one."""
-        return self.fields_of(state if state is not None else self.agent.get_initial_state(), origin, known)
+        if state is None:
+            return self.fields_of(self.agent.get_initial_state(), origin, known)
+        fields, step = self.fields_of(state, origin, known)
+        self.secrets.check_opened(fields, origin)
+        return fields, step
 
     def fields_of(
         self, state: Any, origin: str, known: Redaction = NOTHING, before: Mapping[str, bytes] = {}

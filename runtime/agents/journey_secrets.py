@@ -66,6 +66,8 @@ class AgentSecrets:
 
     def _values(self, conversation: Conversation) -> frozenset[str]:
         tokens = set(tokens_in(conversation.state))
+        # what was recorded before it was marked stands there in clear, and is no less known
+        tokens.update(text for each in self.journeys for text in each.texts_in(conversation))
         for left in conversation.left.values():
             tokens.update(tokens_in(left.state))
         for entries in conversation.transcript.turns.values():
@@ -169,6 +171,28 @@ class JourneySecrets:
             if marks is None
             else _turned(fields, marks, lambda value: opened(marks, value, self._opener(origin)))
         )
+
+    def texts_in(self, conversation: Conversation) -> frozenset[str]:
+        """Return what stands at the marked places of the state, if this is the journey that is on."""
+        if self.state is None or conversation.journey != self._agent.key:
+            return frozenset()
+        found: set[str] = set()
+        plain = {name: msgspec.json.decode(value) for name, value in conversation.state.items()}
+        sealed(self.state, plain, lambda text: _heard(text, found))
+        return frozenset(found)
+
+    def check_opened(self, fields: Mapping[str, bytes], origin: str) -> None:
+        """Check that no token of another conversation was sealed as if it were the value that it stands for.
+
+        Raises:
+            InvalidInput: one was.
+
+        """
+        if any(TOKEN.fullmatch(text) for text in self.shared.values(origin, tokens_in(fields))):
+            raise InvalidInput(
+                f"a state for {origin!r} has secrets that were sealed for another conversation, or under another key, "
+                "such as that of a process that has ended: set ARF_MASTER_KEY, or load the values themselves"
+            )
 
     def all_opened(self, fields: Mapping[str, bytes], origin: str) -> dict[str, Any]:
         """Return a state that was recorded under other marks as plain data, with every token of it opened."""

@@ -5,6 +5,7 @@ import re
 import secrets
 import shlex
 from pathlib import Path
+from typing import Any
 
 from support.openai_server import server_process
 from support.processes import arf, environment, output_of
@@ -22,7 +23,7 @@ async def test_an_agent_with_secrets_works_as_readme_says(tmp_path: Path) -> Non
     key, worker = COMMANDS
     assert key == "export ARF_MASTER_KEY=$(openssl rand -base64 32)"
     master = base64.b64encode(secrets.token_bytes(32)).decode()
-    script = [{"calls": [["make_token", {"pin": "93215577"}]]}, "You have token-for-93215577."]
+    script: list[Any] = [{"calls": [["make_token", {"pin": "93215577"}]]}, "You have token-for-93215577."]
     async with server_process(tmp_path, script) as models:
         env = environment(OPENAI_BASE_URL=models.url)
         refused = await output_of(*shlex.split(worker)[1:], cwd=tmp_path, env=env)

@@ -24,7 +24,7 @@ from agent_runtime_framework import (
     tool,
 )
 from agent_runtime_framework.runtime.clock import SystemClock
-from agent_runtime_framework.runtime.secret_keys import VARIABLE, of_namespace
+from agent_runtime_framework.runtime.secret_keys import VARIABLE, KeyedSecrets, of_namespace
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from agent_runtime_framework.testing import Say, ScriptedLLM, calls, simulate
 from support.django_runs import Run
@@ -170,6 +170,41 @@ async def test_a_new_version_that_puts_a_secret_in_clear_fails_the_turn(substrat
     assert found_in(await stored(substrate)) == []
 
 
+@dataclass
+class Unmarked:
+    step: str = "on"
+    word: str = ""
+    note: str = ""
+
+
+class UnmarkedTools(BaseJourneyTools[Unmarked]):
+    @tool(effect="read")
+    async def save(self, word: str) -> str:
+        self.state.word = word
+        return "Saved."
+
+
+class Before(JourneyAgent[Unmarked, UnmarkedTools, str]):
+    key = "one"
+    prompts: ClassVar = {"on": "Ask."}
+
+
+async def test_what_was_recorded_before_it_was_marked_is_told_no_more(substrate: Substrate) -> None:
+    with ScriptedLLM(SAVED, "Saved.") as llm:
+        async with working(Before(llm), substrate=substrate) as rt:
+            await rt.send("one", "c-1", "go")
+    before = len(await frames(substrate, "c-1"))
+    with ScriptedLLM(LOOK, f"It is {PASSWORD}") as llm:
+        async with working(OneAgent(llm), substrate=substrate) as rt:
+            reply = await rt.send("one", "c-1", "go")
+    after = [each.frame.events for each in (await frames(substrate, "c-1"))[before:]]
+
+    assert SAW == [PASSWORD]
+    assert reply.text == "It is (secret)"
+    assert reply.state["word"].startswith("secret:v1:")
+    assert found_in(msgspec.json.encode(after)) == []
+
+
 # --- runs without a server
 
 
@@ -188,6 +223,17 @@ async def test_a_run_needs_no_key_and_gives_tokens(monkeypatch: pytest.MonkeyPat
     assert kept[-1].word == PASSWORD
     assert result.response == "It is (secret)"
     assert found_in(repr(result).encode()) == []
+
+
+async def test_a_run_refuses_a_state_that_a_process_sealed_which_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = KeyedSecrets(bytes(32)).seal("c-1", PASSWORD)
+
+    class Loading(OneAgent):
+        def load_state(self, ctx: AgentContext) -> One:
+            return One(word=token)
+
+    with pytest.raises(InvalidInput, match="a state for 'c-1' has secrets that were sealed for another"):
+        await Loading(ScriptedLLM()).run(AgentContext("r-1", "c-1", [{"role": "user", "content": "go"}]))
 
 
 async def test_the_key_of_a_call_is_the_same_under_any_key(monkeypatch: pytest.MonkeyPatch) -> None:
