@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Protocol, TypeAlias, Union, get_args, get_origin
 
@@ -120,6 +121,16 @@ def marks_of(annotation: Any, where: str) -> Marks | None:
     """
     marks = _Finder().find(annotation, where)
     return marks if _prune(marks) else None
+
+
+def marks_in(cls: type) -> Marks | None:
+    """Return what is marked in the objects of a class, None for nothing; raises as `marks_of`."""
+    return _marks_in(cls)
+
+
+@cache
+def _marks_in(cls: type) -> Marks | None:
+    return marks_of(cls, cls.__name__)
 
 
 def of_arguments(given: Mapping[str, Marks | None]) -> Marks | None:

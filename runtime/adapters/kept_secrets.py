@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ...actors.journey import Marks, marks_of, opened, sealed, tokens_among
+from ...actors.journey import Marks, marks_in, opened, sealed, tokens_among
 from ...events import InvalidInput
 from ..secret_keys import KeyedSecrets, LateSecrets, secrets_to_keep
 from .adapted import AdaptedJourney
@@ -17,9 +17,8 @@ class KeptSecrets:
     """
 
     def __init__(self, adapter: AdaptedJourney[Any, Any, Any], origin: str) -> None:
-        cls = type(adapter.get_initial_state())
         self._origin = origin
-        self._marks: Marks | None = marks_of(cls, cls.__name__)
+        self._marks: Marks | None = marks_in(type(adapter.get_initial_state()))
         self._made: KeyedSecrets | None = None
         key = adapter.key
         tools = adapter.declared_tools.values()

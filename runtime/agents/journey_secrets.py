@@ -19,7 +19,7 @@ from ...actors.journey import (
     Redaction,
     Secrets,
     ToolSchema,
-    marks_of,
+    marks_in,
     of_arguments,
     of_text,
     opened,
@@ -100,8 +100,7 @@ class JourneySecrets:
             TypeError: what is marked cannot be.
 
         """
-        cls = self._state_type()
-        return marks_of(cls, cls.__name__)
+        return marks_in(self._state_type())
 
     @property
     def tools_marked(self) -> bool:

@@ -1,5 +1,6 @@
 """Telling what an author's code raised without the secrets that it may tell."""
 
+import asyncio
 import contextlib
 import contextvars
 import traceback
@@ -29,7 +30,7 @@ def to_be_logged(error: BaseException) -> BaseException:
 
 def cleaned(error: BaseException, redaction: Redaction) -> BaseException:
     """Return an exception that tells no secret: the very one, if it does not; else one of its name, in its place."""
-    if not redaction:
+    if not redaction or isinstance(error, KeyboardInterrupt | GeneratorExit | asyncio.CancelledError):
         return error
     told = "".join(traceback.format_exception(error))
     if redaction.text(told) == told:

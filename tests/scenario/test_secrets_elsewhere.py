@@ -287,6 +287,23 @@ async def test_a_state_that_was_kept_under_another_key_is_refused_and_not_lost(m
 # --- other places
 
 
+def test_an_agent_whose_state_marks_what_is_no_text_cannot_be_made() -> None:
+    @dataclass
+    class Numbered:
+        step: str = "on"
+        pin: Annotated[int, secret] = 0
+
+    class Tools(BaseJourneyTools[Numbered]):
+        """Has none."""
+
+    class Numbering(JourneyAgent[Numbered, Tools, str]):
+        key = "numbering"
+        prompts: ClassVar = {"on": "Ask."}
+
+    with pytest.raises(TypeError, match=r"Numbered\.pin is marked as secret and is a int: only texts can be"):
+        Numbering()
+
+
 class Backwards:
     """Is a key service."""
 
