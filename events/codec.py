@@ -75,7 +75,11 @@ def seal_frame(frame: Frame, data: bytes, conversation: str, cipher: Cipher) -> 
         Withheld: the key is not here, or was erased.
 
     """
-    parts = [parted(bytes(raw)) for raw in _raws.decode(_fields.decode(data)["events"])]
+    raws = _raws.decode(_fields.decode(data)["events"])
+    parts = [
+        parted(bytes(raw), known=not isinstance(event, UnknownEvent))
+        for raw, event in zip(raws, frame.events, strict=True)
+    ]
     contents = [content for _, content in parts]
     if not any(contents):
         return data

@@ -142,6 +142,8 @@ class FrameLog:
         """Store `frame` right after `expected`; see `EventLog.append`."""
         if not continues(frame, expected):
             raise ValueError(f"frame {frame.first} of {conversation!r} does not continue {expected}")
+        if frame.sealed:
+            raise ValueError(f"frame {frame.first} of {conversation!r} is only the structure of one")
         data = encode_frame(frame, limit=self._limit)
         _check_readable(frame, data)
         cipher = await self._cipher(conversation, frame, expected)

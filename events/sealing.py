@@ -131,11 +131,11 @@ def bound_to(conversation: str, first: int) -> bytes:
 # --- taking content out
 
 
-def parted(event: bytes) -> tuple[bytes, Fields | None]:
+def parted(event: bytes, *, known: bool = True) -> tuple[bytes, Fields | None]:
     """Return the structure of an event, and its content; None for an event without any."""
     structure = _fields.decode(event)
     tag = _tag(structure)
-    if tag not in marked():
+    if not known or tag not in marked():
         kept = {name: value for name, value in structure.items() if name in ("type", "cause")}
         return _encoder.encode(kept), {WHOLE: Raw(event)}
     content = _taken(structure, marked()[tag])
@@ -213,10 +213,14 @@ def withheld(event: bytes, shown: str) -> bytes:
 
 
 class Unsealing:
-    """Gives the ciphers for one reading: each is looked up once, and anew, so that an erased key opens nothing."""
+    """Gives the ciphers for one reading: each is looked up once, and anew, so that an erased key opens nothing.
 
-    def __init__(self, vault: Vault | None) -> None:
+    What comes at this moment may be opened with what is remembered: `anew` false.
+    """
+
+    def __init__(self, vault: Vault | None, *, anew: bool = True) -> None:
         self._vault = vault
+        self._anew = anew
         self._found: dict[ConversationId, Cipher | None] = {}
 
     async def cipher(self, conversation: ConversationId, data: bytes) -> Cipher | None:
@@ -224,7 +228,8 @@ class Unsealing:
         if self._vault is None or b'"sealed":"' not in data:
             return None
         if conversation not in self._found:
-            self._found[conversation] = await self._vault.cipher(conversation, anew=True)
+            known = None if self._anew else await self._vault.cipher(conversation)
+            self._found[conversation] = known or await self._vault.cipher(conversation, anew=True)
         return self._found[conversation]
 
 

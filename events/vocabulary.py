@@ -107,7 +107,8 @@ class ModelRequested(Event, frozen=True, kw_only=True, tag="model.requested"):
     `prompt` and `tools` hold the text where it is first used; later requests give the version where it stands in
     `prompt_at` and `tools_at`.  `tools` is the list in OpenAI form, `effects` the classes that were declared for
     them.  `not_before` (Unix milliseconds) delays a retry.  `first_turn` to `last_turn` is the window of the
-    transcript that was sent, rendered by revision `renderer`; `request` is the SHA-256 of what went to the model.
+    transcript that was sent, rendered by revision `renderer`; `request` is the SHA-256 of what went to the model,
+    and content as that is: whoever guesses what was said could try whether it is so.
     """
 
     attempt: Structure[int] = 1
@@ -121,7 +122,7 @@ class ModelRequested(Event, frozen=True, kw_only=True, tag="model.requested"):
     first_turn: Structure[int] = 0
     last_turn: Structure[int] = 0
     renderer: Structure[int] = 1
-    request: Structure[str] = ""
+    request: Content[str] = ""
     not_before: Structure[int | None] = None
 
 

@@ -105,10 +105,11 @@ class Client(Reader):
     ) -> AsyncIterator["Client"]:
         """Open a client on the server at `nats`, which is shown the credentials, or on the embedded one in `home`.
 
-        Without `create` only what is already there is opened.
+        Without `create` only what is already there is opened.  What is sealed there is opened with the master key in
+        the environment's `ARF_MASTER_KEY`; without one its structure is read.
 
         Raises:
-            InvalidInput: the URL is none, or the credentials cannot be used.
+            InvalidInput: the URL is none, the credentials cannot be used, or the master key is another.
             NotFound: nothing is there, and nothing was to be created.
             Unavailable: no server answers, it does not let us in, or the embedded one does not come up.
 

@@ -156,14 +156,14 @@ class _Erasing:
 
     async def done(self, forks: tuple[Receipt, ...]) -> Receipt:
         tombstone, again = await self._recorded()
-        clear, own = await self._found()
+        clear = await self._in_clear()
         had_key = await self._overwrite_key()
         removed = 0
         if clear:
             async for _ in self._shredder.frames(self._id, tombstone.head.position):
                 removed += 1
                 self._told(removed)
-        commands, refused = await self._refuse_waiting() if clear else (0, False)
+        commands = await self._refuse_waiting() if clear else 0
         letters, surely = await DeadLetters(self._substrate.store, self._substrate.vault).erase(self._id)
         sealed = had_key is not None and not clear
         if not again and any(isinstance(event, TurnCancelled) for event in tombstone.frame.events):
@@ -177,7 +177,7 @@ class _Erasing:
             again=again,
             sealed=sealed,
             key="none" if had_key is None else "overwritten" if had_key else "was overwritten",
-            frames_kept=own - removed + refused,
+            frames_kept=await self._own(),
             frames_removed=removed,
             commands=commands,
             dead_letters=letters,
@@ -237,24 +237,28 @@ class _Erasing:
                 tombstone = stored if stored.frame.erases else tombstone
         except CorruptLog:  # what is damaged can be erased, too
             last = await self._substrate.log.last(self._id)
-            if last is None or last.frame.status == "erased":
+            if last is None or (last.frame.status == "erased" and not last.frame.erases):
                 raise
-            frame = last.frame
+            frame, tombstone = last.frame, last if last.frame.erases else None
             now = Conversation(self._id, last.head.version, frame.agent, turns=frame.turn, step=frame.step)
             head = last.head
         return now, head, tombstone
 
-    async def _found(self) -> tuple[bool, int]:
-        """Return whether any content that the conversation reads is in clear, and how many frames its own log has."""
-        clear, own = False, 0
+    async def _in_clear(self) -> bool:
+        """Say whether any content that the conversation reads is in clear, or was."""
+        own = 0
         try:
             async for stored in self._substrate.log.read(self._id):
-                # one that begins with the tombstone was in clear
-                clear = clear or _in_clear(stored) or (stored.frame.erases and not own)
+                if _in_clear(stored) or (stored.frame.erases and not own):  # one that begins so was in clear
+                    return True
                 own += not stored.inherited
         except CorruptLog:
-            return True, own
-        return clear, own
+            return True
+        return False
+
+    async def _own(self) -> int:
+        """Return how many frames its own log has."""
+        return sum([not stored.inherited async for stored in self._substrate.log.read(self._id)])
 
     async def _overwrite_key(self) -> bool | None:
         """Overwrite the key; return whether that was done now, None where there never was one."""
@@ -265,9 +269,8 @@ class _Erasing:
         overwritten = await vault.erase(self._id)
         return overwritten if had else None
 
-    async def _refuse_waiting(self) -> tuple[int, bool]:
-        """Record that the commands which wait are refused, and overwrite them; return how many, and whether so."""
-        recorded = False
+    async def _refuse_waiting(self) -> int:
+        """Record that the commands which wait are refused, and overwrite them; return how many."""
         waiting = await self._shredder.waiting(self._id)
         ids = tuple(dict.fromkeys(id_ for data in waiting.values() for id_ in _ids_in(data)))
         for _ in range(ATTEMPTS if ids else 0):
@@ -279,11 +282,10 @@ class _Erasing:
                 await self._append(now, head, events)
             except Conflict:
                 continue
-            recorded = True
             break
         for position in waiting:
             await self._shredder.command(position)
-        return len(waiting), recorded
+        return len(waiting)
 
 
 def _in_clear(stored: Stored) -> bool:

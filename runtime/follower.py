@@ -108,7 +108,7 @@ class Follower:
     async def _continues(self, conversation: ConversationId, head: Head, message: LiveFrame) -> Stored | None:
         data = bytes(message.frame)
         try:
-            stored = await stored_at(conversation, message.position, data, Unsealing(self._vault))
+            stored = await stored_at(conversation, message.position, data, Unsealing(self._vault, anew=False))
         except (CorruptLog, Unavailable):
             return None
         frame = stored.frame

@@ -1,8 +1,8 @@
 """What seals that which is sent to a conversation, and who may send it."""
 
-from ..events import Cipher, ConversationId, Refused
+from ..events import Cipher, ConversationId, Refused, not_to_be_had
 from .substrate import Substrate
-from .vault import Shut
+from .vault import KeyVault, Shut
 
 
 async def key_for(substrate: Substrate, conversation: ConversationId) -> Cipher | None:
@@ -20,13 +20,20 @@ async def key_for(substrate: Substrate, conversation: ConversationId) -> Cipher 
     if vault is None:
         return None
     cipher = await vault.cipher(conversation)
+    if cipher is None and await vault.encrypted():
+        cipher = await vault.cipher(conversation, anew=True) or await _begun(substrate, vault, conversation)
     if isinstance(cipher, Shut) and cipher.erased:
         raise Refused(cipher.message)
-    if cipher is not None or not await vault.encrypted():
-        return cipher
+    return cipher
+
+
+async def _begun(substrate: Substrate, vault: KeyVault, conversation: ConversationId) -> Cipher | None:
+    """Return the key of a conversation that begins with this command, None for one that was begun in clear."""
     last = await substrate.log.last(conversation)
     if last is None:
         return await vault.created(conversation)
     if last.frame.status == "erased":
         raise Refused(f"conversation {conversation!r} was erased")
+    if last.frame.sealed:  # it was brought here without its key
+        raise not_to_be_had(f"the content of {conversation!r}")
     return None

@@ -16,7 +16,7 @@ from .topology import bucket_stream, ensure_keys, exists
 
 ATTEMPTS = 20
 
-NO_MESSAGE, NO_STREAM, DELETE_FAILED = 10037, 10059, 10057
+NO_MESSAGE, NO_SEQUENCE, NO_STREAM, DELETE_FAILED = 10037, 10043, 10059, 10057
 
 MARK = b""
 
@@ -117,7 +117,9 @@ async def overwrite(client: Client, stream: str, seq: int) -> bool:
         await api(client, f"STREAM.MSG.DELETE.{stream}", {"seq": seq})
     except ApiError as error:
         # that it is gone comes under a code that stands for any failure
-        if error.code == NO_MESSAGE or (error.code == DELETE_FAILED and "no message found" in error.description):
+        if error.code in (NO_MESSAGE, NO_SEQUENCE) or (
+            error.code == DELETE_FAILED and "no message found" in error.description
+        ):
             return False
         raise
     return True

@@ -14,12 +14,15 @@ from agent_runtime_framework.events import (
     Conflict,
     ConversationErased,
     ConversationId,
+    CorruptLog,
+    MemoryLog,
     Stored,
     TurnCancelled,
     Unavailable,
 )
 from agent_runtime_framework.projections import fold, initial
-from agent_runtime_framework.runtime.substrate import Substrate
+from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from agent_runtime_framework.runtime.vault import KeyVault
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import OrderTools, frames, order_agent, working
@@ -330,3 +333,23 @@ async def test_dead_letters_go_with_it(substrate: Substrate) -> None:
 
 async def _letters(client: Client) -> bool:
     return bool([each async for each in client.dead_letters()])
+
+
+async def test_a_damaged_conversation_is_erased_too() -> None:
+    substrate = in_memory(SystemClock())
+    assert isinstance(substrate.log, MemoryLog)
+    with ScriptedLLM("Who?", "Hello, Ada.") as llm:
+        async with working(order_agent(llm), substrate=substrate) as rt:
+            await rt.send("order", "c-1", "hi")
+            await rt.send("order", "c-1", "I am Ada")
+    stored = substrate.log.records._stored[ConversationId("c-1")]
+    stored[1] = (stored[1][0], stored[1][1].replace(b"Who?", b"What"))
+    client = Client(substrate)
+    with pytest.raises(CorruptLog):
+        await client.conversation("c-1")
+
+    receipt = await client.erase("c-1", WHY)
+
+    assert (receipt.frames_removed, receipt.frames_kept) == (4, 1)
+    assert (await client.conversation("c-1")).erased
+    assert (await client.erase("c-1", WHY)).again
