@@ -294,7 +294,9 @@ def test_an_agent_whose_state_marks_what_is_no_text_cannot_be_made() -> None:
         pin: Annotated[int, secret] = 0
 
     class Tools(BaseJourneyTools[Numbered]):
-        """Has none."""
+        @tool
+        async def look(self) -> str:
+            return ""
 
     class Numbering(JourneyAgent[Numbered, Tools, str]):
         key = "numbering"
