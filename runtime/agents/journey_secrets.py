@@ -205,7 +205,7 @@ class JourneySecrets:
         """Return what is secret in a state object, as far as that can be read."""
         found: set[str] = set()
         try:
-            if self.shared.marked and self.state is not None:
+            if state is not None and self.state is not None:
                 fields = {name: msgspec.json.decode(value) for name, value in state_fields(state).items()}
                 sealed(self.state, fields, lambda text: _heard(text, found))
         except Exception:  # noqa: BLE001  author code may raise anything; then nothing can be told of the state

@@ -68,13 +68,7 @@ class JourneyToolRun:
         tools = agent.create_tools(state, ctx)
         if hasattr(tools, "idempotency_key"):
             tools.idempotency_key = self._key(conversation, owed)
-
-        async def save(changed: Any) -> None:
-            if self._journeys.secrets.marked:  # what is announced is kept before the call is over
-                journey.fields_of(changed, conversation.root, known, conversation.state)
-            await self._save(journey, ctx, changed)
-
-        saving = _Saving(save)
+        saving = _Saving(lambda changed: self._announced(conversation, journey, ctx, changed))
         told = getattr(tools, "on_state_change", None)
         announces = self._saves and hasattr(tools, "on_state_change")
         if announces:
@@ -82,7 +76,7 @@ class JourneyToolRun:
         try:
             # a copy, so that what the tool does to its arguments does not reach the transcript
             arguments = journey.arguments(conversation, owed.call)
-            with knowing(known):
+            with knowing(lambda: _known_now(known, journey, tools)):
                 result = await call_author(agent.execute_tool, tools, owed.call.name, arguments, threads=self._threads)
             after = getattr(tools, "state", state)
             fields, step = journey.fields_of(after, conversation.root, known, conversation.state)
@@ -91,8 +85,7 @@ class JourneyToolRun:
             raise
         except BaseException as error:  # its time limit cancels it
             await self._undo(conversation, journey, saving)
-            made = journey.secrets.values_of(getattr(tools, "state", state))
-            told_of = cleaned(error, Redaction(known.values | made))
+            told_of = cleaned(error, _known_now(known, journey, tools))
             if told_of is error:
                 raise
             raise told_of from None
@@ -134,8 +127,22 @@ class JourneyToolRun:
         enters = await self._journeys.enter(conversation, owed.call.name, to, ctx, self._threads)
         return Ran(f"Now in {to.name!r}.", fields, step, enters=enters)
 
+    async def _announced(
+        self, conversation: Conversation, journey: BoundJourney, ctx: AgentContext, state: Any
+    ) -> None:
+        secrets = self._journeys.secrets
+        if secrets.marked:  # what is announced is kept before the call is over
+            journey.fields_of(state, conversation.root, secrets.known(conversation), conversation.state)
+        await self._save(journey, ctx, state)
+
     async def _save(self, journey: BoundJourney, ctx: AgentContext, state: Any) -> None:
         await call_author(journey.agent.save_state, ctx, state, threads=self._threads)
+
+
+def _known_now(known: Redaction, journey: BoundJourney, tools: Any) -> Redaction:
+    """Return what is secret once a tool ran: what was before, and what it made so."""
+    made = journey.secrets.values_of(getattr(tools, "state", None))
+    return Redaction(known.values | made) if made else known
 
 
 class _Saving:

@@ -4,19 +4,19 @@ import asyncio
 import contextlib
 import contextvars
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ...actors.journey import Redaction
 
 NOTHING = Redaction(())
 
-_known: contextvars.ContextVar[Redaction] = contextvars.ContextVar("known", default=NOTHING)
+_known: contextvars.ContextVar[Callable[[], Redaction] | None] = contextvars.ContextVar("known", default=None)
 
 
 @contextlib.contextmanager
-def knowing(redaction: Redaction) -> Iterator[None]:
-    """Let what is called meanwhile know what is secret, where it logs what an author's code raised."""
-    token = _known.set(redaction)
+def knowing(known: Callable[[], Redaction]) -> Iterator[None]:
+    """Let what is called meanwhile know what is secret then, where it logs what an author's code raised."""
+    token = _known.set(known)
     try:
         yield
     finally:
@@ -25,7 +25,8 @@ def knowing(redaction: Redaction) -> Iterator[None]:
 
 def to_be_logged(error: BaseException) -> BaseException:
     """Return an exception as it may be logged where it was raised."""
-    return cleaned(error, _known.get())
+    known = _known.get()
+    return error if known is None else cleaned(error, known())
 
 
 def cleaned(error: BaseException, redaction: Redaction) -> BaseException:

@@ -190,7 +190,7 @@ class VaultAgent(JourneyAgent[Vault, VaultTools, Step]):
         if name == "whisper":
             seen("whisper", arguments["word"])
             return f"psst: {told(arguments['word'])}"
-        if name == "look":
+        if name in ("look", "fail_late"):
             return await MethodToolExecutor(tools).execute(name, arguments)
         result: Any = super().execute_tool(tools, name, arguments)
         return await result
