@@ -32,6 +32,7 @@ from ...actors.journey import (
 from ...events import InvalidInput
 from ...projections import AssistantMessage, Conversation
 from ..secret_keys import KeylessSecrets
+from .authored import state_class_of
 from .equipped import EquippedJourney
 from .telling import NOTHING
 
@@ -50,7 +51,7 @@ class AgentSecrets:
     @property
     def marked(self) -> bool:
         """Whether anything is marked in any of the journeys."""
-        return any(journey.tools_marked or journey.state is not None for journey in self.journeys)
+        return any(journey.marked for journey in self.journeys)
 
     def known(self, conversation: Conversation) -> Redaction:
         """Return what takes all that is secret in a conversation out of texts."""
@@ -101,6 +102,19 @@ class JourneySecrets:
 
         """
         return marks_in(self._state_type())
+
+    @property
+    def marked(self) -> bool:
+        """Whether anything is marked here; a journey whose state cannot be had marks what its class declares."""
+        if self.tools_marked:
+            return True
+        try:
+            return self.state is not None
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001  author code may raise anything; whoever needs the state hears of it
+            declared = state_class_of(type(self._agent))
+            return declared is not None and marks_in(declared) is not None
 
     @property
     def tools_marked(self) -> bool:
@@ -173,7 +187,7 @@ class JourneySecrets:
 
     def texts_in(self, conversation: Conversation) -> frozenset[str]:
         """Return what stands at the marked places of the state, if this is the journey that is on."""
-        if self.state is None or conversation.journey != self._agent.key:
+        if conversation.journey != self._agent.key or not self.marked or self.state is None:
             return frozenset()
         found: set[str] = set()
         plain = {name: msgspec.json.decode(value) for name, value in conversation.state.items()}

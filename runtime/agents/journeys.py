@@ -7,7 +7,7 @@ like any other, whose outcome is that another journey was entered.
 
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, get_args
 
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ from ...actors.replay import journey_named
 from ...events import ConversationId, InvalidInput, check_token
 from ...projections import Call, Conversation, Left
 from ..models import LLMClient
-from .author import author_code, call_author
+from .author import call_author
 from .binding import BoundJourney
 from .equipped import EquippedJourney
 from .journey_secrets import AgentSecrets
@@ -84,10 +84,8 @@ class Journeys:
 
     @property
     def mark_secrets(self) -> bool:
-        """Whether any of them marks secrets, as far as they were asked; a journey that cannot be asked marks none."""
-        with author_code(), suppress(Exception):
-            return self.secrets.marked
-        return False
+        """Whether any of them marks secrets."""
+        return self.secrets.marked
 
     @property
     def mailbox(self) -> Mailbox:
