@@ -266,14 +266,14 @@ def begins_erased(frame: Frame, head: Head) -> bool:
     return head == START and frame.first > 1 and frame.erases
 
 
-def check_content(stored: Stored) -> None:
-    """Check that a frame has the content that it was recorded with.
+def check_content(stored: Stored, *, first: bool) -> None:
+    """Check that a frame has the content that it was recorded with; and, of the first of a log, what was before it.
 
     Raises:
         Withheld: it is sealed, or was erased.
 
     """
-    if stored.frame.sealed or begins_erased(stored.frame, START):
+    if stored.frame.sealed or (first and begins_erased(stored.frame, START)):
         erased = stored.frame.sealed != SEALED
         raise not_to_be_had(f"the content of {stored.conversation!r}", erased=erased)
 

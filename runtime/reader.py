@@ -211,8 +211,10 @@ class Reader:
         id_ = as_id(conversation_id)
         requests: dict[int, ModelRequested] = {}
         asked: int | None = None
+        first = True
         async for stored in self.frames(id_):
-            check_content(stored)
+            check_content(stored, first=first)
+            first = False
             for recorded in timeline(stored):
                 if isinstance(recorded.event, ModelRequested):
                     requests[recorded.version] = recorded.event

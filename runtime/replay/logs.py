@@ -20,8 +20,10 @@ async def each(log: AsyncIterable[Stored] | Iterable[Stored]) -> AsyncIterator[S
     """
     loop = asyncio.get_running_loop()
     breath = loop.time()
+    first = True
     async for stored in _each(log):
-        check_content(stored)
+        check_content(stored, first=first)
+        first = False
         yield stored
         if loop.time() - breath > PAUSE:
             await asyncio.sleep(0)
