@@ -81,6 +81,7 @@ class Conversation(Struct, frozen=True):
         journey: the journey that is on; at first the front agent's.
         journey_hash: the version of that journey which the state was recorded under, or which went on with it last.
         lineage: where it was cut from its parent, or None if it is no fork.
+        root: the first ancestor of a fork, or the conversation itself; its secrets are bound to that.
         edits: what it and the forks that it descends from do otherwise than their parents; the last says the most.
         state: the journey's state, each top-level field as JSON bytes.
         left: the journeys that were left, by name.
@@ -105,6 +106,7 @@ class Conversation(Struct, frozen=True):
     journey: str = ""
     journey_hash: str = ""
     lineage: Lineage | None = None
+    root: str = ""
     edits: tuple[Edits, ...] = ()
     state: Mapping[str, bytes] = {}
     step: str = ""
@@ -133,7 +135,7 @@ class Conversation(Struct, frozen=True):
 
 def initial(id: ConversationId) -> Conversation:  # noqa: A002
     """Return the conversation of which nothing is recorded yet."""
-    return Conversation(id=id)
+    return Conversation(id=id, root=id)
 
 
 def fold(conversation: Conversation, frames: Iterable[Frame]) -> Conversation:
@@ -210,7 +212,8 @@ def evolve(conversation: Conversation, event: AnyEvent) -> Conversation:
 def _started(now: Conversation, event: ConversationStarted) -> Conversation:
     if event.lineage is not None and now.agent:
         edits = now.edits if event.edits is None else (*now.edits, event.edits)
-        return replace(now, lineage=event.lineage, edits=edits, handled=Map(), poisoned=Map())
+        root = event.lineage.parent if now.lineage is None else now.root
+        return replace(now, lineage=event.lineage, root=root, edits=edits, handled=Map(), poisoned=Map())
     history = tuple(EarlierMessage(message) for message in event.history)
     return replace(
         now,

@@ -1,4 +1,4 @@
-"""The cipher, AES-256-GCM, and the one module that knows the library for it; loaded where something is sealed."""
+"""The ciphers, AES-256-GCM and AES-SIV, and the one module that knows the library for them; loaded where it is used."""
 
 import binascii
 import secrets
@@ -8,7 +8,9 @@ from ..events import CorruptLog, FrameworkError, InvalidInput
 
 try:
     from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM, AESSIV
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 except ImportError as missing:
     raise FrameworkError(
         "encryption needs the package cryptography: pip install 'agent-runtime-framework[crypto]'"
@@ -49,6 +51,30 @@ class AesGcm:
             raise CorruptLog("its sealed content does not open under its key: it was changed, or moved here") from error
 
 
+class AesSiv:
+    """Seals without a nonce, under a key that is derived from another: the same data come to the same bytes.
+
+    >>> from agent_runtime_framework.runtime.crypto import AesSiv, new_key
+    >>> cipher = AesSiv(new_key(), b"example")
+    >>> cipher.seal(b"hello", b"c-1") == cipher.seal(b"hello", b"c-1") != cipher.seal(b"hello", b"c-2")
+    True
+    """
+
+    def __init__(self, key: bytes, label: bytes) -> None:
+        self._aead = AESSIV(HKDF(SHA256(), 2 * KEY_BYTES, salt=None, info=label).derive(key))
+
+    def seal(self, data: bytes, bound: bytes) -> bytes:
+        """Return the sealed bytes."""
+        return self._aead.encrypt(data, [bound])
+
+    def open(self, data: bytes, bound: bytes) -> bytes | None:
+        """Return what was sealed; None if it was not sealed by this cipher, or not for this."""
+        try:
+            return self._aead.decrypt(data, [bound])
+        except (InvalidTag, ValueError):
+            return None
+
+
 class MasterKey:
     """Wraps the keys of conversations under one key; implements `KeyWrapper`."""
 
@@ -70,7 +96,12 @@ def new_key() -> bytes:
 
 
 def master_key(text: str) -> MasterKey:
-    """Return the master key that stands in the environment.
+    """Return what wraps keys under the key that stands in the environment; raises InvalidInput if that is none."""
+    return MasterKey(key_bytes(text))
+
+
+def key_bytes(text: str) -> bytes:
+    """Return the key that stands in the environment.
 
     Raises:
         InvalidInput: it is none.
@@ -84,4 +115,4 @@ def master_key(text: str) -> MasterKey:
         raise InvalidInput(
             f"{VARIABLE} is no key: it must be {KEY_BYTES} bytes in base64, such as `openssl rand -base64 32` makes"
         )
-    return MasterKey(key)
+    return key

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..events import InvalidInput, NotFound, Unavailable, WriterId
 from .credentials import ANONYMOUS, Credentials, without_secrets
+from .secret_keys import of_namespace
 from .substrate import Substrate
 from .vault import KeyWrapper
 
@@ -102,6 +104,8 @@ async def opened(place: Place, writer: WriterId, *, create: bool = True) -> Asyn
         substrate, replicas = found
         if substrate.vault is not None:
             await (substrate.vault.encrypt() if place.encrypt else substrate.vault.check())
+        hook = None if isinstance(place.encrypt, bool) else substrate.vault
+        substrate = replace(substrate, secrets=of_namespace(place.namespace, hook))
         yield Opened(substrate, there.url, durability_of(place, replicas))
 
 

@@ -17,6 +17,7 @@ from .live import Live, MemoryLive
 from .members import Members, MemoryMembers
 from .memory import InMemoryStore, MemoryStore
 from .seals import MemorySeals, SealLog
+from .secret_keys import NamespaceSecrets, in_process
 from .shredding import MemoryShredder, Shredder
 from .vault import KeyVault, KeyWrapper, MemoryKeys
 
@@ -25,7 +26,8 @@ class Substrate(Struct, frozen=True):
     """Holds the ports; `store` gives the store of that name, which whoever asks again shares.
 
     Without a heart of its own a place has one that beats on the event loop.  Without archive and seals it cannot be
-    audited, without a vault no content is sealed, and without a shredder nothing is erased.
+    audited, without a vault no content is sealed, without a shredder nothing is erased, and without secrets no agent
+    is at work that marks any.
     """
 
     log: EventLog
@@ -40,6 +42,7 @@ class Substrate(Struct, frozen=True):
     seals: SealLog | None = None
     vault: KeyVault | None = None
     shredder: Shredder | None = None
+    secrets: NamespaceSecrets | None = None
 
 
 def in_memory(clock: Clock, wrapper: KeyWrapper | None = None) -> Substrate:
@@ -58,6 +61,7 @@ def in_memory(clock: Clock, wrapper: KeyWrapper | None = None) -> Substrate:
         seals=MemorySeals(),
         vault=vault,
         shredder=MemoryShredder(log.records, bus),
+        secrets=in_process(),
     )
 
 

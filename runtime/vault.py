@@ -247,6 +247,25 @@ class KeyVault:
             wrapped = await self._keys.add(_name(conversation), await self._wrapped(new_key()))
         return self._remembered(conversation, wrapped, await self._cipher(conversation, wrapped))
 
+    async def shared(self, name: str) -> bytes | None:
+        """Return the key of what is sealed all over the namespace, made at the first asking; None without a wrapper.
+
+        Raises:
+            FrameworkError: it was wrapped by another.
+
+        """
+        if self._wrapper is None:
+            return None
+        wrapped = await self._keys.get(name)
+        if wrapped is None:
+            from .crypto import new_key  # noqa: PLC0415  loaded only where something is sealed
+
+            wrapped = await self._keys.add(name, await self._wrapped(new_key()))
+        key = await self._tried(wrapped)
+        if key is None:
+            raise FrameworkError(f"the key of {name} in {self._namespace!r} was not wrapped by this master key")
+        return key
+
     def forget(self, conversation: ConversationId) -> None:
         """Keep no key of it in memory."""
         self._known.pop(conversation, None)

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Raw
 
 from ..actors import BusCommand, CancelTurn, ConversationActor, Delivered, Directory, Life, SayToAgent, described
-from ..actors.journey import undeclared_tools
+from ..actors.journey import Secrets, undeclared_tools
 from ..events import (
     ERASED,
     AgentKey,
@@ -44,6 +44,7 @@ from .leases import Key
 from .members import Member
 from .ownership import Shares
 from .retry import RetryPolicy
+from .secret_keys import ready
 from .substrate import Substrate
 from .unsealing import Unsealing
 from .wire import Delta, LiveFrame, Queued, encode, seal_live
@@ -88,7 +89,7 @@ class Worker:
         self._grace = grace
         self._host, self._pid = socket.gethostname(), os.getpid()
         self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="arf-author")
-        self._journeys = bound(agents)
+        self._journeys = bound(agents, substrate.secrets)
         self._effects = {
             key: agent_effects(
                 journeys,
@@ -147,12 +148,14 @@ class Worker:
 
         Raises:
             Withheld: the namespace is encrypted, and there is no master key here.
+            InvalidInput: an agent has marked secrets, and there is no master key here.
 
         """
         if self._substrate.vault is not None:
             await self._substrate.vault.check_usable()
         await asyncio.to_thread(self._look_at_journeys)
         await self._learn_versions()
+        await ready(self._substrate.secrets, [key for key, each in self._journeys.items() if each.mark_secrets])
         await self._shares.join()
         beside = [
             asyncio.ensure_future(work)
@@ -382,7 +385,7 @@ async def _reported(work: Coroutine[Any, Any, None]) -> None:
         logger.warning("%s", error)
 
 
-def bound(agents: Sequence[JourneyAgent[Any, Any, Any]]) -> dict[str, Journeys]:
+def bound(agents: Sequence[JourneyAgent[Any, Any, Any]], secrets: Secrets | None = None) -> dict[str, Journeys]:
     """Return the agents' journeys by key.
 
     Raises:
@@ -396,7 +399,7 @@ def bound(agents: Sequence[JourneyAgent[Any, Any, Any]]) -> dict[str, Journeys]:
         key = check_token(agent.key, "agent key")
         if key in journeys:
             raise InvalidInput(f"two agents have the key {key!r}: give each its own")
-        journeys[key] = Journeys(agent)
+        journeys[key] = Journeys(agent, secrets=secrets)
     if not journeys:
         raise InvalidInput("a worker needs at least one agent")
     return journeys

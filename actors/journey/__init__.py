@@ -6,8 +6,26 @@ from .diagram import check_journey, diagram, steps_of
 from .difference import difference
 from .messages import AgentContext, AgentMessage, AgentResult
 from .prompts import Prompt, PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
+from .redaction import REDACTED, RedactedStream, Redaction
 from .routing import REROUTE, IntentDetector, IntentRouter, RouteDefinition, RouteResult, clashes, create_reroute_tool
 from .schemas import ToolParameter, ToolSchema, ToolSchemaBuilder, schemas_to_openai_format
+from .secrets import (
+    PREFIX,
+    TOKEN,
+    Marks,
+    Secrets,
+    marks_in,
+    marks_of,
+    of_arguments,
+    of_text,
+    opened,
+    sealed,
+    sealed_whole,
+    secret,
+    texts_of,
+    tokens_among,
+    tokens_in,
+)
 from .serializer import StateSerializer
 from .state import (
     BaseJourneyState,
@@ -27,7 +45,10 @@ from .tools import BaseJourneyTools, BaseTool, ToolResult
 from .undeclared import undeclared_tools
 
 __all__ = [
+    "PREFIX",
+    "REDACTED",
     "REROUTE",
+    "TOKEN",
     "AgentContext",
     "AgentMessage",
     "AgentResult",
@@ -41,11 +62,15 @@ __all__ = [
     "Deny",
     "IntentDetector",
     "IntentRouter",
+    "Marks",
     "Prompt",
     "PromptManager",
     "PromptTemplate",
+    "RedactedStream",
+    "Redaction",
     "RouteDefinition",
     "RouteResult",
+    "Secrets",
     "StateSerializer",
     "StateT",
     "StepPromptMapping",
@@ -64,8 +89,16 @@ __all__ = [
     "difference",
     "is_complete",
     "is_terminal",
+    "marks_in",
+    "marks_of",
+    "of_arguments",
+    "of_text",
+    "opened",
     "preference_enricher",
     "schemas_to_openai_format",
+    "sealed",
+    "sealed_whole",
+    "secret",
     "state_fields",
     "state_from_dict",
     "state_from_fields",
@@ -73,6 +106,9 @@ __all__ = [
     "step_of",
     "step_text",
     "steps_of",
+    "texts_of",
+    "tokens_among",
+    "tokens_in",
     "tool",
     "type_arguments",
     "undeclared_tools",

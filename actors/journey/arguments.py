@@ -14,6 +14,7 @@ import msgspec
 from ...events import InvalidInput
 from ..sizes import REASON_LIMIT, cut, shown
 from .schemas import ToolParameter
+from .secrets import Marks, marks_of
 from .serializer import StateSerializer
 
 _JSON_TYPES: dict[type, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -21,10 +22,11 @@ _JSON_TYPES: dict[type, str] = {str: "string", int: "integer", float: "number", 
 
 @dataclass(frozen=True)
 class Argument:
-    """Is one argument: what a model is told about it, and what its value becomes."""
+    """Is one argument: what a model is told about it, what its value becomes, and what in it is secret."""
 
     parameter: ToolParameter
     annotation: Any
+    marks: Marks | None = None
 
 
 def arguments_of(function: Callable[..., Any], described: Mapping[str, str]) -> dict[str, Argument]:
@@ -85,6 +87,7 @@ def _argument(
         default = StateSerializer.serialize(default)
     except (TypeError, InvalidInput) as error:
         raise TypeError(f"parameter {where} cannot be told to a model: {error}") from error
+    marks = marks_of(annotation, f"parameter {where}")
     made = ToolParameter(
         parameter.name,
         str(schema.get("type", "")),
@@ -92,9 +95,10 @@ def _argument(
         required,
         default=default,
         schema=_without_null(schema) if optional else schema,
+        secret=marks is not None and marks.text,
     )
     # `name: str = None` says that None is meant as well
-    return Argument(made, Union[annotation, None] if optional else annotation)  # noqa: UP007
+    return Argument(made, Union[annotation, None] if optional else annotation, marks)  # noqa: UP007
 
 
 def _texts(annotation: Any) -> Iterator[str]:

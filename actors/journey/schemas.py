@@ -19,10 +19,15 @@ class ToolParameter:
     """Is one parameter of a tool; `type` is a JSON Schema type, `items` the schema of an array's items.
 
     What these cannot say, `schema` does: the whole JSON Schema of the values, in which `type` need not be repeated.
+    A text that is never to be recorded in clear is `secret`; a model does not see that.
+
+    Raises:
+        InvalidInput: what is to be secret is no text.
 
     >>> from agent_runtime_framework import ToolParameter
     >>> ToolParameter("size", "string", "The size", enum=["S", "L"], default="L").to_schema()
     {'type': 'string', 'description': 'The size', 'enum': ['S', 'L'], 'default': 'L'}
+
     """
 
     name: str
@@ -33,6 +38,14 @@ class ToolParameter:
     items: dict[str, Any] | None = None
     default: Any = None
     schema: dict[str, Any] | None = field(default=None, kw_only=True)
+    secret: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        type_ = (self.schema or {}).get("type", self.type)
+        if self.secret and type_ and "string" not in ([type_] if isinstance(type_, str) else type_):
+            raise InvalidInput(
+                f"parameter {self.name!r} is secret and of type {type_!r}: only texts can be, of `string`"
+            )
 
     def to_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the parameter: its type, and what was set; Enum members give their values.
@@ -146,9 +159,11 @@ class ToolSchemaBuilder:
         default: Any = None,
         *,
         schema: dict[str, Any] | None = None,
+        secret: bool = False,
     ) -> Self:
         """Add a parameter; the fields are those of `ToolParameter`."""
-        self._parameters.append(ToolParameter(name, type, description, required, enum, items, default, schema=schema))
+        made = ToolParameter(name, type, description, required, enum, items, default, schema=schema, secret=secret)
+        self._parameters.append(made)
         return self
 
     def effect(self, effect: Effect) -> Self:

@@ -37,14 +37,14 @@ WHOLE_NUMBER_BITS = 2048
 PATH_LIMIT = 400
 """A longer path is told by its two ends."""
 
-_COLLECTIONS: dict[Any, Any] = {
+COLLECTIONS: dict[Any, Any] = {
     **dict.fromkeys((list, Sequence, MutableSequence, Collection), list),
     **dict.fromkeys((set, AbstractSet, MutableSet), set),
     frozenset: frozenset,
     tuple: tuple,
 }
 _UNDER_A_SECOND = re.compile(r"([+-])00:00:00\.(\d{6})$", re.ASCII)
-_MAPPINGS = (dict, Mapping, MutableMapping)
+MAPPINGS = (dict, Mapping, MutableMapping)
 
 
 class StateSerializer:
@@ -170,9 +170,9 @@ def deserialize(annotation: Any, value: Any, path: str = "") -> Any:
         return deserialize(inner[0], value, path)
     if kind in (Union, UnionType):
         return _read_union(annotation, value, path)
-    if kind in _COLLECTIONS and inner and _is_list(value):
+    if kind in COLLECTIONS and inner and _is_list(value):
         return _read_collection(annotation, value, path)
-    if kind in _MAPPINGS and inner and isinstance(value, Mapping):
+    if kind in MAPPINGS and inner and isinstance(value, Mapping):
         keys = _convert(dict[inner[0], None], dict.fromkeys(value), path)  # type: ignore[valid-type]
         items = [deserialize(inner[1], item, join(path, str(key))) for key, item in value.items()]
         return dict(zip(keys, items, strict=True))
@@ -366,7 +366,7 @@ def _read_union(annotation: Any, value: Any, path: str) -> Any:
 
 
 def _shape(kind: Any) -> type | None:
-    return dict if kind in _MAPPINGS or _is_object(kind) else list if kind in _COLLECTIONS else None
+    return dict if kind in MAPPINGS or _is_object(kind) else list if kind in COLLECTIONS else None
 
 
 def _read_collection(annotation: Any, value: Collection[Any], path: str) -> Any:
@@ -376,7 +376,7 @@ def _read_collection(annotation: Any, value: Collection[Any], path: str) -> Any:
     elif len(inner) != len(value):
         return _convert(annotation, value, path)
     pairs = enumerate(zip(inner, value, strict=True))
-    return _COLLECTIONS[kind](deserialize(each, item, f"{path}[{index}]") for index, (each, item) in pairs)
+    return COLLECTIONS[kind](deserialize(each, item, f"{path}[{index}]") for index, (each, item) in pairs)
 
 
 def _convert(annotation: Any, value: Any, path: str) -> Any:

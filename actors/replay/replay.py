@@ -62,8 +62,9 @@ class Replay:
 
     """
 
-    def __init__(self, conversation: ConversationId, today: Today) -> None:
-        self.then: Conversation = initial(conversation)
+    def __init__(self, conversation: ConversationId, today: Today, root: str = "") -> None:
+        # what a fork has from its first ancestor was decided there
+        self.then: Conversation = replace(initial(conversation), root=root or conversation)
         self.now: Conversation = self.then
         self.since = 1
         self._today = today
@@ -217,7 +218,7 @@ class Replay:
                 assert_never(command)
 
     def _opening(self, command: Open) -> Open:
-        first = first_state(self._today, command.state)
+        first = first_state(self._today, ConversationId(self.now.root), command.state)
         if isinstance(first, tuple) and size_of(first[0]) > STATE_LIMIT:
             first = f"the first state has more than {STATE_LIMIT} bytes"
         if isinstance(first, str):

@@ -10,7 +10,16 @@ from typing import Protocol
 from immutables import Map
 from msgspec.structs import replace
 
-from ...events import Frame, JourneyEntered, JourneyRevised, StateChanged, StepEntered, ToolFailed, TurnFailed
+from ...events import (
+    ConversationId,
+    Frame,
+    JourneyEntered,
+    JourneyRevised,
+    StateChanged,
+    StepEntered,
+    ToolFailed,
+    TurnFailed,
+)
 from ...projections import Call, Conversation, Request, state_after
 from ..commands import AskModel, EndTurn, EnterJourney, RefuseTool, ReviseJourney
 from ..settle import Journey, Mailbox, Policy, Verdict
@@ -21,7 +30,7 @@ from .divergence import Aspect
 class Today(Journey, Protocol):
     """Is an agent's code of today."""
 
-    def first(self) -> tuple[dict[str, bytes], str] | None:
+    def first(self, conversation: ConversationId) -> tuple[dict[str, bytes], str] | None:
         """Return the state and the step that a conversation begins with; None where the code alone does not say."""
 
     def as_read(self, conversation: Conversation, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str]:
@@ -139,10 +148,12 @@ def _given(asked: AskModel | Request) -> tuple[object, ...]:
     return asked.prompt, asked.tools, asked.effects, asked.parameters
 
 
-def first_state(today: Today, then: Mapping[str, bytes]) -> tuple[dict[str, bytes], str] | str | None:
+def first_state(
+    today: Today, conversation: ConversationId, then: Mapping[str, bytes]
+) -> tuple[dict[str, bytes], str] | str | None:
     """Return how a conversation begins today, None where the code does not say, or what it raised, in words."""
     try:
-        first, other = today.first(), today.first()
+        first, other = today.first(conversation), today.first(conversation)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  author code may raise anything, and nothing here waits

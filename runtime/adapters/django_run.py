@@ -25,9 +25,10 @@ from ...events import CallId, Refused, StateChanged, Stored, ToolFailed, ToolRet
 from ...projections import AssistantMessage, Call, Conversation, call_ids, state_of
 from ..agents.author import call_author
 from ..agents.equipped import EquippedJourney
-from ..agents.run import take_turn
+from ..agents.run import origin_of, take_turn
 from ..models.protocol import Answer
 from .adapted import AdaptedJourney
+from .kept_secrets import KeptSecrets
 from .run_context import AdaptedContext, RunContext, answered, conversation_of
 from .run_result import RunResult
 from .state_store import DjangoStateStore
@@ -45,6 +46,7 @@ class DjangoRun:
         self.backend: Any = None
         self._loop = asyncio.get_running_loop()
         self._kept = DjangoStateStore(ctx, adapter.key, adapter.state_store)
+        self._secrets: KeptSecrets | None = None
         self._saved = b""
         self._saving = asyncio.Lock()
         self._called: set[CallId] = set()
@@ -73,7 +75,13 @@ class DjangoRun:
 
     async def _result(self) -> RunResult:
         self.backend = await call_author(self.adapter.get_backend_client, self.ctx)
-        taken = await take_turn(_JourneyOfRun(self), self.context, announce=self._announce, halted=self._halted)
+        taken = await take_turn(
+            _JourneyOfRun(self),
+            self.context,
+            announce=self._announce,
+            halted=self._halted,
+            secrets=self.secrets.port,
+        )
         if self._broken is not None:
             raise self._broken
         ended = taken.conversation.ended
@@ -88,19 +96,28 @@ class DjangoRun:
 
     # --- state
 
+    @property
+    def secrets(self) -> KeptSecrets:
+        """What seals and opens the secrets in the state; errors as `KeptSecrets`."""
+        if self._secrets is None:
+            self._secrets = KeptSecrets(self.adapter, origin_of(self.context))
+        return self._secrets
+
     async def load(self) -> Any:
         """Return the state to begin with: the run's, else that of its conversation, else the initial one."""
         data, state = await self._kept.load(), self.adapter.get_initial_state()
         if data is not None:
-            state = state_from_dict(type(state), data)
+            state = state_from_dict(type(state), self.secrets.opened(data))
         elif self.adapter.state_store is None and conversation_of(self.ctx) is not None:
             self.adapter.warn_of_lost_states()
-        self._saved = _encoder.encode(_plain(state))
+        self._saved = _encoder.encode(self.secrets.sealed(_plain(state)))
         return state
 
     async def save(self, state: Any) -> None:
         """Checkpoint a state object that differs from what was checkpointed last, and tell the author."""
-        data = _plain(state)  # one that cannot be kept fails the tool that announces it, not the run
+        data = self.secrets.sealed(
+            _plain(state)
+        )  # one that cannot be kept fails the tool that announces it, not the run
         if self._broken is None:
             await self._attempt(self._here(self._save(data, state)))
             if self._broken is not None:
@@ -127,7 +144,8 @@ class DjangoRun:
     async def _tell_frame(self, stored: Stored, conversation: Conversation) -> None:
         if any(isinstance(event, StateChanged) for event in stored.frame.events):
             data = state_of(conversation)  # first, so that no result is told whose change could still be lost
-            await self._save(data, state_from_dict(type(self.adapter.get_initial_state()), data))
+            state = state_from_dict(type(self.adapter.get_initial_state()), self.secrets.opened(data))
+            await self._save(data, state)
         events = [event for event in stored.frame.events if isinstance(event, ToolStarted | ToolReturned | ToolFailed)]
         for event in events:
             call, id_ = _call(conversation, event), self._id_of(event.call, conversation)

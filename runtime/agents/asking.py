@@ -13,6 +13,7 @@ from ..clock import Clock
 from ..models import LLMClient, ModelReply, reply_of, streaming
 from ..retry import RetryPolicy
 from .author import author_code
+from .guard import Guard
 from .hooks import ExecutorHooks, watched, watched_after
 
 Told: TypeAlias = Callable[[ConversationId, Request, int, str], None]
@@ -35,6 +36,7 @@ class ModelCaller:
         raised: Raised,
         hooks: ExecutorHooks | None = None,
         told: Told | None = None,
+        guarded: Callable[[Conversation, Request], Guard | None] = lambda *_: None,
     ) -> None:
         self._client = client
         self._clock = clock
@@ -43,14 +45,16 @@ class ModelCaller:
         self._raised = raised
         self._hooks = hooks
         self._told = told
+        self._guarded = guarded
 
     async def ask(self, conversation: Conversation, request: Request) -> RecordAnswer | RecordModelFailure:
         """Send a request, once its time has come, and return the answer or why there is none."""
         if request.not_before is not None:
             await self._clock.sleep(max(request.not_before - self._clock.now(), 0) / 1000)
         given = model_input(conversation.transcript, request)
+        guard = self._guarded(conversation, request)
         try:
-            await self._watch(conversation, given)
+            await self._watch(conversation, given if guard is None else guard.shown(given))
         except Exception as error:  # noqa: BLE001  in debug a hook may raise anything
             self._raised(conversation.id, conversation.turns, error)
             return RecordModelFailure(request=request.version, kind="hook_raised", error=described(error))
@@ -58,9 +62,10 @@ class ModelCaller:
         try:
             async with asyncio.timeout(self._timeout):
                 with author_code():
-                    reply = await self._generate(conversation.id, request, given)
+                    reply = await self._generate(conversation.id, request, given, guard)
         except Exception as error:  # noqa: BLE001  a client may raise anything; it is recorded
-            return self._failure(conversation, request, error, self._since(began))
+            told = error if guard is None else guard.telling_none(error)
+            return self._failure(conversation, request, told, self._since(began))
         calls = reply.message.get("tool_calls")
         if self._hooks is not None and calls:
             await watched_after(self._hooks.on_tool_calls, calls)
@@ -80,17 +85,22 @@ class ModelCaller:
             await watched(self._hooks.on_iteration_start, rounds + 1)
             await watched(self._hooks.on_llm_call, given.messages, given.tools)
 
-    async def _generate(self, id_: ConversationId, request: Request, given: ModelInput) -> ModelReply:
+    async def _generate(
+        self, id_: ConversationId, request: Request, given: ModelInput, guard: Guard | None
+    ) -> ModelReply:
         client, parameters = self._client(), copy.deepcopy(given.parameters)
         told, streams = self._told, streaming(client)
         if told is None or streams is None:
-            return reply_of(await client.generate(given.messages, tools=given.tools, **parameters))
+            reply = reply_of(await client.generate(given.messages, tools=given.tools, **parameters))
+            return reply if guard is None else guard.sealed(reply)
         numbers = itertools.count()
 
         def on_delta(text: str) -> None:
             told(id_, request, next(numbers), text)
 
-        return reply_of(await streams.stream(given.messages, tools=given.tools, on_delta=on_delta, **parameters))
+        hear = on_delta if guard is None else guard.telling(on_delta)
+        reply = reply_of(await streams.stream(given.messages, tools=given.tools, on_delta=hear, **parameters))
+        return reply if guard is None else guard.sealed(reply)
 
     def _failure(
         self, conversation: Conversation, request: Request, raised: Exception, latency_ms: int

@@ -17,6 +17,7 @@ from ...actors.journey import (
     ToolSchema,
     declared_tools,
     is_terminal,
+    marks_in,
     step_of,
     type_arguments,
 )
@@ -122,6 +123,9 @@ class AuthoredJourney(ABC, Generic[StateT, ToolsT, StepT]):
         )
         if missing:
             raise TypeError(f"{cls.__name__} is still abstract: {'; '.join(missing)}")
+        state = state_class_of(cls)
+        if state is not None:
+            marks_in(state)  # what cannot be secret is said now
 
 
 def state_class_of(agent: type[AuthoredJourney[Any, Any, Any]]) -> type[Any] | None:

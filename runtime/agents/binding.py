@@ -4,11 +4,12 @@ The author's objects are made anew for each question, from the bytes that the lo
 or changes on the side can reach a conversation.
 """
 
+import contextlib
 import copy
 import enum
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Optional
 
@@ -19,6 +20,7 @@ from ...actors.journey import (
     AgentContext,
     Allow,
     Deny,
+    Redaction,
     StateSerializer,
     StepPromptMapping,
     ToolCall,
@@ -36,18 +38,25 @@ from ...projections import (
     Call,
     Conversation,
     EarlierMessage,
+    Request,
     UserMessage,
-    as_plain,
     render,
     text_of,
     tools_text,
 )
+from ...projections.calls import names_in
 from ..models import LLMClient, get_llm_client
 from .equipped import EquippedJourney
+from .guard import Guard
 from .hooks import ExecutorHooks
+from .journey_secrets import AgentSecrets, JourneySecrets
 from .new_version import checked
+from .telling import NOTHING
 
 DENIED = "Error: Tool '{name}' was denied: {reason}"
+
+SCHEMA_WORDS = ("type", "name", "required", "format")
+"""What stands under these names in a tool's schema is the author's, and none of a state's."""
 
 _encoder = msgspec.json.Encoder(order="sorted")
 
@@ -66,11 +75,13 @@ class BoundJourney:
         front: Optional["BoundJourney"] = None,
         also: Sequence[ToolSchema] = (),
         *,
+        secrets: AgentSecrets | None = None,
         client: LLMClient | None = None,
         context: AgentContext | None = None,
     ) -> None:
         self.agent = agent
         self.name = agent.key
+        self.secrets = JourneySecrets(secrets or AgentSecrets(), agent, lambda: self.state_type)
         self.policy = Policy(
             max_rounds=agent.config.max_tool_iterations, terminal_tools=frozenset(agent.config.terminal_tools)
         )
@@ -112,28 +123,41 @@ class BoundJourney:
 
     def state(self, conversation: Conversation) -> Any:
         """Return the author's state object, made anew from the fold."""
-        return state_from_fields(self.state_type, conversation.state)
+        return self.read(conversation.state, conversation.root)
 
-    def first(self, state: Any | None) -> tuple[dict[str, bytes], str]:
+    def read(self, fields: Mapping[str, bytes], origin: str) -> Any:
+        """Return the author's state object made from fields that are recorded; `origin` is their conversation's."""
+        return state_from_fields(self.state_type, self.secrets.opened_state(fields, origin))
+
+    def first(self, state: Any | None, origin: str, known: Redaction = NOTHING) -> tuple[dict[str, bytes], str]:
         """Return the fields and the step that the journey begins with: those of `state`, else of the initial one."""
-        return self.fields_of(state if state is not None else self.agent.get_initial_state())
+        if state is None:
+            return self.fields_of(self.agent.get_initial_state(), origin, known)
+        fields, step = self.fields_of(state, origin, known)
+        self.secrets.check_opened(fields, origin)
+        return fields, step
 
-    def fields_of(self, state: Any) -> tuple[dict[str, bytes], str]:
+    def fields_of(
+        self, state: Any, origin: str, known: Redaction = NOTHING, before: Mapping[str, bytes] = {}
+    ) -> tuple[dict[str, bytes], str]:
         """Return a state's fields and step as the log has them; one of another class as this journey reads it.
 
+        `known` is what is secret already, and `before` the fields that the log has.
+
         Raises:
-            InvalidInput: it cannot be stored, or is no state that this journey can be in: no turn could read it.
+            InvalidInput: it cannot be stored, or is no state that this journey can be in: no turn could read it; or a
+                field that is not marked holds a secret.
 
         """
         fields = state_fields(state)
-        if type(state) is self.state_type:
-            return fields, step_of(state)
-        try:
-            own = state_from_fields(self.state_type, fields)
-            return state_fields(own), step_of(own)
-        except Exception as error:  # author code may raise anything
-            given, wanted = type(state).__name__, self.state_type.__name__
-            raise InvalidInput(f"{self.name!r} cannot be in this {given}: give a {wanted} ({error})") from error
+        if type(state) is not self.state_type:
+            try:
+                own = state_from_fields(self.state_type, fields)
+                fields, state = state_fields(own), own
+            except Exception as error:  # author code may raise anything
+                given, wanted = type(state).__name__, self.state_type.__name__
+                raise InvalidInput(f"{self.name!r} cannot be in this {given}: give a {wanted} ({error})") from error
+        return self.secrets.sealed_state(fields, origin, known, before), step_of(state)
 
     def revise(self, conversation: Conversation) -> ReviseJourney | Pinned | None:
         """Say what becomes of a conversation that another version of this journey decided on."""
@@ -142,15 +166,21 @@ class BoundJourney:
             return None
         if self.is_pinned(previous):
             return Pinned(journey=self.name, version=previous, here=self.hash)
-        fields, step = self.migrated(conversation.state, previous) or (None, conversation.step)
+        known = self.secrets.shared.known(conversation)
+        migrated = self.migrated(conversation.state, previous, conversation.root, known)
+        fields, step = migrated or (None, conversation.step)
         return ReviseJourney(previous=previous, journey_hash=self.hash, state=fields, step=step)
 
     def is_pinned(self, version: str) -> bool:
         """Say whether what was decided under this version stays with it; nothing does where none was recorded."""
         return self._on_new_version == "pin" and version not in ("", self.hash)
 
-    def migrated(self, state: Mapping[str, bytes], version: str) -> tuple[dict[str, bytes], str] | None:
+    def migrated(
+        self, state: Mapping[str, bytes], version: str, origin: str, known: Redaction
+    ) -> tuple[dict[str, bytes], str] | None:
         """Return what the author's function makes of a state that another version recorded; None if it stays as it is.
+
+        The function is given all that was secret then, wherever that version had it marked.
 
         Raises:
             InvalidInput: that is no state that this journey can be in.
@@ -158,12 +188,14 @@ class BoundJourney:
         """
         if not callable(self._on_new_version) or version == self.hash:
             return None
-        made: object = self._on_new_version(as_plain(state), version)
+        given = self.secrets.all_opened(state, origin)
+        made: object = self._on_new_version(copy.deepcopy(given), version)
         if made is None or inspect.iscoroutine(made):
             raise InvalidInput(f"on_new_version of {self.name!r} must return a state or its dict, not {_kind(made)}")
+        as_was = {name: value for name, value in state.items() if given[name] != msgspec.json.decode(value)}
         if not isinstance(made, Mapping):
             try:
-                return self.fields_of(made)
+                return self._as_was(made, as_was, given, origin, known)
             except InvalidInput as error:
                 raise InvalidInput(f"on_new_version of {self.name!r} returned no state: {error}") from error
         try:
@@ -174,11 +206,11 @@ class BoundJourney:
             raise InvalidInput(
                 f"on_new_version of {self.name!r} returned a dict that is no {wanted}: {error}"
             ) from error
-        return self.fields_of(own)
+        return self._as_was(own, as_was, given, origin, known)
 
-    def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
+    def open(self, origin: str, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
         """Return how a conversation begins: with `state`, or with the agent's initial one."""
-        fields, step = self.first(state)
+        fields, step = self.first(state, origin)
         return Open(agent=self.name, journey_hash=self.hash, state=fields, step=step, history=history)
 
     def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
@@ -193,9 +225,10 @@ class BoundJourney:
         ):
             return EndTurn(reason="closing")
         schemas = self._schemas(state)
-        tools = schemas_to_openai_format(schemas)
+        known = self.secrets.shared.known(conversation)
+        tools = [known.plain(tool, but=SCHEMA_WORDS) for tool in schemas_to_openai_format(schemas)]
         return AskModel(
-            prompt=self._prompt(state),
+            prompt=known.text(self._prompt(state)),
             tools=tools_text(tools),
             effects={schema.name: schema.effect for schema in schemas if schema.effect is not None},
             model=self._model_name(),
@@ -214,9 +247,9 @@ class BoundJourney:
             if not declared.offered_in(step_of(self.state(conversation))):
                 return RefuseTool(kind="not_offered", content=NOT_AVAILABLE.format(name=call.name))
             try:
-                declared.convert(call.arguments)
+                declared.convert(self.arguments(conversation, call))
             except InvalidInput as error:
-                return RefuseTool(kind="invalid", content=str(error))
+                return RefuseTool(kind="invalid", content=self.secrets.shared.known(conversation).text(str(error)))
         request = None if conversation.turn is None else conversation.turn.request
         effects = {} if request is None else request.effects
         effect = effects.get(call.name, "once")
@@ -233,20 +266,47 @@ class BoundJourney:
         asked = ToolCall(
             id=call_id(0 if answer is None else answer.version, call.index),
             name=call.name,
-            arguments=copy.deepcopy(call.arguments),
+            arguments=self.arguments(conversation, call),
             effect=effect,
         )
+        known = self.secrets.shared.known(conversation)
         ctx = self._context if self._context is not None else context_of(conversation)
         said: object = self.agent.authorize_tool(asked, self.state(conversation), ctx)
         match said:
             case Allow():
-                return RunTool(effect=effect, policy="allowed", reason=said.reason)
+                return RunTool(effect=effect, policy="allowed", reason=known.text(said.reason))
             case Deny():
-                content = DENIED.format(name=call.name, reason=said.reason)
-                return RefuseTool(kind="denied", content=content, policy="denied", reason=said.reason)
+                reason = known.text(said.reason)
+                content = DENIED.format(name=call.name, reason=reason)
+                return RefuseTool(kind="denied", content=content, policy="denied", reason=reason)
             case _:
                 wrong = _kind(said)
                 raise InvalidInput(f"authorize_tool of {self.name!r} must return Allow or Deny, not {wrong}")
+
+    def arguments(self, conversation: Conversation, call: Call) -> dict[str, Any]:
+        """Return the arguments of a call as its tool is given them: a copy, with what is secret in them opened."""
+        self.learn(conversation, [call.name])
+        return copy.deepcopy(self.secrets.opened_arguments(conversation.root, call.name, call.arguments))
+
+    def guard(self, conversation: Conversation, request: Request) -> Guard | None:
+        """Return what guards a request and its answer; None where nothing is marked."""
+        self.learn(conversation, names_in(request.tools))
+        return Guard(conversation, self.secrets) if self.secrets.shared.marked else None
+
+    def learn(self, conversation: Conversation, tools: Iterable[str]) -> None:
+        """See to it that the schemas of these tools were seen, as far as the agent has any for them now."""
+        if self.secrets.knows(tools):
+            return
+        with contextlib.suppress(Exception):  # the next that is asked of the author's code says what is wrong with it
+            self._schemas(self.state(conversation))
+
+    def _as_was(
+        self, made: Any, were: Mapping[str, bytes], given: Mapping[str, Any], origin: str, known: Redaction
+    ) -> tuple[dict[str, bytes], str]:
+        """Return the fields of a state that was migrated; a secret that is where it was, unmarked, stays sealed."""
+        before = {name: msgspec.json.encode(given[name]) for name in were}
+        fields, step = self.fields_of(made, origin, known, before)
+        return {name: were[name] if value == before.get(name) else value for name, value in fields.items()}, step
 
     def _prompt(self, state: Any) -> str:
         prompt: object = self.agent.get_system_prompt(state)
@@ -259,7 +319,9 @@ class BoundJourney:
         if not isinstance(own, list | tuple) or not all(isinstance(schema, ToolSchema) for schema in own):
             raise InvalidInput(f"get_tool_schemas of {self.name!r} must return a list of ToolSchema, not {_kind(own)}")
         names = {schema.name for schema in own}
-        return [*own, *(schema for schema in self._also if schema.name not in names)]
+        schemas = [*own, *(schema for schema in self._also if schema.name not in names)]
+        self.secrets.notice(schemas)
+        return schemas
 
     def _model_name(self) -> str:
         try:

@@ -184,7 +184,7 @@ def agent_effects(
         async with asyncio.timeout(agent.config.tool_timeout):
             state = await call_author(agent.load_state, ctx, threads=threads)
         with author_code():
-            return journeys.open(state)
+            return journeys.open(conversation, state)
 
     async def after_turn(conversation: Conversation, ended: Ended) -> None:
         try:
@@ -192,8 +192,10 @@ def agent_effects(
         finally:
             with author_code():
                 async with asyncio.timeout(agent.config.tool_timeout):
-                    for journey, state in journeys.states(conversation):
-                        await call_author(journey.agent.save_state, context_of(conversation), state, threads=threads)
+                    with journeys.telling_none(conversation):
+                        for journey, state in journeys.states(conversation):
+                            ctx = context_of(conversation)
+                            await call_author(journey.agent.save_state, ctx, state, threads=threads)
 
     def performing(raised: Raised) -> Performing:
         run = JourneyToolRun(journeys, threads=threads)
@@ -216,6 +218,7 @@ def performing_by_journey(
                 raised=raised,
                 hooks=journey.hooks,
                 told=told,
+                guarded=journey.guard,
             ),
             ToolCaller(run, clock=clock, timeout=journey.agent.config.tool_timeout, raised=raised, hooks=journey.hooks),
         )

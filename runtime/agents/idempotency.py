@@ -1,7 +1,8 @@
 """The key of a call, which a tool hands to systems beyond the runtime: one for all its attempts, and for no other."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,22 +17,25 @@ def durable_key(conversation: Conversation, owed: OwedToolCall) -> str:
     return call_key(conversation.id, call_id(owed.answer, owed.call.index))
 
 
-def key_in_run(conversation: Conversation, owed: OwedToolCall, run_id: object) -> str:
+def key_in_run(
+    conversation: Conversation, owed: OwedToolCall, run_id: object, *, opened: Callable[[Call], dict[str, Any]]
+) -> str:
     """Return the key of a call in a run that keeps no log: what it calls, and which of its kind in the run it is.
 
+    What is secret in the arguments counts as what it is, which `opened` says: another process may seal it otherwise.
     The next run begins a log of its own, so a place in it says nothing; and a run that is tried again asks the model
     anew, so the same call may stand elsewhere then.
     """
     entries = conversation.transcript.window(conversation.turns, conversation.turns)
-    what = _what(owed.call)
-    nth = [_what(call) for call in _up_to(entries, owed)].count(what)
+    what = _what(owed.call, opened)
+    nth = [_what(call, opened) for call in _up_to(entries, owed) if call.name == owed.call.name].count(what)
     # both ids may be any text, so they are told apart by what encodes them
     run = hashlib.sha256(_encoder.encode([conversation.agent, conversation.id, str(run_id)])).hexdigest()
     return f"{run[:32]}@{owed.call.name}-{what[:16]}-{nth}"
 
 
-def _what(call: Call) -> str:
-    return hashlib.sha256(_encoder.encode([call.name, call.arguments])).hexdigest()
+def _what(call: Call, opened: Callable[[Call], dict[str, Any]]) -> str:
+    return hashlib.sha256(_encoder.encode([call.name, opened(call)])).hexdigest()
 
 
 def _up_to(entries: Sequence[Entry], owed: OwedToolCall) -> list[Call]:

@@ -7,6 +7,7 @@ like any other, whose outcome is that another journey was entered.
 
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from typing import Any, get_args
 
 from msgspec.structs import replace
@@ -23,14 +24,16 @@ from ...actors import (
     ReviseJourney,
     Verdict,
 )
-from ...actors.journey import REROUTE, AgentContext, clashes, create_reroute_tool, state_from_fields
+from ...actors.journey import REROUTE, AgentContext, Redaction, Secrets, clashes, create_reroute_tool
 from ...actors.replay import journey_named
-from ...events import InvalidInput, check_token
+from ...events import ConversationId, InvalidInput, check_token
 from ...projections import Call, Conversation, Left
 from ..models import LLMClient
 from .author import call_author
 from .binding import BoundJourney
 from .equipped import EquippedJourney
+from .journey_secrets import AgentSecrets
+from .telling import cleaned
 
 MOST_ENTERED = 10
 """So many journeys are entered in one turn; a model that goes on routing is told to answer."""
@@ -44,6 +47,7 @@ class Journeys:
     """Is an agent and what its router leads to; implements `actors.Journey`, and `Today` and `Leading` for a replay.
 
     A `client` that is given is used instead of any that the agents have; `context` is what a run without a log has.
+    What is marked as secret is sealed by `secrets`; who only reads needs none.
 
     Raises:
         InvalidInput: a route leads to no agent, two journeys have one name, or a tool has the name of a route.
@@ -56,16 +60,18 @@ class Journeys:
         *,
         client: LLMClient | None = None,
         context: AgentContext | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.agent = agent
+        self.secrets = AgentSecrets(secrets)
         if self.mailbox not in get_args(Mailbox):
             allowed = ", ".join(get_args(Mailbox))
             raise InvalidInput(f"`mailbox` of {agent.key!r} must be one of {allowed}, not {self.mailbox!r}")
-        self.front = BoundJourney(agent, client=client, context=context)
+        self.front = BoundJourney(agent, secrets=self.secrets, client=client, context=context)
         self._routed = _routed(agent)
         also = (create_reroute_tool(),)
         others = [
-            BoundJourney(other, self.front, also, client=client, context=context)
+            BoundJourney(other, self.front, also, secrets=self.secrets, client=client, context=context)
             for other in {id(to): to for to in self._routed.values()}.values()
         ]
         self._by_name = {journey.name: journey for journey in (self.front, *others)}
@@ -75,6 +81,11 @@ class Journeys:
 
     def __iter__(self) -> Iterator[BoundJourney]:
         return iter(self._by_name.values())
+
+    @property
+    def mark_secrets(self) -> bool:
+        """Whether any of them marks secrets."""
+        return self.secrets.marked
 
     @property
     def mailbox(self) -> Mailbox:
@@ -98,7 +109,8 @@ class Journeys:
 
     def revise(self, conversation: Conversation) -> ReviseJourney | Pinned | None:
         """Say what becomes of a conversation that another version of the journey it is in decided on."""
-        return self.on(conversation).revise(conversation)
+        with self.telling_none(conversation):
+            return self.on(conversation).revise(conversation)
 
     def policy(self, conversation: Conversation) -> Policy:
         """Say when a turn is over; which tools end it is said by the journey that they were called in."""
@@ -110,7 +122,8 @@ class Journeys:
 
     def ask_model(self, conversation: Conversation) -> AskModel | EndTurn:
         """Return what the model is asked in this state."""
-        return self.on(conversation).ask_model(conversation)
+        with self.telling_none(conversation):
+            return self.on(conversation).ask_model(conversation)
 
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
         """Say whether a call may run; that of a routing tool may, as long as a turn does not go round in circles.
@@ -120,25 +133,47 @@ class Journeys:
         journey, turn = self.on(conversation), conversation.turn
         if turn is not None and len(turn.left) >= MOST_ENTERED and self.led_to(journey, call.name) is not None:
             return RefuseTool(kind="denied", content=IN_CIRCLES)
-        staying = [name for name, left in conversation.left.items() if self._stays_left(name, left)]
+        staying = [name for name, left in conversation.left.items() if self._stays_left(conversation, name, left)]
         to = self.led_to(journey, call.name) if staying else None
         if to is not None and to.name in staying:
             return RefuseTool(kind="denied", content=STAYS_LEFT.format(name=to.name))
-        return journey.judge(conversation, call)
+        with self.telling_none(conversation):
+            return journey.judge(conversation, call)
 
-    def open(self, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()) -> Open:
+    def open(
+        self, conversation: ConversationId, state: Any | None = None, history: tuple[dict[str, Any], ...] = ()
+    ) -> Open:
         """Return how a conversation begins: in the agent's own journey."""
-        return self.front.open(state, history)
+        try:
+            return self.front.open(conversation, state, history)
+        except Exception as error:
+            told = cleaned(error, Redaction(self.front.secrets.values_of(state)))
+            if told is error:
+                raise
+            raise told from None
 
-    def first(self) -> tuple[dict[str, bytes], str] | None:
+    def first(self, conversation: ConversationId) -> tuple[dict[str, bytes], str] | None:
         """Return the state and the step that a conversation begins with; None where `load_state` may say it."""
         loads = getattr(self.agent.load_state, "__func__", None) is not EquippedJourney.load_state
-        return None if loads else self.front.first(None)
+        return None if loads else self.front.first(None, conversation)
+
+    @contextmanager
+    def telling_none(self, conversation: Conversation) -> Iterator[None]:
+        """Let what an author's code raises tell no secret of a conversation."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            told = cleaned(error, self.secrets.known(conversation))
+            if told is error:
+                raise
+            raise told from None
 
     def as_read(self, conversation: Conversation, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str]:
         """Return a state of the journey that is on as its class reads and writes it, and its step."""
         journey = self.on(conversation)
-        return journey.fields_of(state_from_fields(journey.state_type, state))
+        return journey.fields_of(journey.read(state, conversation.root), conversation.root, before=state)
 
     def led_to(self, on: BoundJourney, tool: str) -> BoundJourney | None:
         """Return the journey that a call of this tool leads to, None for a tool that leads to none.
@@ -170,17 +205,17 @@ class Journeys:
         for name in dict.fromkeys(() if turn is None else turn.left):
             journey, left = self._by_name.get(name), conversation.left.get(name)
             if journey is not None and left is not None:
-                yield journey, state_from_fields(journey.state_type, left.state)
+                yield journey, journey.read(left.state, conversation.root)
         journey = self.on(conversation)
         yield journey, journey.state(conversation)
 
-    def _stays_left(self, name: str, left: Left) -> bool:
+    def _stays_left(self, conversation: Conversation, name: str, left: Left) -> bool:
         """Say whether a journey that was left waits for a worker of its version."""
         to = self._by_name.get(name)
         if to is None or not to.is_pinned(left.journey_hash):
             return False
         try:
-            return to is self.front or not _is_over(to, left.state)
+            return to is self.front or not _is_over(to, left.state, conversation)
         except Exception:  # noqa: BLE001  today's code may not be able to read that state
             return True
 
@@ -189,28 +224,30 @@ class Journeys:
     ) -> EnterJourney:
         """Return how the journey `to` is entered: as it was left, or, if it is new or was over, from its beginning."""
         left = conversation.left.get(to.name)
-        if left is not None and (to is self.front or not _was_over(to, left)):
+        if left is not None and (to is self.front or not _was_over(to, left, conversation)):
             return EnterJourney(journey=to.name, journey_hash=to.hash)
         state = None if left is not None else await call_author(to.agent.load_state, ctx, threads=threads)
-        if state is None or _is_over(to, to.first(state)[0]):
+        origin, known = conversation.root, self.secrets.known(conversation)
+        if state is None or _is_over(to, to.first(state, origin, known)[0], conversation):
             journey = None if self.agent.router is None else self.agent.router.resolve_tool_call(tool)
             leaving = self.on(conversation).state(conversation)
             state = await call_author(self.agent.enter_journey, journey, leaving, ctx, threads=threads)
-        fields, step = to.first(state)
+        fields, step = to.first(state, origin, known)
         return EnterJourney(journey=to.name, journey_hash=to.hash, state=fields, step=step)
 
 
-def _was_over(journey: BoundJourney, left: Left) -> bool:
+def _was_over(journey: BoundJourney, left: Left, conversation: Conversation) -> bool:
     """Say whether a journey that was left was over, as its version of today sees it."""
+    known = journey.secrets.shared.known(conversation)
     try:
-        fields = journey.migrated(left.state, left.journey_hash)
+        fields = journey.migrated(left.state, left.journey_hash, conversation.root, known)
     except Exception:  # noqa: BLE001  author code may raise anything; it does so again where the state is migrated
         return False
-    return _is_over(journey, left.state if fields is None else fields[0])
+    return _is_over(journey, left.state if fields is None else fields[0], conversation)
 
 
-def _is_over(journey: BoundJourney, fields: Mapping[str, bytes]) -> bool:
-    return journey.agent.is_terminal_state(state_from_fields(journey.state_type, fields))
+def _is_over(journey: BoundJourney, fields: Mapping[str, bytes], conversation: Conversation) -> bool:
+    return journey.agent.is_terminal_state(journey.read(fields, conversation.root))
 
 
 def _routed(agent: EquippedJourney[Any, Any, Any]) -> dict[Any, EquippedJourney[Any, Any, Any]]:

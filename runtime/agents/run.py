@@ -17,12 +17,13 @@ from ...actors import (
     SayToAgent,
     json_size,
 )
-from ...actors.journey import AgentContext, AgentMessage, AgentResult
+from ...actors.journey import AgentContext, AgentMessage, AgentResult, Secrets
 from ...events import CommandRefused, ConversationId, EventLog, MemoryLog, NoReply, Refused, WriterId
 from ...projections import Conversation, Ended, UserMessage, fold, initial, render, state_of
 from ..clock import Clock, SystemClock, new_id
 from ..raised import raised_in
 from ..retry import RetryPolicy
+from ..secret_keys import secrets_of_run
 from .asking import Raised
 from .author import call_author
 from .binding import BoundJourney
@@ -93,19 +94,21 @@ async def take_turn(
     log: EventLog | None = None,
     announce: Announce = nobody,
     halted: Halted = never,
+    secrets: Secrets | None = None,
 ) -> TakenTurn:
-    """Take a turn from the last user message of `ctx` to its end, whatever that is, and save the state."""
-    journeys, clock = Journeys(agent, context=ctx), SystemClock()
+    """Take a turn from the last user message of `ctx` to its end, whatever that is, and save the state.
+
+    Without `secrets` what is marked is sealed under the master key, or, where there is none, a key of this process.
+    """
+    journeys, clock = Journeys(agent, context=ctx, secrets=secrets or secrets_of_run()), SystemClock()
     history, text = split(ctx.input_messages, agent.config.history_turns)
-    first = journeys.open(await call_author(agent.load_state, ctx), history)
+    id_ = origin_of(ctx)
+    first = journeys.open(id_, await call_author(agent.load_state, ctx), history)
     effects = _effects(journeys, first, ctx, clock=clock, announce=announce, halted=halted)
     # tools are given `ctx` itself, so its metadata may be anything; what a log would not take is not recorded
     metadata = dict(ctx.metadata) if json_size(ctx.metadata) <= METADATA_LIMIT else {}
     say = SayToAgent(id=str(ctx.run_id), agent=agent.key, text=text, metadata=metadata)
-    id_, kept = (
-        ConversationId(str(ctx.conversation_id or ctx.run_id)),
-        log if log is not None else MemoryLog(limit=None),
-    )
+    kept = log if log is not None else MemoryLog(limit=None)
     try:
         after, frame = await converse(id_, say, journeys, effects, clock=clock, log=kept)
     except GeneratorExit:  # nothing can be awaited any more
@@ -119,6 +122,11 @@ async def take_turn(
         raise
     await _save(journeys, after, ctx)
     return TakenTurn(after, frame, journeys.on(after))
+
+
+def origin_of(ctx: AgentContext) -> ConversationId:
+    """Return the conversation that a turn without a server is part of; one without any is its own."""
+    return ConversationId(str(ctx.conversation_id or ctx.run_id))
 
 
 def _effects(
@@ -136,8 +144,9 @@ def _effects(
 
 async def _save(journeys: Journeys, after: Conversation, ctx: AgentContext) -> None:
     """Save the state of each journey that was on."""
-    for journey, state in journeys.states(after) if after.agent else ():
-        await call_author(journey.agent.save_state, ctx, state)
+    with journeys.telling_none(after):
+        for journey, state in journeys.states(after) if after.agent else ():
+            await call_author(journey.agent.save_state, ctx, state)
 
 
 async def _folded(log: EventLog, id_: ConversationId) -> tuple[Conversation, str]:

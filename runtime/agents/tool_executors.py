@@ -11,6 +11,7 @@ from ...actors.journey import DeclaredTool, ToolResult, declared_tools
 from ...events import InvalidInput, ToolFailure
 from ..config import should_swallow_exceptions
 from .author import call_author
+from .telling import to_be_logged
 
 logger = logging.getLogger("agent_runtime_framework.agents")
 
@@ -125,7 +126,7 @@ async def _told(name: str, running: Awaitable[Any]) -> str:
     except Exception as error:
         if not should_swallow_exceptions():
             raise
-        logger.warning("tool %r raised", name, exc_info=error)
+        logger.warning("tool %r raised", name, exc_info=to_be_logged(error))
         return FailedText(f"Error executing {name}: {shown(error)}")
     if isinstance(result, ToolResult) and not result.success:
         return FailedText(str(result))

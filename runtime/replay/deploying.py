@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...actors import ResumeTurn, ReviseJourney, SayToAgent, described, settle
+from ...actors.journey import Secrets
 from ...actors.replay import Aspect, Divergence, Replayed, fields_differing
 from ...events import NotFound, Stored
 from ...projections import Conversation, fold, initial
@@ -48,7 +49,11 @@ class Prospect(Struct, frozen=True, kw_only=True):
 
 
 async def prospect(
-    log: AsyncIterable[Stored], agent: JourneyAgent[Any, Any, Any], *, ignore: Collection[Aspect] = ()
+    log: AsyncIterable[Stored],
+    agent: JourneyAgent[Any, Any, Any],
+    *,
+    ignore: Collection[Aspect] = (),
+    secrets: Secrets | None = None,
 ) -> Prospect | None:
     """Return what today's `agent` would do to a conversation; None for one that is over.
 
@@ -60,7 +65,7 @@ async def prospect(
     frames = [stored async for stored in each(log)]
     if not frames:
         raise NotFound("nothing is recorded of this conversation")
-    journeys = Journeys(agent, client=Untouchable())
+    journeys = Journeys(agent, client=Untouchable(), secrets=secrets)
     now = fold(initial(frames[0].conversation), [stored.frame for stored in frames])
     if _is_over(now, journeys):
         return None
@@ -71,7 +76,7 @@ async def prospect(
     if isinstance(revision, ReviseJourney) and revision.state is not None:
         # the log of then, under code for the state of today, would differ from its first state on
         return replace(seen, replayed=_migrated(now, revision, ignore))
-    return replace(seen, replayed=await replay(frames, agent, ignore=ignore))
+    return replace(seen, replayed=await replay(frames, agent, ignore=ignore, secrets=secrets))
 
 
 def _migrated(now: Conversation, revision: ReviseJourney, ignore: Collection[Aspect]) -> Replayed:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from msgspec.structs import replace
 
 from ...actors import RecordAnswer, RecordModelFailure, settle
+from ...actors.journey import Secrets
 from ...actors.replay import (
     Asked,
     Choice,
@@ -118,6 +119,7 @@ class Reasking:
         concurrency: int = CONCURRENCY,
         budget: int = BUDGET,
         retry: RetryPolicy | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         for name, number in (("concurrency", concurrency), ("budget", budget)):
             if number < 1:
@@ -127,6 +129,7 @@ class Reasking:
         self._concurrency = concurrency
         self._retry = RetryPolicy() if retry is None else retry
         self._client = client
+        self._secrets = secrets
         self._journeys: dict[int, Journeys] = {}
         self._callers: dict[tuple[int, str], ModelCaller] = {}
         self._conversations: list[_Asking] = []
@@ -145,7 +148,7 @@ class Reasking:
 
     async def read(self, log: AsyncIterable[Stored] | Iterable[Stored], agent: JourneyAgent[Any, Any, Any]) -> None:
         """Find the points of one more conversation; errors as `reask`."""
-        journeys = self._journeys.setdefault(id(agent), Journeys(agent, client=self._client))
+        journeys = self._journeys.setdefault(id(agent), Journeys(agent, client=self._client, secrets=self._secrets))
         points: Points | None = None
         async for stored in each(log):
             points = Points(ConversationId(stored.conversation)) if points is None else points
@@ -251,6 +254,7 @@ class Reasking:
                 timeout=journey.agent.config.model_timeout,
                 retry=self._retry,
                 raised=lambda *_: None,
+                guarded=journey.guard,
             )
         return self._callers[key]
 

@@ -12,6 +12,7 @@ what is the same for the length of a replay, such as today's date, is a differen
 from collections.abc import AsyncIterable, Collection, Iterable
 from typing import Any, Literal, TypeAlias
 
+from ...actors.journey import Secrets
 from ...actors.replay import ASPECTS, Aspect, Replay, Replayed
 from ...events import ConversationId, Frame, InvalidInput, NotFound, Stored, ToolStarted
 from ..agents import JourneyAgent, Journeys
@@ -31,8 +32,11 @@ async def replay(
     *,
     ignore: Collection[Aspect] = (),
     tools: Tools = "log",
+    secrets: Secrets | None = None,
 ) -> Replayed:
     """Return where today's `agent` would do something else than was recorded; `ignore` names what does not count.
+
+    What is marked as secret stays sealed, and counts as the text that its token is; `secrets` opens it, in memory only.
 
     Where the state was migrated, only what follows the last migration is decided again.
     No model is asked, nothing is written, and no tool is run unless `tools` is `run`; that really does what they do.
@@ -51,12 +55,12 @@ async def replay(
 
     """
     _check(ignore, tools)
-    journeys = Journeys(agent, client=Untouchable())
+    journeys = Journeys(agent, client=Untouchable(), secrets=secrets)
     callers = _callers(journeys) if tools == "run" else None
     made: Replay | None = None
     outcomes = 0
     async for stored in each(log):
-        made = Replay(ConversationId(stored.conversation), journeys) if made is None else made
+        made = Replay(ConversationId(stored.conversation), journeys, stored.holder or "") if made is None else made
         if not made.then.agent:
             check_is_of(journeys, stored)
         if callers is not None:

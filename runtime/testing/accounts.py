@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from ...actors.journey import PREFIX, REDACTED, TOKEN
 from ...events import (
     START,
     ConversationId,
@@ -120,7 +121,7 @@ class Account:
             self._looked[5] += 1
             before = starts[-1][1]
             # one that is run again may see what a new version of the journey made of the state meanwhile
-            if all(state != seen for _, seen in starts):
+            if all(state != hidden(seen) for _, seen in starts):
                 problems.append((5, f"tool {name!r} saw {_differences(state, before)} at {key!r}"))
         return problems
 
@@ -280,6 +281,7 @@ class Account:
             ("journeys left", {name: (one.step, one.journey_hash) for name, one in now.left.items()}, _left(told)),
             ("status", now.status, told.status),
             ("parent", "" if now.lineage is None else now.lineage.parent, told.parent),
+            ("root", now.root, told.root or now.id),
             ("edits", msgspec.to_builtins(now.edits), tuple(told.edits)),
             ("commands", {*now.handled}, {*told.spoken, *told.refused, *told.cancelled}),
             ("turns", now.turns, told.turns),
@@ -365,6 +367,15 @@ def _differences(saw: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     shown = ", ".join(f"{name}={saw.get(name, '(not there)')!r:.80}" for name in names)
     logged = ", ".join(f"{name}={before.get(name, '(not there)')!r:.80}" for name in names)
     return f"{shown}, where the log folds to {logged}"
+
+
+def hidden(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state with its secrets hidden, as whoever watches tools tells of them."""
+    text = msgspec.json.encode(state).decode()
+    if PREFIX not in text:
+        return state
+    made: dict[str, Any] = msgspec.json.decode(TOKEN.sub(REDACTED, text))
+    return made
 
 
 def _in_clear(stored: Stored) -> bytes:

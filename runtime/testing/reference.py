@@ -21,7 +21,7 @@ class Reference:
         spoken, refused, cancelled: by command id, the turns that it began, and how often the other two happened.
         ends: how often each turn ended.
         starts: each call's starts, as (effect class, state before it).
-        parent: the conversation that this one was forked from; empty for none.
+        parent, root: the conversation that this one was forked from, and the first of those before it; empty for none.
         edits: the edits of all forks so far, the earliest first.
 
     """
@@ -37,7 +37,7 @@ class Reference:
         self.talk: dict[int, list[tuple[Any, ...]]] = {}
         self.usage: dict[str, int] = {}
         self.erased = False
-        self.parent = ""
+        self.parent = self.root = ""
         self.edits: list[Said] = []
         self.spoken: dict[str, list[int]] = {}
         self.refused: dict[str, int] = {}
@@ -100,6 +100,7 @@ class Reference:
     def _forked(self, lineage: Said, edits: Said | None) -> None:
         """Go on as a conversation of its own, which has heard of no command yet."""
         self.parent = lineage["parent"]
+        self.root = self.root or lineage["parent"]
         if edits is not None:
             self.edits.append(edits)
         self.spoken, self.refused, self.cancelled = {}, {}, {}

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         diagram,
         preference_enricher,
         schemas_to_openai_format,
+        secret,
         tool,
     )
     from .actors.replay import (
@@ -177,7 +178,7 @@ _HOMES = {
         "AgentContext AgentMessage AgentResult Allow BaseJourneyState BaseJourneyTools BaseState BaseTool Deny "
         "IntentDetector IntentRouter PromptManager PromptTemplate RouteDefinition RouteResult StateSerializer "
         "StepPromptMapping ToolCall ToolParameter ToolResult ToolSchema ToolSchemaBuilder check_journey "
-        "create_reroute_tool diagram preference_enricher schemas_to_openai_format tool"
+        "create_reroute_tool diagram preference_enricher schemas_to_openai_format secret tool"
     ),
     ".actors.replay": "Asked Divergence Reasked Replayed",
     ".events": (
@@ -325,6 +326,7 @@ __all__ = [
     "reask",
     "replay",
     "schemas_to_openai_format",
+    "secret",
     "set_config",
     "should_swallow_exceptions",
     "tool",

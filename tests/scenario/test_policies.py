@@ -159,7 +159,7 @@ def test_another_attempt_of_a_call_is_the_same_call_and_the_policy_is_not_asked_
 
     journeys = Journeys(today(authorize_tool=allow))
     say = SayToAgent(id="m-1", agent="signup", text="I am Ada")
-    now = settle(initial(ConversationId("c-1")), journeys, journeys.open(), say).conversation
+    now = settle(initial(ConversationId("c-1")), journeys, journeys.open(ConversationId("c-1")), say).conversation
     answer = {"role": "assistant", "tool_calls": [{"name": "save_name", "arguments": {"name": "Ada"}}]}
     now = settle(now, journeys, RecordAnswer(request=now.version, message=answer)).conversation
     (again_,) = of(settle(now, journeys, ResumeTurn()).events, ToolStarted)

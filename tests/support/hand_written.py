@@ -62,7 +62,7 @@ class Written:
     def say(self, text: str) -> None:
         """Begin a turn."""
         say = SayToAgent(id=f"m-{self.now.version}", agent=self.journeys.agent.key, text=text)
-        self.take(*(() if self.now.agent else (self.journeys.open(),)), say)
+        self.take(*(() if self.now.agent else (self.journeys.open(self.now.id),)), say)
 
     def answer(self, *calls: tuple[str, dict[str, Any]], text: str | None = None) -> None:
         """Take an answer of the model."""

@@ -37,7 +37,7 @@ def chatted(agent: JourneyAgent[Any, Any, Any], turns: int, conversation: str = 
 
     for turn in range(1, turns + 1):
         say = SayToAgent(id=f"m-{turn}", agent=agent.key, text=f"hi {turn}")
-        now = decided(say) if log else decided(journeys.open(), say)
+        now = decided(say) if log else decided(journeys.open(now.id), say)
         assert now.turn is not None
         assert now.turn.request is not None
         answer = {"role": "assistant", "content": "Hello!"}

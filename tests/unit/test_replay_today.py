@@ -25,6 +25,7 @@ from agent_runtime_framework.events import ConversationId, Frame, JourneyRevised
 from agent_runtime_framework.projections import Call, Conversation, initial
 
 OPEN = Open(agent="shop", journey_hash="h", state={"n": b"0"}, step="a")
+CHAT = ConversationId("c-1")
 FRAME = Frame(first=1, time=0, writer="w-1", agent="shop")
 SAY = SayToAgent(id="m-1", agent="shop", text="tea")
 
@@ -52,7 +53,7 @@ class Code:
     def judge(self, conversation: Conversation, call: Call) -> Verdict:
         return RefuseTool(kind="denied", content="no")
 
-    def first(self) -> tuple[dict[str, bytes], str] | None:
+    def first(self, conversation: ConversationId) -> tuple[dict[str, bytes], str] | None:
         return None if self.states is None else (next(self.states), "a")
 
     def as_read(self, conversation: Conversation, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str]:
@@ -126,9 +127,9 @@ def test_a_turn_that_needs_no_answer_today_needs_none() -> None:
 def test_a_first_state_takes_from_then_what_is_made_up() -> None:
     states = ({"id": str(number).encode(), "n": b"5"} for number in itertools.count())
 
-    assert first_state(Code(states=states), {"id": b'"then"', "n": b"0"}) == ({"id": b'"then"', "n": b"5"}, "a")
-    assert first_state(Code(), {}) is None
-    assert first_state(Code(states=iter(())), {}) == "StopIteration"
+    assert first_state(Code(states=states), CHAT, {"id": b'"then"', "n": b"0"}) == ({"id": b'"then"', "n": b"5"}, "a")
+    assert first_state(Code(), CHAT, {}) is None
+    assert first_state(Code(states=iter(())), CHAT, {}) == "StopIteration"
 
 
 def test_a_state_is_read_for_its_fields_and_its_step_and_keeps_what_is_in_them() -> None:

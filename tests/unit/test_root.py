@@ -124,6 +124,7 @@ PUBLIC = [
     "reask",
     "replay",
     "schemas_to_openai_format",
+    "secret",
     "set_config",
     "should_swallow_exceptions",
     "tool",

@@ -13,6 +13,7 @@ from ...clock import SystemClock
 from ...loading import load_agents
 from ...reader import Reader
 from ...replay import Prospect, prospect
+from ...secret_keys import secrets_to_read
 from ...summary import UNREADABLE, Summary
 from ..console import output
 from ..console.options import Options
@@ -29,7 +30,7 @@ async def show_check(options: Options, spec: str, *, since: str | None, ignore: 
         agents = {agent.key: agent for agent in load_agents([spec])}
     for agent in agents.values():
         Journeys(agent)  # what is wrong with an agent is not said of each conversation
-    ignored = aspects(ignore)
+    ignored, secrets = aspects(ignore), secrets_to_read(options.namespace)
     oldest = 0 if since is None else SystemClock().now() - milliseconds(since)
     counted, found = {"strands": 0, "changes": 0, "same": 0, "unreadable": 0}, list[dict[str, Any]]()
     async with progress("checking conversations") as read, reading(options) as client:
@@ -37,7 +38,7 @@ async def show_check(options: Options, spec: str, *, since: str | None, ignore: 
             agent = agents[summary.agent]
             try:
                 with output.authors_prints_apart():
-                    seen = await prospect(client.frames(summary.conversation), agent, ignore=ignored)
+                    seen = await prospect(client.frames(summary.conversation), agent, ignore=ignored, secrets=secrets)
             except FrameworkError as error:
                 counted["unreadable"] += 1
                 _write(options, found, _data(summary, "unreadable", str(error)))

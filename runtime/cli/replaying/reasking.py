@@ -11,6 +11,7 @@ from ....actors.replay import Asked, Counts, Reasked, counted
 from ....events import Usage
 from ...loading import load_agents
 from ...replay import Reasking
+from ...secret_keys import secrets_to_read
 from ..console import output
 from ..console.options import Options
 from ..reading.progress import progress
@@ -34,7 +35,7 @@ async def show_reasked(
     """Write where the model chooses otherwise to stdout, and return 1 if it does anywhere, or gave no answer."""
     with output.authors_prints_apart():
         agents = {one.key: one for one in load_agents([agent])}
-    reasking = Reasking(concurrency=concurrency, budget=budget)
+    reasking = Reasking(concurrency=concurrency, budget=budget, secrets=secrets_to_read(options.namespace))
     async with progress("reading events") as read, sources(options, conversations) as each:
         async for source in each:
             one = agent_of(source.agent, agents, source.conversation)

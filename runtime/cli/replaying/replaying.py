@@ -11,6 +11,7 @@ from ...agents import JourneyAgent
 from ...loading import load_agents
 from ...replay import Tools
 from ...replay import replay as replayed
+from ...secret_keys import secrets_to_read
 from ..console import output
 from ..console.options import Options
 from ..reading.progress import progress
@@ -21,13 +22,13 @@ async def show_replays(options: Options, conversations: Sequence[str], agent: st
     """Write what differs to stdout, and return 1 if anything that counts does."""
     with output.authors_prints_apart():
         agents = {one.key: one for one in load_agents([agent])}
-    ignored = aspects(ignore)
+    ignored, secrets = aspects(ignore), secrets_to_read(options.namespace)
     number, diverged, outcomes, found = 0, 0, 0, list[dict[str, Any]]()
     async with progress("replaying events") as read, sources(options, conversations) as each:
         async for source in each:
             one = agent_of(source.agent, agents, source.conversation)
             with output.authors_prints_apart():
-                result = await replayed(read.of(source.frames), one, ignore=ignored, tools=tools)
+                result = await replayed(read.of(source.frames), one, ignore=ignored, tools=tools, secrets=secrets)
             number += 1
             diverged += result.first is not None
             outcomes += result.outcomes

@@ -15,6 +15,7 @@ from ...feed import MemoryFeed
 from ...leases import Lease
 from ...looking import after_each
 from ...members import Member
+from ...secret_keys import in_process
 from ...substrate import Substrate, stores_in_memory
 from .loop import Process
 from .world import CONVERSATION, World
@@ -26,6 +27,9 @@ TIMEOUT = 1.0
 
 BEHIND = (0.1, 0.3, 0.7)
 """Seconds in which a server that is behind has caught up."""
+
+KEY = bytes(32)
+"""What the secrets of a simulation are sealed under: its logs are the same each time."""
 
 SLOW_ANSWERS = 0.3
 """How many answers are not there as soon as the server has acted."""
@@ -48,6 +52,7 @@ class Connection:
             stores_in_memory(),
             MemoryFeed(world.records),
             vault=world.vault,
+            secrets=in_process(KEY),
         )
 
     def latency(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ....actors.journey import AgentContext, state_fields
+from ....actors.journey import REDACTED, AgentContext, marks_in, sealed, state_fields
 from ....events import ConversationId
 from ....events import Effect as EffectClass
 from ...agents import JourneyAgent
@@ -106,4 +106,8 @@ def _effect(agent: Any, tools: Any, name: str, arguments: dict[str, Any]) -> Eff
 
 
 def _plain(state: Any) -> dict[str, Any]:
-    return {name: msgspec.json.decode(value) for name, value in state_fields(state).items()}
+    """Return a state with its secrets hidden: who watches is not given the key."""
+    plain = {name: msgspec.json.decode(value) for name, value in state_fields(state).items()}
+    marks = marks_in(type(state))
+    hidden: dict[str, Any] = plain if marks is None else sealed(marks, plain, lambda _text: REDACTED)
+    return hidden

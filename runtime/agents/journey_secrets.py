@@ -1,0 +1,297 @@
+"""The secrets of an agent: sealed in whatever is to be recorded, opened for its author's code, known wherever they are.
+
+Marks are found in three places: the annotations of a journey's state, the hints of its declared tools, and the schemas
+that it wrote by hand, which are noticed whenever it is asked for them.  As long as none is found, nothing is done here.
+
+What is known to be secret in a conversation are the values of all tokens in its states and in the calls of its
+transcript: so it is a fold, like everything that is known of a conversation, and the same after a crash.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from ...actors.journey import (
+    TOKEN,
+    Marks,
+    Redaction,
+    Secrets,
+    ToolSchema,
+    marks_in,
+    of_arguments,
+    of_text,
+    opened,
+    sealed,
+    state_fields,
+    texts_of,
+    tokens_among,
+    tokens_in,
+)
+from ...events import InvalidInput
+from ...projections import AssistantMessage, Conversation
+from ..secret_keys import KeylessSecrets
+from .authored import state_class_of
+from .equipped import EquippedJourney
+from .telling import NOTHING
+
+WHOLE = 8
+"""Secrets of so many characters are found in a state also where they are only part of a text."""
+
+
+class AgentSecrets:
+    """Knows what is secret in the conversations of an agent, whichever of its journeys they are in."""
+
+    def __init__(self, port: Secrets | None = None) -> None:
+        self.port = KeylessSecrets() if port is None else port
+        self.journeys: list[JourneySecrets] = []
+        self._last: tuple[Conversation, Redaction] | None = None
+
+    @property
+    def marked(self) -> bool:
+        """Whether anything is marked in any of the journeys."""
+        return any(journey.marked for journey in self.journeys)
+
+    def known(self, conversation: Conversation) -> Redaction:
+        """Return what takes all that is secret in a conversation out of texts."""
+        if not self.marked:
+            return NOTHING
+        if self._last is None or self._last[0] is not conversation:
+            self._last = conversation, Redaction(self._values(conversation))
+        return self._last[1]
+
+    def values(self, origin: str, tokens: Iterable[str]) -> frozenset[str]:
+        """Return the texts that tokens stand for; one that cannot be opened stands for itself."""
+        return frozenset(text for token in tokens for text in texts_of(self.port.open(origin, token)))
+
+    def _values(self, conversation: Conversation) -> frozenset[str]:
+        tokens = set(tokens_in(conversation.state))
+        # what was recorded before it was marked stands there in clear, and is no less known
+        tokens.update(text for each in self.journeys for text in each.texts_in(conversation))
+        for left in conversation.left.values():
+            tokens.update(tokens_in(left.state))
+        for entries in conversation.transcript.turns.values():
+            for entry in entries:
+                for call in entry.calls if isinstance(entry, AssistantMessage) else ():
+                    tokens.update(tokens_among(call.arguments))
+        return self.values(conversation.root, tokens)
+
+
+class JourneySecrets:
+    """Seals and opens what is marked in one journey."""
+
+    def __init__(
+        self, shared: AgentSecrets, agent: EquippedJourney[Any, Any, Any], state_type: Callable[[], type[Any]]
+    ) -> None:
+        self.shared = shared
+        self._agent = agent
+        self._state_type = state_type
+        self._parameters: dict[str, dict[str, Marks | None]] = {}
+        for name, declared in agent.declared_tools.items():
+            self._parameters[name] = {each: argument.marks for each, argument in declared.arguments.items()}
+        self._marks = {name: of_arguments(given) for name, given in self._parameters.items()}
+        shared.journeys.append(self)
+
+    @cached_property
+    def state(self) -> Marks | None:
+        """What is marked in the state; None for nothing.
+
+        Raises:
+            TypeError: what is marked cannot be.
+
+        """
+        return marks_in(self._state_type())
+
+    @property
+    def marked(self) -> bool:
+        """Whether anything is marked here; a journey whose state cannot be had marks what its class declares."""
+        if self.tools_marked:
+            return True
+        try:
+            return self.state is not None
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001  author code may raise anything; whoever needs the state hears of it
+            declared = state_class_of(type(self._agent))
+            return declared is not None and marks_in(declared) is not None
+
+    @property
+    def tools_marked(self) -> bool:
+        """Whether anything is marked in the arguments of any tool."""
+        return any(self._marks.values())
+
+    # --- tools
+
+    def notice(self, schemas: Iterable[ToolSchema]) -> None:
+        """Take the marks of schemas, some of which may be written by hand."""
+        for schema in schemas:
+            given = self._parameters.setdefault(schema.name, {})
+            new = {one.name: of_text() if one.secret else None for one in schema.parameters if not given.get(one.name)}
+            if new.keys() - given.keys() or any(new.values()) or schema.name not in self._marks:
+                given.update(new)
+                self._marks[schema.name] = of_arguments(given)
+
+    def knows(self, tools: Iterable[str]) -> bool:
+        """Say whether the schemas of these tools were seen."""
+        return all(name in self._marks for name in tools)
+
+    def names(self) -> frozenset[str]:
+        """Return the names of all tools and of their parameters."""
+        return frozenset(self._parameters).union(*self._parameters.values())
+
+    def of_tool(self, name: str) -> Marks | None:
+        """Return what is marked in the arguments of a tool, None for nothing."""
+        return self._marks.get(name)
+
+    def opened_arguments(self, origin: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a call as its tool is given them."""
+        marks = self._marks.get(tool)
+        if marks is None:
+            return arguments
+        given: dict[str, Any] = opened(marks, arguments, self._opener(origin), strict=True)
+        return given
+
+    # --- the state
+
+    def sealed_state(
+        self, fields: dict[str, bytes], origin: str, known: Redaction = NOTHING, before: Mapping[str, bytes] = {}
+    ) -> dict[str, bytes]:
+        """Return the fields of a state as they are recorded.
+
+        Raises:
+            InvalidInput: a field that is not marked, and is not as it was `before`, holds what is secret elsewhere; or
+                there is no key.
+
+        """
+        if not self.shared.marked:
+            return fields
+        marks = self.state
+        made = (
+            fields
+            if marks is None
+            else _turned(fields, marks, lambda value: sealed(marks, value, self._sealer(origin)))
+        )
+        values = known.values | self.shared.values(origin, tokens_in(made))
+        _check(made, frozenset(value for value in values if not TOKEN.fullmatch(value)), before)
+        return made
+
+    def opened_state(self, fields: Mapping[str, bytes], origin: str) -> Mapping[str, bytes]:
+        """Return the fields of a state as its author's class reads them."""
+        marks = self.state
+        return (
+            fields
+            if marks is None
+            else _turned(fields, marks, lambda value: opened(marks, value, self._opener(origin)))
+        )
+
+    def texts_in(self, conversation: Conversation) -> frozenset[str]:
+        """Return what stands at the marked places of the state, if this is the journey that is on."""
+        if conversation.journey != self._agent.key or not self.marked or self.state is None:
+            return frozenset()
+        found: set[str] = set()
+        plain = {name: msgspec.json.decode(value) for name, value in conversation.state.items()}
+        sealed(self.state, plain, lambda text: _heard(text, found))
+        return frozenset(found)
+
+    def check_opened(self, fields: Mapping[str, bytes], origin: str) -> None:
+        """Check that no token of another conversation was sealed as if it were the value that it stands for.
+
+        Raises:
+            InvalidInput: one was.
+
+        """
+        if any(TOKEN.fullmatch(text) for text in self.shared.values(origin, tokens_in(fields))):
+            raise InvalidInput(
+                f"a state for {origin!r} has secrets that were sealed for another conversation, or under another key, "
+                "such as that of a process that has ended: set ARF_MASTER_KEY, or load the values themselves"
+            )
+
+    def all_opened(self, fields: Mapping[str, bytes], origin: str) -> dict[str, Any]:
+        """Return a state that was recorded under other marks as plain data, with every token of it opened."""
+        every = _Everywhere()
+        plain = {name: msgspec.json.decode(value) for name, value in fields.items()}
+        if not self.shared.marked:
+            return plain
+        return {name: every.opened(value, self._opener(origin)) for name, value in plain.items()}
+
+    def values_of(self, state: object) -> frozenset[str]:
+        """Return what is secret in a state object, as far as that can be read."""
+        found: set[str] = set()
+        try:
+            if state is not None and self.state is not None:
+                fields = {name: msgspec.json.decode(value) for name, value in state_fields(state).items()}
+                sealed(self.state, fields, lambda text: _heard(text, found))
+        except Exception:  # noqa: BLE001  author code may raise anything; then nothing can be told of the state
+            return frozenset(_texts_held_by(state, self.state))
+        return frozenset(found)
+
+    def _sealer(self, origin: str) -> Callable[[str], str]:
+        return lambda text: self.shared.port.seal(origin, text)
+
+    def _opener(self, origin: str) -> Callable[[str], str]:
+        return lambda token: self.shared.port.open(origin, token)
+
+
+class _Everywhere:
+    """Opens every token in plain data, wherever it stands."""
+
+    def opened(self, value: Any, open_: Callable[[str], str]) -> Any:
+        match value:
+            case dict():
+                return {name: self.opened(item, open_) for name, item in value.items()}
+            case list():
+                return [self.opened(item, open_) for item in value]
+            case _:
+                return opened(of_text(), value, open_)
+
+
+def _turned(fields: Mapping[str, bytes], marks: Marks, turn: Callable[[Any], Any]) -> dict[str, bytes]:
+    """Return fields with what is marked in them turned into something else; the others stay the bytes they were."""
+    names = {name for record in marks.records for name in record.fields}
+    made = dict(fields)
+    for name in names & fields.keys():
+        plain = {name: msgspec.json.decode(fields[name])}
+        after = turn(plain)
+        if after != plain:
+            made[name] = msgspec.json.encode(after[name])
+    return made
+
+
+def _check(fields: Mapping[str, bytes], values: Collection[str], before: Mapping[str, bytes]) -> None:
+    """Raise InvalidInput for a field that changed and holds one of these values in clear; a step never counts."""
+    part = Redaction(value for value in values if len(value) >= WHOLE)
+    whole = Redaction(values).values
+    if not whole:
+        return
+    for name, value in fields.items():
+        if name != "step" and before.get(name) != value:
+            text = value.decode()
+            if part.text(text) != text or not whole.isdisjoint(_texts_among(msgspec.json.decode(value))):
+                raise InvalidInput(
+                    f"state field {name!r} holds a text that is marked as secret elsewhere: mark it, too, as in "
+                    f"`{name}: Annotated[str, secret]`"
+                )
+
+
+def _texts_among(value: Any) -> set[str]:
+    match value:
+        case str():
+            return {value}
+        case dict():
+            return {text for item in value.values() for text in _texts_among(item)}
+        case list():
+            return {text for item in value for text in _texts_among(item)}
+        case _:
+            return set()
+
+
+def _heard(text: str, found: set[str]) -> str:
+    found.update(texts_of(text))
+    return text
+
+
+def _texts_held_by(state: object, marks: Marks | None) -> Iterable[str]:
+    names = {name for record in (() if marks is None else marks.records) for name in record.fields}
+    held = (getattr(state, name, None) for name in names)
+    return [text for text in held if isinstance(text, str)]
