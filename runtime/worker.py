@@ -6,15 +6,12 @@ is released, so that the next owner starts at once, and gets every command that 
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-from msgspec import Raw
 
 from ..actors import BusCommand, CancelTurn, ConversationActor, Delivered, Directory, Life, SayToAgent, described
 from ..actors.journey import Secrets, undeclared_tools
@@ -27,13 +24,11 @@ from ..events import (
     InvalidInput,
     NewerRelease,
     OtherVersion,
-    Stored,
     Unavailable,
     Withheld,
     WriterId,
     check_token,
 )
-from ..projections import Conversation, Request
 from .agents import JourneyAgent, Journeys, agent_effects
 from .agents.author import call_author
 from .agents.effects import CLEANING_UP
@@ -46,8 +41,8 @@ from .ownership import Shares
 from .retry import RetryPolicy
 from .secret_keys import ready
 from .substrate import Substrate
+from .telling import FollowerTelling, reported
 from .unsealing import Unsealing
-from .wire import Delta, LiveFrame, Queued, encode, seal_live
 
 logger = logging.getLogger("agent_runtime_framework.worker")
 
@@ -90,15 +85,16 @@ class Worker:
         self._host, self._pid = socket.gethostname(), os.getpid()
         self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="arf-author")
         self._journeys = bound(agents, substrate.secrets)
+        telling = FollowerTelling(substrate, self._spawn)
         self._effects = {
             key: agent_effects(
                 journeys,
                 clock=clock,
                 retry=retry or RetryPolicy(),
                 threads=self._threads,
-                announce=self._announce,
-                told=self._told,
-                queued=self._queued,
+                announce=telling.stored,
+                told=telling.said,
+                queued=telling.queued,
             )
             for key, journeys in self._journeys.items()
         }
@@ -347,7 +343,7 @@ class Worker:
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(_reported(work))
+        task = asyncio.get_running_loop().create_task(reported(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -358,31 +354,6 @@ class Worker:
         while True:
             await self._clock.sleep(REMIND_EVERY)
             await self._directory.remind(REMINDED)
-
-    async def _queued(self, conversation: ConversationId, message_id: str, ahead: int, reason: str) -> None:
-        await _reported(self._publish(conversation, Queued(message_id, ahead, reason)))
-
-    async def _announce(self, stored: Stored, conversation: Conversation) -> None:  # noqa: ARG002  a follower folds it
-        message = encode(LiveFrame(stored.head.position, Raw(stored.data)))
-        await _reported(self._substrate.live.publish(stored.conversation, message))
-
-    def _told(self, conversation: ConversationId, request: Request, number: int, text: str) -> None:
-        sendable = text.encode(errors="replace").decode()
-        delta = Delta(request.last_turn, request.version, request.attempt, number, sendable)
-        self._spawn(self._publish(conversation, delta))
-
-    async def _publish(self, conversation: ConversationId, message: Delta | Queued) -> None:
-        with contextlib.suppress(Withheld):  # it was erased, so there is nothing to be told
-            data = await seal_live(message, conversation, self._substrate.vault)
-            await self._substrate.live.publish(conversation, data)
-
-
-async def _reported(work: Coroutine[Any, Any, None]) -> None:
-    """Await work whose failure harms nothing that is recorded: what is not acknowledged, or not heard, comes again."""
-    try:
-        await work
-    except FrameworkError as error:
-        logger.warning("%s", error)
 
 
 def bound(agents: Sequence[JourneyAgent[Any, Any, Any]], secrets: Secrets | None = None) -> dict[str, Journeys]:
