@@ -166,7 +166,7 @@ class Withheld(FrameworkError):
     True
     """
 
-    def __init__(self, message: str, *, erased: bool) -> None:
+    def __init__(self, message: str, *, erased: bool = False) -> None:
         super().__init__(message)
         self.erased = erased
 

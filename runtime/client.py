@@ -46,6 +46,7 @@ from .raised import raised_in
 from .reader import Reader
 from .restoring import restoring
 from .sealed import key_for
+from .vault import KeyWrapper
 from .wire import Queued, seal_command
 
 LOOK = 2.0
@@ -102,11 +103,12 @@ class Client(Reader):
         *,
         credentials: Credentials = ANONYMOUS,
         create: bool = True,
+        wrapper: KeyWrapper | None = None,
     ) -> AsyncIterator["Client"]:
         """Open a client on the server at `nats`, which is shown the credentials, or on the embedded one in `home`.
 
-        Without `create` only what is already there is opened.  What is sealed there is opened with the master key in
-        the environment's `ARF_MASTER_KEY`; without one its structure is read.
+        Without `create` only what is already there is opened.  What is sealed there is opened with `wrapper`, or the
+        master key in the environment's `ARF_MASTER_KEY`; without one its structure is read.
 
         Raises:
             InvalidInput: the URL is none, the credentials cannot be used, or the master key is another.
@@ -115,7 +117,11 @@ class Client(Reader):
 
         """
         place = Place(
-            nats=nats, home=None if home is None else Path(home), namespace=namespace, credentials=credentials
+            nats=nats,
+            home=None if home is None else Path(home),
+            namespace=namespace,
+            credentials=credentials,
+            wrapper=wrapper,
         )
         async with opened(place, WriterId(new_id("client")), create=create) as there:
             yield Client(there.substrate)

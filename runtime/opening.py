@@ -29,8 +29,8 @@ class Place(Struct, frozen=True, kw_only=True):
         namespace: keeps apart what shares a server.
         shards: event streams of a namespace that is created now; fixed from then on.
         credentials: what the server at `nats` is shown; the embedded one has its own.
-        encrypt: whether conversations that begin are sealed from now on; also what wraps their keys, which otherwise
-            the master key does that is in the environment.
+        encrypt: whether conversations that begin are sealed from now on.
+        wrapper: what wraps their keys; None for the master key in the environment, where there is one.
 
     """
 
@@ -39,7 +39,8 @@ class Place(Struct, frozen=True, kw_only=True):
     namespace: str = "arf"
     shards: int = 8
     credentials: Credentials = ANONYMOUS
-    encrypt: bool | KeyWrapper = False
+    encrypt: bool = False
+    wrapper: KeyWrapper | None = None
 
 
 class NoNamespace(NotFound):
@@ -96,7 +97,7 @@ async def opened(place: Place, writer: WriterId, *, create: bool = True) -> Asyn
             more=there.connect,
             shards=place.shards,
             create=create,
-            wrapper=wrapper_of(place.encrypt),
+            wrapper=place.wrapper if place.wrapper is not None else master_wrapper(),
         )
         if found is None:
             where = f"at {there.url}" if place.nats is not None else f"in {home_of(place.home, create=create)}"
@@ -104,21 +105,19 @@ async def opened(place: Place, writer: WriterId, *, create: bool = True) -> Asyn
         substrate, replicas = found
         if substrate.vault is not None:
             await (substrate.vault.encrypt() if place.encrypt else substrate.vault.check())
-        hook = None if isinstance(place.encrypt, bool) else substrate.vault
+        hook = None if place.wrapper is None else substrate.vault
         substrate = replace(substrate, secrets=of_namespace(place.namespace, hook))
         yield Opened(substrate, there.url, durability_of(place, replicas))
 
 
-def wrapper_of(encrypt: bool | KeyWrapper) -> KeyWrapper | None:
-    """Return what wraps the keys of conversations: the given one, or the master key in the environment, if it is there.
+def master_wrapper() -> KeyWrapper | None:
+    """Return the master key in the environment, which wraps the keys of conversations; None if there is none.
 
     Raises:
         InvalidInput: what is in the environment is no key.
         FrameworkError: the library for it is not installed.
 
     """
-    if not isinstance(encrypt, bool):
-        return encrypt
     text = os.environ.get("ARF_MASTER_KEY", "")
     if not text.strip():
         return None

@@ -65,7 +65,8 @@ class Runtime(Client):
             namespace=namespace,
             shards=shards,
             credentials=credentials,
-            encrypt=encrypt,
+            encrypt=bool(encrypt),
+            wrapper=None if isinstance(encrypt, bool) else encrypt,
         )
         self._concurrency = concurrency
         self._grace = grace

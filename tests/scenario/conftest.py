@@ -22,7 +22,8 @@ async def substrate(request: pytest.FixtureRequest) -> AsyncIterator[Substrate]:
         nats=request.getfixturevalue("nats_url"),
         namespace=f"t-{uuid4().hex[:12]}",
         shards=2,
-        encrypt=MasterKey(new_key()) if request.param == "sealed" else False,
+        encrypt=request.param == "sealed",
+        wrapper=MasterKey(new_key()) if request.param == "sealed" else None,
     )
     async with opened(place, WriterId("w-test")) as there:
         yield there.substrate

@@ -138,7 +138,9 @@ async def test_an_actor_that_cannot_open_a_conversation_does_not_decide_on_it(se
 
 @asynccontextmanager
 async def place(url: str, namespace: str, *, encrypt: bool | KeyWrapper = False) -> AsyncIterator[Opened]:
-    async with opened(Place(nats=url, namespace=namespace, shards=1, encrypt=encrypt), WriterId("w-test")) as there:
+    wrapper = None if isinstance(encrypt, bool) else encrypt
+    place = Place(nats=url, namespace=namespace, shards=1, encrypt=bool(encrypt), wrapper=wrapper)
+    async with opened(place, WriterId("w-test")) as there:
         yield there
 
 

@@ -129,10 +129,12 @@ class Attacked:
     async def add(self, subject: str, frames: Sequence[Kept]) -> None:
         for kept in frames:
             headers = {} if kept.id is None else {"Nats-Msg-Id": kept.id}
-            for _ in range(500):
+            for attempt in range(100):
                 if not (await publish(self._connection, subject, kept.data, headers)).duplicate:
                     break
-                await asyncio.sleep(0.02)  # until the server forgets the id that it knows
+                # told of another window, the server looks at once which ids it still has to know
+                await self.forget_ids(100_000_000 + attempt * 1_000_000)
+                await asyncio.sleep(0.1)
             else:
                 raise AssertionError(f"the server does not forget {kept.id}")
 
