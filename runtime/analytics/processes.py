@@ -77,7 +77,8 @@ async def _process(place: Place, waiting: list[Job], came: dict[int, Exported], 
     """Do jobs in a process until none waits."""
     pipe = asyncio.subprocess.PIPE
     words = (sys.executable, "-P", "-m", f"{__package__}.child")
-    process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, limit=_LINE)
+    # in a session of its own, so that Ctrl-C at the terminal is for the command alone, which ends it
+    process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, limit=_LINE, start_new_session=True)
     try:
         await _tell(process, place)
         while waiting:
