@@ -19,7 +19,7 @@ from .errors import (
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
-from .inheritance import LookAgain, check_continues, lineage_of, stored_at
+from .inheritance import LookAgain, check_continues, erased_before, lineage_of, stored_at
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import (
     AckLost,
@@ -165,6 +165,7 @@ __all__ = [
     "decode_seal",
     "encode_event",
     "encode_frame",
+    "erased_before",
     "frame_hash",
     "lineage_of",
     "no_version",

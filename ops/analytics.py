@@ -30,13 +30,12 @@ from agent_runtime_framework.runtime.nats.records import JetStreamRecords
 from agent_runtime_framework.runtime.nats.topology import ensure
 from agent_runtime_framework.testing import NatsServer
 
-TURNS = 10
 AT_ONCE = 500
 
 
-async def template(directory: Path) -> list[Stored]:
+async def template(directory: Path, turns: int) -> list[Stored]:
     """Return the frames of a recorded conversation."""
-    await record(directory, TURNS)
+    await record(directory, turns)
     async with Client.connect(home=directory) as client:
         return [stored async for stored in client.frames(CONVERSATION)]
 
@@ -128,6 +127,14 @@ def timed(*words: str, nats: str) -> None:
         raise SystemExit(said)
 
 
+def audits(nats: str, page: str) -> None:
+    """Run what audits all conversations."""
+    timed("audit", "tools", nats=nats)
+    timed("audit", "tools", "--since", "1m", nats=nats)
+    timed("audit", "tools", "--agent", "nobody", nats=nats)
+    timed("audit", "report", "-o", page, nats=nats)
+
+
 def _made(directory: Path) -> Path:
     directory.mkdir()
     return directory
@@ -137,12 +144,17 @@ def main() -> int:
     """Fill a server, run the commands, and print a line for each."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("events", type=int, nargs="?", default=100_000)
-    events = parser.parse_args().events
+    parser.add_argument("--turns", type=int, default=10, help="turns of a conversation")
+    parser.add_argument("--audits", action="store_true", help="time the audits of all conversations alone")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory, NatsServer(_made(Path(directory) / "server")) as server:
         began = time.perf_counter()
-        frames = asyncio.run(template(Path(directory) / ".arf"))
-        stored = asyncio.run(fill(server.url, frames, events))
+        frames = asyncio.run(template(Path(directory) / ".arf", given.turns))
+        stored = asyncio.run(fill(server.url, frames, given.events))
         print(f"{stored:,} events stored in {time.perf_counter() - began:.0f} s")
+        audits(server.url, str(Path(directory) / "report.html"))
+        if given.audits:
+            return 0
         tables = str(Path(directory) / "tables")
         timed("export", "--parquet", tables, nats=server.url)
         timed("export", "--parquet", tables, nats=server.url)

@@ -1,31 +1,56 @@
-"""The tool decisions of many conversations, one after another.
+"""The tool decisions of many conversations.
 
 Whoever audits takes them from here, so that where they come from can change without it.
 """
 
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
+from contextlib import aclosing
 
-from ..events import FrameworkError
-from ..projections import ToolDecision
+from ..events import CorruptLog, FrameworkError
+from ..projections import Accounting, ToolDecision, TurnAccount, account, decisions_of, initial, unfinished
 from .reader import Reader
+from .substrate import Substrate
 from .summary import UNREADABLE, Summary
+from .whole import Whole, whole_conversations
 
 Damaged = Callable[[str, FrameworkError], None]
 """Hears of a conversation that cannot be read, or not to its end."""
 
 
 async def decisions_of_all(
-    reader: Reader, damaged: Damaged, *, agents: Collection[str] = (), active_since: int = 0
+    substrate: Substrate, damaged: Damaged, *, agents: Collection[str] = (), active_since: int = 0
 ) -> AsyncGenerator[ToolDecision, None]:
     """Yield the decisions of all conversations, each call once: what a fork has from before its cut is its parent's.
 
     With `agents` only of those that belong to one of them; those that were not active since `active_since`, in Unix
     milliseconds, are passed over.  What cannot be read hides no other.
     """
-    async for summary in reader.conversations():
-        if _may_have(summary, agents, active_since):
-            async for decision in decisions_in(reader, summary.conversation, damaged):
+
+    def wants(summary: Summary) -> bool:
+        return _may_have(summary, agents, active_since)
+
+    async with aclosing(whole_conversations(substrate, wants if agents or active_since else None)) as found:
+        async for whole in found:
+            for decision in _decisions(whole):
                 yield decision
+            if whole.damage is not None:
+                damaged(whole.conversation, whole.damage)
+
+
+def _decisions(whole: Whole) -> Iterator[ToolDecision]:
+    """Yield the decisions that a conversation's own log has, those of a turn in progress last."""
+    now, inherited = Accounting(initial(whole.conversation)), False
+    for stored in whole.frames:
+        now, over = account(now, stored.frame)
+        inherited = stored.inherited
+        if not inherited:
+            for each in over:
+                if isinstance(each, TurnAccount):
+                    yield from decisions_of(each)
+    if not inherited and (whole.damage is None or isinstance(whole.damage, CorruptLog)):
+        for each in unfinished(now):
+            if isinstance(each, TurnAccount):
+                yield from decisions_of(each)
 
 
 async def decisions_in(reader: Reader, conversation: str, damaged: Damaged) -> AsyncGenerator[ToolDecision, None]:

@@ -1,8 +1,8 @@
 """Exporting one stream: what stands in it after a position, as rows.
 
-A stream has the frames of all its conversations in turn.  So it is sorted by conversation first, in files (`spill.py`);
-then each conversation is folded once, from its own log up to where the new frames begin, and on with these.  No more
-of the stream is in memory than one part in 128, and one conversation.
+A stream has the frames of all its conversations in turn.  So it is sorted by conversation first, in files (`spill.py`
+of the room); then each conversation is folded once, from its own log up to where the new frames begin, and on with
+these.  No more of the stream is in memory than one part in 128, and one conversation.
 
 A conversation that is damaged is left out, all of what is new of it, and remembered: the next export tries it again.
 """
@@ -10,7 +10,7 @@ A conversation that is damaged is left out, all of what is new of it, and rememb
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -37,8 +37,8 @@ from ...projections.ledger import Ledger
 from ...projections.rows import event_rows
 from ...projections.tables import Row, without_content
 from ..feed import Entry, Feed, stored
+from ..spill import Spill, spill_stream
 from ..substrate import Substrate
-from .spill import Spill
 from .writer import Files, Writer
 
 EVENTS: Final = frozenset({"events"})
@@ -116,14 +116,9 @@ async def export_shard(substrate: Substrate, job: Job, told: Told) -> Exported:
 
 async def _spilled(feed: Feed, job: Job, spill: Spill) -> tuple[int, str]:
     """Sort what is new, and return the position and the name of the stream."""
-    stream, position = (await feed.end(job.shard)).stream, job.state.position
+    stream = (await feed.end(job.shard)).stream
     check_same_stream(job.state, stream)
-    async with aclosing(feed.read(job.shard, position)) as batches:
-        async for batch in batches:
-            for entry in batch:
-                spill.add(entry)
-            position = batch[-1].position
-    return position, stream
+    return await spill_stream(feed, job.shard, spill, after=job.state.position), stream
 
 
 def check_same_stream(state: ShardState, stream: str) -> None:

@@ -1,7 +1,7 @@
 """What a NATS server says of itself, of a namespace on it, and of who works there; asked for, and never changed."""
 
 from collections import Counter
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +14,13 @@ from ..clock import Clock
 from ..deadletters import DeadLetters
 from ..findings import Finding, filled, size
 from ..owners import free, owners, ranges
+from ..vault import KeyWrapper
 from .client import Connection, Forbidden
 from .connection import ApiError, api
 from .leases import NatsLeases
 from .members import NatsMembers
 from .names import Names
+from .safeguards import encryption, seals
 from .store import JetStreamStore
 from .topology import command_stream, event_stream, find, lease_bucket
 
@@ -78,20 +80,31 @@ _stream = msgspec.json.Decoder(_Stream)
 
 
 class Inspection:
-    """Looks at one server through one connection.
+    """Looks at one server through one connection; `wrapper` gives what wraps the keys of conversations here.
 
     Attributes:
         replicas: how many servers hold each event, once `namespace` found that out; None before.
 
     """
 
-    def __init__(self, connection: Connection, namespace: str, url: str, clock: Clock, *, embedded: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        namespace: str,
+        url: str,
+        clock: Clock,
+        *,
+        embedded: bool,
+        wrapper: Callable[[], KeyWrapper | None],
+    ) -> None:
         self.replicas: int | None = None
         self._embedded = embedded
         self._connection = connection
         self._namespace = namespace
         self._url = url
         self._clock = clock
+        self._wrapper = wrapper
+        self._workers = 0
         self._jetstream = True
 
     async def server(self) -> list[Finding]:
@@ -141,6 +154,8 @@ class Inspection:
             self._replicated(streams),
             *await self._guarded("workers", self._work(names, streams.get(names.command_stream))),
             *await self._guarded("dead letters", self._dead(names)),
+            *await self._guarded("seals", self._seals(names)),
+            *await self._guarded("encryption", self._encryption(names)),
             *await self._guarded("clock", self._time(names)),
         ]
 
@@ -203,7 +218,7 @@ class Inspection:
                 if len(tokens) == 5 and tokens[3].isdecimal():
                     waiting[AgentKey(tokens[2]), int(tokens[3])] += count
         unanswered = sum(count for key, count in waiting.items() if key not in holders)
-        alive = len(owners(await NatsMembers(self._connection, names).members(), holders))
+        alive = self._workers = len(owners(await NatsMembers(self._connection, names).members(), holders))
         start = "start one: arf worker MODULE:ATTR"
         found = [_commands(0 if commands is None else commands.state.messages, unanswered)]
         found.append(Finding("workers", str(alive)) if alive else Finding("workers", "none", "warning", start))
@@ -219,6 +234,12 @@ class Inspection:
             advice = "see `arf deadletters`, then retry or drop them: nobody answers these messages"
             return [Finding("dead letters", str(count), "warning", advice)]
         return [Finding("dead letters", "none")]
+
+    async def _seals(self, names: Names) -> list[Finding]:
+        return [await seals(self._connection, names, self._clock.now(), workers=self._workers)]
+
+    async def _encryption(self, names: Names) -> list[Finding]:
+        return [await encryption(self._connection, names, self._wrapper)]
 
     async def _time(self, names: Names) -> list[Finding]:
         before, since = self._clock.now(), self._clock.monotonic()

@@ -17,7 +17,7 @@ from .report import (
     TurnLine,
     Words,
 )
-from .surveying import survey
+from .surveying import survey, within
 
 __all__ = [
     "FATES",
@@ -36,4 +36,5 @@ __all__ = [
     "TurnLine",
     "Words",
     "survey",
+    "within",
 ]

@@ -1,4 +1,4 @@
-"""Reading for a report: the conversations of a namespace, one after another, each turn once."""
+"""Reading for a report: the conversations of a namespace, each turn once."""
 
 from collections.abc import AsyncIterator
 
@@ -6,42 +6,40 @@ from msgspec.structs import replace
 
 from ...events import CorruptLog, NewerRelease, NotFound
 from ...projections import Account, Accounting, TurnAccount, account, initial, unfinished
-from ..checking import as_id
-from ..reader import Reader
 from ..summary import UNREADABLE, Summary
+from ..whole import Wants, Whole
 from .counting import Audit, Chapter
 from .report import ConversationLine, Scope
 
 
-async def survey(reader: Reader, conversations: AsyncIterator[Summary], scope: Scope, audit: Audit) -> list[str]:
+async def survey(conversations: AsyncIterator[Whole], scope: Scope, audit: Audit) -> list[str]:
     """Count what is in these conversations, and return what cannot be read of them, a line each.
 
     What a fork has from before its cut is its parent's, and counted there.
     """
     damaged: list[str] = []
-    async for summary in conversations:
-        if not _may_have(summary, scope):
+    async for whole in conversations:
+        chapter = audit.begin(_line(whole.summary), erased=whole.summary.status == "erased")
+        if not _count_turns(whole, chapter, scope, audit):
             continue
-        chapter = audit.begin(_line(summary), erased=summary.status == "erased")
-        damage = ""
-        try:
-            if not await _read(reader, chapter, scope, audit):
-                continue
-        except NotFound:
-            damage = "" if chapter.erased else "it is gone since it was listed"
-        except (CorruptLog, NewerRelease) as error:
-            damage = str(error)
+        damage = _damage(whole, chapter)
         audit.end(chapter, damage=damage)
         if damage:
-            damaged.append(f"{summary.conversation} cannot be read, or not to its end: {damage}")
+            damaged.append(f"{whole.conversation} cannot be read, or not to its end: {damage}")
     return damaged
 
 
-def _may_have(summary: Summary, scope: Scope) -> bool:
-    """Say whether a conversation may have something; one whose end cannot be read may have anything."""
-    if summary.status == UNREADABLE:
-        return True
-    return scope.agent in ("", summary.agent) and (scope.since is None or summary.time >= scope.since)
+def within(scope: Scope) -> Wants | None:
+    """Return what says whether a conversation may have something in the scope; None where each may."""
+    if not scope.agent and scope.since is None:
+        return None
+
+    def wants(summary: Summary) -> bool:
+        if summary.status == UNREADABLE:  # one whose end cannot be read may have anything
+            return True
+        return scope.agent in ("", summary.agent) and (scope.since is None or summary.time >= scope.since)
+
+    return wants
 
 
 def _line(summary: Summary) -> ConversationLine:
@@ -50,24 +48,32 @@ def _line(summary: Summary) -> ConversationLine:
     )
 
 
-async def _read(reader: Reader, chapter: Chapter, scope: Scope, audit: Audit) -> bool:
+def _damage(whole: Whole, chapter: Chapter) -> str:
+    """Return what is damaged of a conversation, in words; raise what is no fault of it."""
+    match whole.damage:
+        case None:
+            return ""
+        case NotFound():
+            return "" if chapter.erased else "it is gone since it was listed"
+        case CorruptLog() | NewerRelease():
+            return str(whole.damage)
+        case error:
+            raise error
+
+
+def _count_turns(whole: Whole, chapter: Chapter, scope: Scope, audit: Audit) -> bool:
     """Count the turns of a conversation, and say whether it is one that is wanted."""
-    now = Accounting(initial(as_id(chapter.line.conversation)))
+    now = Accounting(initial(whole.conversation))
     inherited = False
-    try:
-        async for stored in reader.frames(chapter.line.conversation):
-            now, over = account(now, stored.frame)
-            agent, inherited = chapter.line.agent or stored.frame.agent, stored.inherited
-            chapter.line = replace(chapter.line, agent=agent, last=max(chapter.line.last, stored.frame.time))
-            if scope.agent not in ("", agent):
-                return False
-            if not inherited:
-                _count(over, chapter, audit)
-    except (CorruptLog, NewerRelease):
-        if not inherited:  # what stands before the damage can be told
-            _count(unfinished(now), chapter, audit)
-        raise
-    if not inherited:
+    for stored in whole.frames:
+        now, over = account(now, stored.frame)
+        agent, inherited = chapter.line.agent or stored.frame.agent, stored.inherited
+        chapter.line = replace(chapter.line, agent=agent, last=max(chapter.line.last, stored.frame.time))
+        if scope.agent not in ("", agent):
+            return False
+        if not inherited:
+            _count(over, chapter, audit)
+    if not inherited:  # what stands before a damage can be told
         _count(unfinished(now), chapter, audit)
     return True
 

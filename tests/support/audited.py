@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -27,8 +27,9 @@ from agent_runtime_framework.events import (
 )
 from agent_runtime_framework.runtime.cli.console.options import Options
 from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.feed import End, Entry, Feed
 from agent_runtime_framework.runtime.reader import Reader
-from agent_runtime_framework.runtime.substrate import in_memory
+from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from support.journeys import tokens
 
 TOOLS = tuple({"type": "function", "function": {"name": name}} for name in ("add", "pay"))
@@ -85,11 +86,30 @@ class Damaged:
             raise CorruptLog("the log was changed")
 
 
+class DamagedFeed:
+    """Is a feed with bytes in some conversations that nobody stored, behind what it has of them."""
+
+    def __init__(self, feed: Feed, *conversations: str) -> None:
+        self._feed = feed
+        self._damaged = conversations
+        self.shards, self.follow = feed.shards, feed.follow
+
+    async def end(self, shard: int) -> End:
+        stream, position = await self._feed.end(shard)
+        return End(stream, position + len(self._damaged))
+
+    async def read(self, shard: int, after: int = 0) -> AsyncGenerator[Sequence[Entry], None]:
+        async for batch in self._feed.read(shard, after):
+            yield batch
+        _, end = await self._feed.end(shard)
+        yield [Entry(ConversationId(name), end + at, b"changed") for at, name in enumerate(self._damaged, 1)]
+
+
 class Audited:
     """Is a place as a command of a module sees it."""
 
     def __init__(self, module: Any, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
-        self.log: EventLog = in_memory(SystemClock()).log
+        self._substrate = in_memory(SystemClock())
         self._capture = capture
         patch.setattr(module, "reading", self._reading)
 
@@ -99,7 +119,13 @@ class Audited:
 
     def damage(self, *conversations: str) -> None:
         """Let these be damaged at their ends."""
-        self.log = Damaged(self.log, *conversations)
+        log, feed = Damaged(self.log, *conversations), DamagedFeed(self._substrate.feed, *conversations)
+        self._substrate = replace(self._substrate, log=log, feed=feed)
+
+    @property
+    def log(self) -> EventLog:
+        """The log of the place."""
+        return self._substrate.log
 
     def printed(self) -> tuple[list[str], list[str]]:
         """Return the lines of stdout and of stderr since this was asked last."""
@@ -111,9 +137,9 @@ class Audited:
         return list(csv.DictReader(io.StringIO(self._capture.readouterr().out)))
 
     def _reading(self, options: Options) -> AbstractAsyncContextManager[Reader]:
-        return _reader(self.log)
+        return _reader(self._substrate)
 
 
 @asynccontextmanager
-async def _reader(log: EventLog) -> AsyncIterator[Reader]:
-    yield Reader(replace(in_memory(SystemClock()), log=log))
+async def _reader(substrate: Substrate) -> AsyncIterator[Reader]:
+    yield Reader(substrate)

@@ -28,12 +28,13 @@ from agent_runtime_framework.events import (
 )
 from agent_runtime_framework.projections import CallAccount
 from agent_runtime_framework.runtime.clock import SystemClock
-from agent_runtime_framework.runtime.reporting import Audit, Report, Scope, survey
+from agent_runtime_framework.runtime.reporting import Audit, Report, Scope, survey, within
 from agent_runtime_framework.runtime.reporting.counting import LISTED
 from agent_runtime_framework.runtime.reporting.mentions import LATEST
 from agent_runtime_framework.runtime.reporting.page import page
 from agent_runtime_framework.runtime.substrate import in_memory
 from agent_runtime_framework.runtime.testing.simulation import random_journeys
+from agent_runtime_framework.runtime.whole import whole_conversations
 from agent_runtime_framework.testing import random_script, simulate
 from support.chains import put_raw
 from support.reported import HOUR, NOW, called, reported, some_of_each, turn
@@ -129,7 +130,7 @@ def report_of(
             log = client.substrate.log
             assert isinstance(log, MemoryLog)
             await put_raw(log._records, b"garbage", (await client.last(spoilt)).head.position, ConversationId(spoilt))
-        return await survey(client, client.conversations(), scope, audit)
+        return await survey(whole_conversations(client.substrate, within(scope)), scope, audit)
 
     scope = Scope(since=since, agent=agent, made=NOW)
     audit = Audit(scope)
@@ -320,7 +321,7 @@ async def test_a_log_that_ends_erased_is_told_as_erased_with_no_word_of_it() -> 
     scope = Scope(made=NOW)
     audit = Audit(scope)
 
-    assert await survey(client, client.conversations(), scope, audit) == []
+    assert await survey(whole_conversations(client.substrate, within(scope)), scope, audit) == []
 
     report = audit.report()
     assert (report.erased, report.calls, report.lines.latest[0].outcome) == (1, 1, "erased")
@@ -335,7 +336,7 @@ async def test_a_tombstone_alone_is_an_erased_conversation_without_turns() -> No
     scope = Scope(since=NOW - HOUR, made=NOW)
     audit = Audit(scope)
 
-    assert await survey(client, client.conversations(), scope, audit) == []
+    assert await survey(whole_conversations(client.substrate, within(scope)), scope, audit) == []
 
     report = audit.report()
     assert (report.conversations, report.erased, report.turns) == (1, 1, 0)
@@ -359,7 +360,7 @@ async def test_calls_whose_answer_is_withheld_are_counted_by_what_their_tools_di
     await client.substrate.log.append(ConversationId("c-1"), frame, START)
     audit = Audit(Scope(made=NOW))
 
-    assert await survey(client, client.conversations(), Scope(made=NOW), audit) == []
+    assert await survey(whole_conversations(client.substrate), Scope(made=NOW), audit) == []
 
     report = audit.report()
     assert report.fates == {"in_doubt": 1, "denied": 1, "open": 1}

@@ -50,10 +50,13 @@ async def show_tools(options: Options, typed: Filters, listing: Listing) -> int:
 
     found: list[ToolDecision] = []
     try:
-        async with progress("reading tool calls") as read, reading(options) as client:
-            every = read.of(_source(client, filters, damaged))
+        async with (
+            progress("reading tool calls") as read,
+            reading(options) as client,
+            contextlib.aclosing(_source(client, filters, damaged)) as every,
+        ):
             # without the prompts, which are not listed, and are most of what would be held
-            found = [replace(decision, prompt="") async for decision in every if filters.fits(decision)]
+            found = [replace(each, prompt="") async for each in read.of(every) if filters.fits(each)]
     except NoNamespace as missing:  # nothing was ever kept in it, so it is as empty as can be
         output.say(str(missing))
     found.sort(key=_order)
@@ -66,8 +69,10 @@ async def show_tools(options: Options, typed: Filters, listing: Listing) -> int:
 async def _source(client: Reader, filters: Wanted, damaged: Damaged) -> AsyncGenerator[ToolDecision, None]:
     """Yield the decisions among which the wanted ones are."""
     if not filters.conversations:
-        async for decision in decisions_of_all(client, damaged, agents=filters.agents, active_since=filters.since):
-            yield decision
+        every = decisions_of_all(client.substrate, damaged, agents=filters.agents, active_since=filters.since)
+        async with contextlib.aclosing(every) as found:
+            async for decision in found:
+                yield decision
         return
     for conversation in filters.conversations:
         with contextlib.suppress(CorruptLog, NewerRelease):

@@ -1,5 +1,6 @@
 """`arf audit report`: what tools were called in a period, as a page that stands alone."""
 
+from contextlib import aclosing
 from pathlib import Path
 
 from msgspec import Struct
@@ -9,9 +10,10 @@ from ....projections import Prices
 from ...clock import SystemClock
 from ...logfiles import written
 from ...opening import NoNamespace
-from ...reporting import Audit, Report, Scope, survey
+from ...reporting import Audit, Report, Scope, survey, within
 from ...reporting.page import page
 from ...reporting.page.figures import counted
+from ...whole import whole_conversations
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading
@@ -67,8 +69,12 @@ def _scope(namespace: str, asked: Asked, *, priced: bool) -> Scope:
 async def _report(options: Options, scope: Scope, prices: Prices) -> tuple[Report, list[str]]:
     audit, damaged = Audit(scope, prices), list[str]()
     try:
-        async with progress("reading conversations") as read, reading(options) as client:
-            damaged = await survey(client, read.of(client.conversations()), scope, audit)
+        async with (
+            progress("reading conversations") as read,
+            reading(options) as client,
+            aclosing(whole_conversations(client.substrate, within(scope))) as found,
+        ):
+            damaged = await survey(read.of(found), scope, audit)
     except NoNamespace as missing:  # nothing was ever kept in it, so it is as empty as can be
         output.say(str(missing))
     return audit.report(), damaged

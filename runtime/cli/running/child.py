@@ -28,6 +28,9 @@ LINE: Final = 1024 * 1024
 LAST: Final = 3
 """So many lines are kept of what it said last."""
 
+SEALS: Final = frozenset({"ARF_SEAL_KEY", "ARF_SEAL_FILE"})
+"""The variables that say how a worker seals."""
+
 Tell: TypeAlias = Callable[[str], object]
 """Hears a line that the worker, or code of its agents, writes."""
 
@@ -158,12 +161,14 @@ def _say(line: str) -> None:
 async def start_worker(spec: str, place: Place, tell: Tell, *, keep_bytecode: bool = True) -> WorkerProcess:
     """Start a worker for the agents that MODULE:ATTR names, in a process session of its own; `end` it.
 
-    A Ctrl-C in the terminal does not reach it, so that it is ended in good order.  Where this process is killed, it
-    leaves by itself.  Without `keep_bytecode` what it compiles is not kept: Python takes a file that was changed twice
-    in a second, and has the length that it had, for the one that it knows.
+    It does not seal, whatever the environment says: a file of seals is for workers that stay.  A Ctrl-C in the terminal
+    does not reach it, so that it is ended in good order.  Where this process is killed, it leaves by itself.  Without
+    `keep_bytecode` what it compiles is not kept: Python takes a file that was changed twice in a second, and has the
+    length that it had, for the one that it knows.
     """
     # -P: a file in the current directory must not stand in for a library's module
     arguments = ("-P", "-m", MODULE, "worker", spec, "--grace", str(GRACE), "--offline", "--child", "-o", "jsonl")
+    inherited = {name: value for name, value in os.environ.items() if name not in SEALS}
     bytecode = {} if keep_bytecode else {"PYTHONDONTWRITEBYTECODE": "1"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -173,7 +178,7 @@ async def start_worker(spec: str, place: Place, tell: Tell, *, keep_bytecode: bo
         stderr=asyncio.subprocess.PIPE,
         limit=LINE,
         start_new_session=True,
-        env={**os.environ, **environment_of(place), **bytecode, "PYTHONUNBUFFERED": "1"},
+        env={**inherited, **environment_of(place), **bytecode, "PYTHONUNBUFFERED": "1"},
     )
     if process.stdout is None or process.stderr is None:
         raise FrameworkError("what the worker writes cannot be read")

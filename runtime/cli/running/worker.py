@@ -130,10 +130,10 @@ async def work(
     )
     try:
         async with runtime:
-            worker = runtime.worker()
+            worker, sealed = runtime.worker(), await _encrypted(runtime)
             running = asyncio.create_task(worker.run())
             if await worker.owned(running, asked):
-                _tell(options, _ready(found, runtime, worker, place))
+                _tell(options, _ready(found, runtime, worker, place, encrypted=sealed))
             await asyncio.wait({running, asked}, return_when=asyncio.FIRST_COMPLETED)
             if asked.done():
                 say(f"leaving: what runs is finished first, for {grace:g} s at most")
@@ -183,7 +183,13 @@ def _tell(options: Options, ready: Ready) -> None:
         flush()
 
 
-def _ready(found: Loaded, runtime: Runtime, worker: Worker, place: Place) -> Ready:
+async def _encrypted(runtime: Runtime) -> bool:
+    """Say whether conversations that begin are sealed."""
+    vault = runtime.substrate.vault
+    return vault is not None and await vault.encrypted()
+
+
+def _ready(found: Loaded, runtime: Runtime, worker: Worker, place: Place, *, encrypted: bool) -> Ready:
     return Ready(
         agents=found.models,
         offline=found.offline,
@@ -193,4 +199,6 @@ def _ready(found: Loaded, runtime: Runtime, worker: Worker, place: Place) -> Rea
         server=without_password(runtime.opened.url),
         home=None if place.nats is not None else str(place.home),
         namespace=place.namespace,
+        encrypted=encrypted,
+        seals=None if runtime.seal is None else str(Path(runtime.seal.file).absolute()),
     )
