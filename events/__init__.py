@@ -1,6 +1,7 @@
 """What happened: the vocabulary, ids, frames, their bytes, and the log that keeps them."""
 
 from .codec import decode_event, decode_frame, encode_event, encode_frame, frame_hash
+from .encryption import ERASED, SEALED, Cipher, Keyring, Vault, not_to_be_had
 from .errors import (
     Conflict,
     CorruptLog,
@@ -34,8 +35,7 @@ from .log import (
     not_found,
 )
 from .memory import MemoryLog, MemoryRecords
-from .sealed import Sealed, SealedAt
-from .sealing import ERASED, SEALED, Cipher, Unsealing, Vault, not_to_be_had
+from .sealed_heads import Sealed, SealedAt
 from .seals import Seal, SealedHead, decode_seal, root_of
 from .verification import Chain, Fault, RawFrame
 from .vocabulary import (
@@ -107,6 +107,7 @@ __all__ = [
     "InvalidInput",
     "JourneyEntered",
     "JourneyRevised",
+    "Keyring",
     "KnownEvent",
     "Lineage",
     "LookAgain",
@@ -146,7 +147,6 @@ __all__ = [
     "Unavailable",
     "UnknownEvent",
     "Unreadable",
-    "Unsealing",
     "Usage",
     "UserSpoke",
     "Vault",

@@ -4,7 +4,7 @@ What this release does not know is kept, not refused: unknown fields pass, and a
 fields that do not fit its tag, becomes an `UnknownEvent` that holds its bytes.  Only before that the upcasters of old
 forms are asked, so they cost what is of today nothing.  Bytes that are no frame at all are `CorruptLog`.
 
-With a cipher a frame's content is sealed and opened on the way; what that means is told in `events/sealing.py`.
+With a cipher a frame's content is sealed and opened on the way; what that means is told in `events/encryption.py`.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Raw, Struct, structs
 
+from .encryption import ERASED, SEALED, Cipher, bound_to, joined, opened, parted, sealed, withheld
 from .errors import CorruptLog, InvalidInput, TooLarge, Withheld
 from .frame import Frame
 from .limits import FRAME_LIMIT
-from .sealing import ERASED, SEALED, Cipher, bound_to, joined, opened, parted, sealed, withheld
 from .upcasting import UPCASTERS, Upcaster, upcast
 from .vocabulary import AnyEvent, KnownEvent, UnknownEvent
 

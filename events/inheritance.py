@@ -16,10 +16,10 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from .codec import decode_frame, frame_hash
+from .encryption import Keyring, Vault
 from .errors import CorruptLog, NewerRelease
 from .frame import START, Frame, Head, Stored
 from .ids import TOKEN, ConversationId
-from .sealing import Unsealing, Vault
 from .vocabulary import ConversationStarted, Lineage, UnknownEvent
 
 
@@ -125,7 +125,7 @@ class Ancestry:
 
     async def _read(self, conversation: ConversationId) -> AsyncIterator[Stored]:
         """Yield a log's own frames, and look again whether there are more, for whoever goes on asking."""
-        last, looks, keys = 0, 0, Unsealing(self._vault)
+        last, looks, keys = 0, 0, Keyring(self._vault)
         while looks == 0 or await self._again(looks):
             looks += 1
             async for position, data in self._source.get(conversation, last):
@@ -192,7 +192,7 @@ def check_continues(stored: Stored, head: Head) -> None:
     )
 
 
-async def stored_at(conversation: ConversationId, position: int, data: bytes, keys: Unsealing) -> Stored:
+async def stored_at(conversation: ConversationId, position: int, data: bytes, keys: Keyring) -> Stored:
     """Return the frame that is stored at a position, opened if its key can be had.
 
     Raises:

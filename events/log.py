@@ -7,7 +7,7 @@ A fork's own log begins at the cut.  Whoever reads it gets what it has from its 
 (`events.inheritance`), and need not know where a frame stands.
 
 Where a vault is given, the content of a conversation that has a key is sealed before it is stored, and opened when it
-is read (`events.sealing`).  One that was erased in clear begins with the frame that says so: what was before it is
+is read (`events.encryption`).  One that was erased in clear begins with the frame that says so: what was before it is
 gone, and its `first` and `prev` say where that ended.
 
 An append is encoded once.  Its bytes' hash is its id for every retry, so that after a conflict or a lost
@@ -20,12 +20,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from .codec import check_size, decode_frame, encode_frame, frame_hash, seal_frame
+from .encryption import SEALED, Cipher, Keyring, Vault, not_to_be_had
 from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable, Withheld
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
 from .inheritance import Ancestry, LookAgain, check_continues, erased_before, once, stored_at
 from .limits import FRAME_LIMIT
-from .sealing import SEALED, Cipher, Unsealing, Vault, not_to_be_had
 from .vocabulary import UnknownEvent
 
 ATTEMPTS = 5
@@ -209,7 +209,7 @@ class FrameLog:
         """Return what stands after `expected`; all of a log that was thought empty, whatever it continues."""
         if expected.position:
             return [stored async for stored in self.read(conversation, expected)]
-        keys = Unsealing(self._vault)
+        keys = Keyring(self._vault)
         return [await stored_at(conversation, *found, keys) async for found in self._records.get(conversation, 0)]
 
     def _forget_erased(self, conversation: ConversationId, frame: Frame) -> None:
@@ -227,7 +227,7 @@ class FrameLog:
 
     async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`; see `EventLog.read`."""
-        head, first, keys = after, True, Unsealing(self._vault)
+        head, first, keys = after, True, Keyring(self._vault)
         async for position, data in self._records.get(conversation, after.position):
             stored = await stored_at(conversation, position, data, keys)
             self._forget_erased(conversation, stored.frame)
@@ -246,13 +246,13 @@ class FrameLog:
     async def last(self, conversation: ConversationId) -> Stored | None:
         """Return the last frame, or None where nothing is recorded."""
         found = await self._records.last(conversation)
-        return None if found is None else await stored_at(conversation, *found, Unsealing(None))
+        return None if found is None else await stored_at(conversation, *found, Keyring(None))
 
     async def lasts(self) -> AsyncIterator[Stored | Unreadable]:
         """Yield the last frame of every conversation, in no order; see `EventLog.lasts`."""
         async for conversation, position, data in self._records.lasts():
             try:
-                found: Stored | Unreadable = await stored_at(conversation, position, data, Unsealing(None))
+                found: Stored | Unreadable = await stored_at(conversation, position, data, Keyring(None))
             except CorruptLog as error:
                 found = Unreadable(conversation, position, str(error))
             yield found

@@ -4,10 +4,10 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
+from .encryption import Vault
 from .ids import ConversationId
 from .limits import FRAME_LIMIT
 from .log import FrameLog, PositionMoved
-from .sealing import Vault
 
 
 class MemoryRecords:

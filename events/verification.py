@@ -3,7 +3,7 @@
 It is the chain that reading checks, too (`events.inheritance`), and beside it what only an audit looks at: the id that
 is kept with each frame.  The last frame of a log is named by no other, so of that one only the id betrays a change.
 
-Who may write to the server as he likes can make all of it fit again.  That only a seal shows (`events.sealed`).
+Who may write to the server as he likes can make all of it fit again.  That only a seal shows (`events.sealed_heads`).
 """
 
 from typing import Literal, NamedTuple, TypeAlias

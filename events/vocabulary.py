@@ -8,7 +8,7 @@ Rules of this file:
   - What a field means never changes either.  Where it has to, the class takes a new tag, the old tag gets an upcaster
     (`events/upcasting.py`), and a golden log of the last release that wrote the old form shows that it is read.
   - Every field is `Structure` or `Content`.  Content is what people, models, tools and authors said, and is sealed
-    where a conversation is (`events/sealing.py`).  Structure is what a reader without the key may still see.
+    where a conversation is (`events/encryption.py`).  Structure is what a reader without the key may still see.
 """
 
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar

@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent_runtime_framework.events import ConversationId, Frame, UserSpoke, WriterId, encode_frame, frame_hash
 from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.crypto.signing import SealKey
 from agent_runtime_framework.runtime.nats import nats_substrate
 from agent_runtime_framework.runtime.nats.client import Connection
 from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.records import JetStreamRecords
 from agent_runtime_framework.runtime.nats.topology import ensure
 from agent_runtime_framework.runtime.sealing import Sealer, SealFile, evidence_in
-from agent_runtime_framework.runtime.signing import SealKey
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.runtime.verifying import Verification
 from agent_runtime_framework.testing import NatsServer

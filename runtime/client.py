@@ -33,6 +33,7 @@ from .bus import partition_of
 from .checking import as_id as checked_id
 from .checking import checked
 from .clock import SystemClock, new_id
+from .command_keys import key_for
 from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
 from .erasing import Receipt, erase
@@ -45,7 +46,6 @@ from .opening import Place, opened
 from .raised import raised_in
 from .reader import Reader
 from .restoring import restoring
-from .sealed import key_for
 from .vault import KeyWrapper
 from .wire import Queued, seal_command
 

@@ -36,7 +36,7 @@ from ..events import (
     not_found,
 )
 from ..events.codec import is_sealed
-from ..events.sealing import parted
+from ..events.encryption import parted
 from ..projections import Conversation, fold, initial
 from .clock import SystemClock, new_id
 from .deadletters import DeadLetters

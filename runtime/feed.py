@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple, Protocol
 
-from ..events import ConversationId, CorruptLog, MemoryRecords, Stored, Unsealing, stored_at
+from ..events import ConversationId, CorruptLog, Keyring, MemoryRecords, Stored, stored_at
 
 BATCH, BATCH_BYTES = 5_000, 8 * 1024 * 1024
 """So many entries, and bytes of them, come at once at most."""
@@ -73,7 +73,7 @@ class Feed(Protocol):
         """
 
 
-async def stored(entry: Entry, keys: Unsealing) -> Stored:
+async def stored(entry: Entry, keys: Keyring) -> Stored:
     """Return the frame that an entry holds, opened if its key can be had.
 
     Raises:

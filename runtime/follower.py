@@ -20,8 +20,8 @@ from ..events import (
     Vault,
     Withheld,
 )
+from ..events.encryption import Keyring
 from ..events.inheritance import stored_at
-from ..events.sealing import Unsealing
 from .live import Live
 from .wire import Delta, LiveFrame, Queued, SealedWord, decode_live, open_live
 
@@ -108,7 +108,7 @@ class Follower:
     async def _continues(self, conversation: ConversationId, head: Head, message: LiveFrame) -> Stored | None:
         data = bytes(message.frame)
         try:
-            stored = await stored_at(conversation, message.position, data, Unsealing(self._vault, anew=False))
+            stored = await stored_at(conversation, message.position, data, Keyring(self._vault, anew=False))
         except (CorruptLog, Unavailable):
             return None
         frame = stored.frame

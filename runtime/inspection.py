@@ -6,12 +6,11 @@ wrong is a finding, not an error.
 
 import asyncio
 import shutil
-from functools import partial
 
 from ..events import FrameworkError
 from .clock import Clock, SystemClock, new_id
 from .findings import Finding, Findings, filled
-from .opening import NoServer, Place, durability_of, home_of, reached, wrapper_of
+from .opening import NoServer, Place, durability_of, home_of, master_wrapper, reached
 
 
 async def inspect(place: Place, *, clock: Clock | None = None) -> Findings:
@@ -29,7 +28,7 @@ async def inspect(place: Place, *, clock: Clock | None = None) -> Findings:
                 there.url,
                 clock if clock is not None else SystemClock(),
                 embedded=place.nats is None,
-                wrapper=partial(wrapper_of, place.encrypt),
+                wrapper=master_wrapper,
             )
             found = [*await inspection.server(), *await _disk(place), *await inspection.namespace()]
             if inspection.replicas is not None:

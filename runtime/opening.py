@@ -121,7 +121,7 @@ def master_wrapper() -> KeyWrapper | None:
     text = os.environ.get("ARF_MASTER_KEY", "")
     if not text.strip():
         return None
-    from .crypto import master_key  # noqa: PLC0415  loaded only where something may be sealed
+    from .crypto.ciphers import master_key  # noqa: PLC0415  loaded only where something may be sealed
 
     return master_key(text)
 

@@ -23,8 +23,8 @@ from ..events import (
     Frame,
     FrameworkError,
     InvalidInput,
+    Keyring,
     Stored,
-    Unsealing,
     Vault,
     check_content,
 )
@@ -129,7 +129,7 @@ class BatchFold(Generic[S]):
         self._projecting = projecting
         self._log = log
         self._rows = rows
-        self._keys = Unsealing(vault)
+        self._keys = Keyring(vault)
         self._folded: dict[str, Folded[S]] = {}
 
     async def fold(self, batch: Sequence[Entry]) -> list[Row]:

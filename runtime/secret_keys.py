@@ -40,7 +40,7 @@ class KeyedSecrets:
     """
 
     def __init__(self, key: bytes, namespace: str = "") -> None:
-        from .crypto import AesSiv  # noqa: PLC0415  loaded only where something is sealed
+        from .crypto.ciphers import AesSiv  # noqa: PLC0415  loaded only where something is sealed
 
         self._cipher: AesSiv = AesSiv(key, f"{_LABEL}{namespace}".encode())
 
@@ -171,7 +171,7 @@ def master_bytes() -> bytes | None:
     text = os.environ.get(VARIABLE, "")
     if not text.strip():
         return None
-    from .crypto import key_bytes  # noqa: PLC0415  likewise
+    from .crypto.ciphers import key_bytes  # noqa: PLC0415  likewise
 
     return key_bytes(text)
 
@@ -202,6 +202,6 @@ def secrets_to_read(namespace: str) -> LateSecrets | None:
 
 @cache
 def _key_of_process() -> bytes:
-    from .crypto import new_key  # noqa: PLC0415  likewise
+    from .crypto.ciphers import new_key  # noqa: PLC0415  likewise
 
     return new_key()

@@ -28,7 +28,7 @@ from ..events import (
 )
 
 if TYPE_CHECKING:
-    from .crypto import AesGcm
+    from .crypto.ciphers import AesGcm
 
 REMEMBERED: Final = 10_000
 """So many conversations' keys are remembered at most."""
@@ -155,7 +155,7 @@ class KeyVault:
 
     >>> import asyncio
     >>> from agent_runtime_framework.events import ConversationId
-    >>> from agent_runtime_framework.runtime.crypto import MasterKey, new_key
+    >>> from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
     >>> from agent_runtime_framework.runtime.vault import KeyVault, MemoryKeys
     >>> async def main():
     ...     vault = KeyVault(MemoryKeys(), MasterKey(new_key()))
@@ -242,7 +242,7 @@ class KeyVault:
         wrapped = await self._keys.get(_name(conversation))
         if wrapped is None:
             await self.check_usable()
-            from .crypto import new_key  # noqa: PLC0415  loaded only where something is sealed
+            from .crypto.ciphers import new_key  # noqa: PLC0415  loaded only where something is sealed
 
             wrapped = await self._keys.add(_name(conversation), await self._wrapped(new_key()))
         return self._remembered(conversation, wrapped, await self._cipher(conversation, wrapped))
@@ -258,7 +258,7 @@ class KeyVault:
             return None
         wrapped = await self._keys.get(name)
         if wrapped is None:
-            from .crypto import new_key  # noqa: PLC0415  loaded only where something is sealed
+            from .crypto.ciphers import new_key  # noqa: PLC0415  loaded only where something is sealed
 
             wrapped = await self._keys.add(name, await self._wrapped(new_key()))
         key = await self._tried(wrapped)
@@ -299,7 +299,7 @@ class KeyVault:
             return Shut(f"conversation {conversation!r} was erased", erased=True)
         if self._wrapper is None:
             return Shut(str(not_to_be_had(f"the content of {conversation!r}")), erased=False)
-        from .crypto import AesGcm  # noqa: PLC0415  loaded only where something is sealed
+        from .crypto.ciphers import AesGcm  # noqa: PLC0415  loaded only where something is sealed
 
         try:
             return AesGcm(await self._unwrapped(wrapped))

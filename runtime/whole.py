@@ -20,9 +20,9 @@ from ..events import (
     ConversationId,
     CorruptLog,
     FrameworkError,
+    Keyring,
     Stored,
     Unreadable,
-    Unsealing,
     check_continues,
     erased_before,
     not_found,
@@ -118,14 +118,14 @@ async def _of_stream(substrate: Substrate, shard: int, end: int, wants: Wants | 
 async def _last(entry: Entry) -> Stored | Unreadable:
     """Return the last frame of a conversation as a listing gives it."""
     try:
-        return await stored(entry, Unsealing(None))
+        return await stored(entry, Keyring(None))
     except CorruptLog as error:
         return Unreadable(entry.conversation, entry.position, str(error))
 
 
 async def _fitting(substrate: Substrate, entries: Sequence[Entry]) -> list[Stored] | None:
     """Return the frames of a conversation, None where they do not fit or are not all that it has."""
-    head, frames, keys = START, list[Stored](), Unsealing(substrate.vault)
+    head, frames, keys = START, list[Stored](), Keyring(substrate.vault)
     try:
         for entry in entries:
             found = await stored(entry, keys)

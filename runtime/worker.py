@@ -34,6 +34,7 @@ from .agents.author import call_author
 from .agents.effects import CLEANING_UP
 from .bus import Delivery
 from .clock import Clock
+from .command_opener import CommandOpener
 from .deadletters import DeadLetter, DeadLetters, poisoned, undecodable
 from .leases import Key
 from .members import Member
@@ -42,7 +43,6 @@ from .retry import RetryPolicy
 from .secret_keys import ready
 from .substrate import Substrate
 from .telling import FollowerTelling, reported
-from .unsealing import Unsealing
 
 logger = logging.getLogger("agent_runtime_framework.worker")
 
@@ -99,7 +99,7 @@ class Worker:
             for key, journeys in self._journeys.items()
         }
         self._letters = DeadLetters(substrate.store, substrate.vault)
-        self._unsealing = Unsealing(substrate.vault, spawn=self._spawn, take=self._take)
+        self._opener = CommandOpener(substrate.vault, spawn=self._spawn, take=self._take)
         self._since = clock.now()
         self._versions: dict[AgentKey, tuple[str, ...]] = {}
         self._shares = Shares(
@@ -274,7 +274,7 @@ class Worker:
     # --- taking commands
 
     def _deliver(self, delivery: Delivery) -> None:
-        self._unsealing.deliver(delivery)
+        self._opener.deliver(delivery)
 
     def _take(self, delivery: Delivery, command: BusCommand | FrameworkError, id_: str) -> None:
         match command:

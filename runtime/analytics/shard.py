@@ -25,9 +25,9 @@ from ...events import (
     CorruptLog,
     FrameworkError,
     Head,
+    Keyring,
     Stored,
     Unavailable,
-    Unsealing,
     Withheld,
     check_content,
     check_continues,
@@ -168,7 +168,7 @@ class _Export:
             self.faults.append(str(error))
 
     async def _opened(self, entries: Sequence[Entry]) -> list[Stored]:
-        keys = Unsealing(self._vault)
+        keys = Keyring(self._vault)
         frames = [await stored(entry, keys) for entry in entries]
         for found in frames:
             if found.frame.sealed == SEALED:

@@ -1,6 +1,6 @@
 """Sealing: signed statements of where every conversation ended, in the log and in a file that is kept elsewhere."""
 
-from ..signing import fingerprint, load_key, load_public
+from ..crypto.signing import fingerprint, load_key, load_public
 from .config import SealConfig
 from .evidence import Evidence, compare, evidence_in
 from .file import SealFile

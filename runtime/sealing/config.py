@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from ...events import InvalidInput
-from ..signing import BEGIN
+from ..crypto.signing import BEGIN
 
 EVERY: Final = 600.0
 """Seconds from one seal to the next."""

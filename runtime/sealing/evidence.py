@@ -6,8 +6,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from ...events import CorruptLog, Fault, Seal, Sealed, SealedAt, SealedHead, decode_seal, root_of
+from ..crypto.signing import fingerprint, signed_by
 from ..logfiles import opened
-from ..signing import fingerprint, signed_by
 from .lines import Folded, SealLine, decode_line
 
 

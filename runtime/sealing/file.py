@@ -9,7 +9,7 @@ from typing import IO
 from msgspec.structs import replace
 
 from ...events import CorruptLog, InvalidInput, Seal, SealedHead
-from ..signing import SealKey
+from ..crypto.signing import SealKey
 from .lines import Folded, decode_line, encode_line
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ...events import FrameworkError, PositionMoved
 from ..bus import fnv1a
 from ..clock import Clock
-from ..signing import load_key
+from ..crypto.signing import load_key
 from ..substrate import Substrate
 from .config import SealConfig
 from .sealer import Sealer, sealer_for

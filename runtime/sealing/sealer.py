@@ -26,8 +26,8 @@ from ...events import (
     root_of,
 )
 from ..clock import Clock
+from ..crypto.signing import SealKey
 from ..seals import SealLog
-from ..signing import SealKey
 from ..substrate import Substrate
 from .file import SealFile
 

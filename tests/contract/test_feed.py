@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agent_runtime_framework.events import ConversationId, CorruptLog, FrameLog, MemoryRecords, Records, Unsealing
+from agent_runtime_framework.events import ConversationId, CorruptLog, FrameLog, Keyring, MemoryRecords, Records
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.feed import Entry, Feed, MemoryFeed, stored
 from agent_runtime_framework.runtime.nats.connection import connect
@@ -98,7 +98,7 @@ class FeedContract:
         log = FrameLog(records)
         written = await write(log, CHAT, 3)
         first = await fork(log, written[1], FORK)
-        found = [await stored(entry, Unsealing(None)) for shard in await read_all(feed) for entry in shard]
+        found = [await stored(entry, Keyring(None)) for shard in await read_all(feed) for entry in shard]
 
         assert [one for one in found if one.conversation == FORK] == [first]
         assert [one for one in found if one.conversation == CHAT] == written
@@ -110,7 +110,7 @@ class FeedContract:
 
         assert found == Entry(CHAT, position, b"\xff garbage")
         with pytest.raises(CorruptLog, match=f"'c-1', position {position}: stored bytes are not a frame"):
-            await stored(found, Unsealing(None))
+            await stored(found, Keyring(None))
 
     async def test_every_id_that_can_be_one_comes_as_it_is(self, records: Records, feed: Feed) -> None:
         names = [ConversationId(name) for name in ("-", "_", "0", "a" * 128, "JS-ACK", "A-_9")]

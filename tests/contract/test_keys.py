@@ -7,7 +7,7 @@ import pytest
 
 from agent_runtime_framework.events import ConversationId, InvalidInput, Withheld
 from agent_runtime_framework.runtime.clock import new_id
-from agent_runtime_framework.runtime.crypto import MasterKey, new_key
+from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
 from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.keys import JetStreamKeys
 from agent_runtime_framework.runtime.nats.topology import ensure

@@ -28,7 +28,7 @@ from agent_runtime_framework.events import (
 )
 from agent_runtime_framework.projections import fold, initial
 from agent_runtime_framework.runtime.clock import new_id
-from agent_runtime_framework.runtime.crypto import MasterKey, new_key
+from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
 from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.records import JetStreamRecords
 from agent_runtime_framework.runtime.nats.topology import ensure

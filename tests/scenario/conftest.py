@@ -7,7 +7,7 @@ import pytest
 
 from agent_runtime_framework.events import WriterId
 from agent_runtime_framework.runtime.clock import SystemClock
-from agent_runtime_framework.runtime.crypto import MasterKey, new_key
+from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
 from agent_runtime_framework.runtime.opening import Place, opened
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 

@@ -14,7 +14,7 @@ from agent_runtime_framework.events import AgentKey, ConversationId, FrameLog, M
 from agent_runtime_framework.events.codec import is_sealed
 from agent_runtime_framework.projections import Recorded
 from agent_runtime_framework.runtime.clock import SystemClock
-from agent_runtime_framework.runtime.crypto import MasterKey, new_key
+from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
 from agent_runtime_framework.runtime.opening import Opened, Place, opened
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from agent_runtime_framework.runtime.testing.working import at_work

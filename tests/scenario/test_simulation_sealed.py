@@ -3,7 +3,7 @@
 import pytest
 
 from agent_runtime_framework.events.codec import is_sealed
-from agent_runtime_framework.runtime.crypto import MasterKey, new_key
+from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
 from agent_runtime_framework.runtime.testing.simulation.script import Line
 from agent_runtime_framework.runtime.testing.simulation.simulator import Simulator
 from agent_runtime_framework.runtime.testing.simulation.world import World, at_once

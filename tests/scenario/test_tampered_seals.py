@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 
 from agent_runtime_framework.events import SealedHead, decode_seal, root_of
+from agent_runtime_framework.runtime.crypto.signing import SealKey, fingerprint
 from agent_runtime_framework.runtime.sealing import SealFile, evidence_in
 from agent_runtime_framework.runtime.sealing.lines import decode_line, encode_line
-from agent_runtime_framework.runtime.signing import SealKey, fingerprint
 from support.tampering import ONE, TWO, Attacked, attacked
 
 

@@ -13,6 +13,7 @@ from agent_runtime_framework import Client, Runtime
 from agent_runtime_framework.events import ConversationId, Fault, Frame, Stored, WriterId, encode_frame, frame_hash
 from agent_runtime_framework.events.codec import decode_frame
 from agent_runtime_framework.runtime.clock import SystemClock, new_id
+from agent_runtime_framework.runtime.crypto.signing import SealKey
 from agent_runtime_framework.runtime.logfiles import Recording
 from agent_runtime_framework.runtime.nats import nats_substrate
 from agent_runtime_framework.runtime.nats.client import Connection
@@ -21,7 +22,6 @@ from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.records import messages_of
 from agent_runtime_framework.runtime.nats.topology import event_stream, seal_stream
 from agent_runtime_framework.runtime.sealing import Evidence, Sealer, SealFile, compare, evidence_in
-from agent_runtime_framework.runtime.signing import SealKey
 from agent_runtime_framework.runtime.substrate import Substrate
 from agent_runtime_framework.runtime.verifying import Verdict, Verification
 from agent_runtime_framework.testing import OnboardingAgent, ScriptedLLM

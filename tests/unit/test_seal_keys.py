@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from agent_runtime_framework.events import InvalidInput
-from agent_runtime_framework.runtime.signing import fingerprint, load_key, load_public, signed_by
+from agent_runtime_framework.runtime.crypto.signing import fingerprint, load_key, load_public, signed_by
 
 
 @pytest.fixture(scope="module")

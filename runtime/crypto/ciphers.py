@@ -1,10 +1,10 @@
-"""The ciphers, AES-256-GCM and AES-SIV, and the one module that knows the library for them; loaded where it is used."""
+"""The ciphers, AES-256-GCM and AES-SIV; loaded where something is sealed."""
 
 import binascii
 import secrets
 from base64 import b64decode
 
-from ..events import CorruptLog, FrameworkError, InvalidInput
+from ...events import CorruptLog, FrameworkError, InvalidInput
 
 try:
     from cryptography.exceptions import InvalidTag
@@ -24,7 +24,7 @@ VARIABLE = "ARF_MASTER_KEY"
 class AesGcm:
     """Seals under one key, with a random nonce before each ciphertext; implements `events.Cipher`.
 
-    >>> from agent_runtime_framework.runtime.crypto import AesGcm, new_key
+    >>> from agent_runtime_framework.runtime.crypto.ciphers import AesGcm, new_key
     >>> cipher = AesGcm(new_key())
     >>> cipher.open(cipher.seal(b"hello", b"c-1"), b"c-1")
     b'hello'
@@ -54,7 +54,7 @@ class AesGcm:
 class AesSiv:
     """Seals without a nonce, under a key that is derived from another: the same data come to the same bytes.
 
-    >>> from agent_runtime_framework.runtime.crypto import AesSiv, new_key
+    >>> from agent_runtime_framework.runtime.crypto.ciphers import AesSiv, new_key
     >>> cipher = AesSiv(new_key(), b"example")
     >>> cipher.seal(b"hello", b"c-1") == cipher.seal(b"hello", b"c-1") != cipher.seal(b"hello", b"c-2")
     True

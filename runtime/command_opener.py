@@ -17,7 +17,7 @@ Take: TypeAlias = Callable[[Delivery, BusCommand | FrameworkError, str], None]
 """Takes a command, or what keeps it from being opened; and its id, empty if nobody can tell it."""
 
 
-class Unsealing:
+class CommandOpener:
     """Hands on commands in the order in which they come."""
 
     def __init__(self, vault: Vault | None, *, spawn: Callable[[Coroutine[Any, Any, None]], None], take: Take) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from agent_runtime_framework.actors import BusCommand, SayToAgent
 from agent_runtime_framework.events import AgentKey, Cipher, ConversationId, FrameworkError, InvalidInput, Withheld
 from agent_runtime_framework.runtime.bus import Delivery
-from agent_runtime_framework.runtime.crypto import AesGcm, new_key
-from agent_runtime_framework.runtime.unsealing import Unsealing
+from agent_runtime_framework.runtime.command_opener import CommandOpener
+from agent_runtime_framework.runtime.crypto.ciphers import AesGcm, new_key
 from agent_runtime_framework.runtime.vault import Shut
 from agent_runtime_framework.runtime.wire import encode, seal_command
 
@@ -53,7 +53,7 @@ class Taken:
         self.got: list[str] = []
         self.errors: list[FrameworkError] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self.unsealing = Unsealing(self.vault, spawn=self._spawn, take=self._take)
+        self.opener = CommandOpener(self.vault, spawn=self._spawn, take=self._take)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
@@ -78,11 +78,11 @@ async def test_none_overtakes_another_of_its_conversation() -> None:
     taken = Taken(cipher)
 
     for number in range(6):  # some in clear, as of somebody who did not know
-        taken.unsealing.deliver(said(number, cipher=cipher if number % 2 == 0 else None))
-    taken.unsealing.deliver(said(7, TWO))
+        taken.opener.deliver(said(number, cipher=cipher if number % 2 == 0 else None))
+    taken.opener.deliver(said(7, TWO))
     assert taken.got == ["m-7"]
     await taken.done()
-    taken.unsealing.deliver(said(8))
+    taken.opener.deliver(said(8))
 
     assert taken.got == ["m-7", *(f"m-{number}" for number in range(6)), "m-8"]
     assert taken.errors == []
@@ -92,7 +92,7 @@ async def test_a_command_of_another_conversation_is_none_here() -> None:
     cipher = AesGcm(new_key())
     taken = Taken(cipher)
 
-    taken.unsealing.deliver(Sent(TWO, said(1, ONE, cipher).data))
+    taken.opener.deliver(Sent(TWO, said(1, ONE, cipher).data))
     await taken.done()
 
     assert [type(error) for error in taken.errors] == [InvalidInput]
@@ -102,7 +102,7 @@ async def test_what_cannot_be_opened_is_told_with_its_id() -> None:
     cipher = AesGcm(new_key())
     for known in (Shut("why", erased=True), None):
         taken = Taken(known)
-        taken.unsealing.deliver(said(1, ONE, cipher))
+        taken.opener.deliver(said(1, ONE, cipher))
         await taken.done()
         assert taken.got == ["m-1"]
         assert isinstance(taken.errors[0], Withheld if known is not None else InvalidInput)
@@ -111,6 +111,6 @@ async def test_what_cannot_be_opened_is_told_with_its_id() -> None:
 async def test_a_command_under_a_strange_id_is_undecodable() -> None:
     taken = Taken(None)
 
-    taken.unsealing.deliver(Sent(ONE, encode(SayToAgent(id="no id", agent="order", text="hi"))))
+    taken.opener.deliver(Sent(ONE, encode(SayToAgent(id="no id", agent="order", text="hi"))))
 
     assert [type(error).__name__ for error in taken.errors] == ["InvalidId"]

@@ -212,7 +212,7 @@ def withheld(event: bytes, shown: str) -> bytes:
     return _encoder.encode(structure)
 
 
-class Unsealing:
+class Keyring:
     """Gives the ciphers for one reading: each is looked up once, and anew, so that an erased key opens nothing.
 
     What comes at this moment may be opened with what is remembered: `anew` false.

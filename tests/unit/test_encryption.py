@@ -20,8 +20,8 @@ from agent_runtime_framework.events import (
     encode_frame,
 )
 from agent_runtime_framework.events.codec import is_sealed, seal_frame
-from agent_runtime_framework.events.sealing import Field, bound_to, marked, opened, sealed
-from agent_runtime_framework.runtime.crypto import AesGcm, new_key
+from agent_runtime_framework.events.encryption import Field, bound_to, marked, opened, sealed
+from agent_runtime_framework.runtime.crypto.ciphers import AesGcm, new_key
 from agent_runtime_framework.runtime.vault import Shut
 from support.strategies import events
 
