@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from base64 import b64encode
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from agent_runtime_framework.runtime.inspection import inspect
 from agent_runtime_framework.runtime.nats.safeguards import STALE
 from agent_runtime_framework.runtime.opening import Place
 from support.command_line import bots, error, run, worker
-from support.processes import wait_for
 
 MASTER = {"ARF_MASTER_KEY": b64encode(bytes(32)).decode()}
 ANOTHER = {"ARF_MASTER_KEY": b64encode(bytes(range(32))).decode()}
@@ -26,6 +26,14 @@ def with_key(directory: Path) -> Path:
     return bots(directory)
 
 
+def first_seal(file: Path) -> None:
+    """Return once a seal is in the file, which is there sooner; then it is in the log, too."""
+    until = time.monotonic() + 20
+    while not file.stat().st_size:
+        assert time.monotonic() < until, "no seal was made"
+        time.sleep(0.01)
+
+
 def told(directory: Path, name: str, env: dict[str, str] | None = None) -> tuple[str, str]:
     """Return status and value of what the doctor found under a name."""
     found = {each["name"]: each for each in json.loads(run("doctor -o json", directory, env=env).stdout)}
@@ -36,7 +44,7 @@ def test_a_worker_that_seals_says_so_and_where_and_the_doctor_when(tmp_path: Pat
     with worker("bot.py:Bot", with_key(tmp_path)) as silent:
         assert told(tmp_path, "seals") == ("ok", "never")
     with worker("bot.py:Bot", tmp_path, SEALING) as sealing:
-        wait_for(tmp_path / "seals.jsonl")
+        first_seal(tmp_path / "seals.jsonl")
         status, value = told(tmp_path, "seals")
 
     assert "seals into" not in silent.first
@@ -57,7 +65,7 @@ async def test_a_seal_that_is_late_is_a_warning_where_a_worker_is_there(tmp_path
         return next((each.status, each.advice) for each in findings if each.name == "seals")
 
     with worker("bot.py:Bot", with_key(tmp_path), SEALING):
-        wait_for(tmp_path / "seals.jsonl")
+        first_seal(tmp_path / "seals.jsonl")
         sealed = await late()
 
     assert sealed[0] == "warning"
