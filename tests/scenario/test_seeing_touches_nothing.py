@@ -53,9 +53,9 @@ class ReadOnly:
 
 
 def untouchable(substrate: Substrate) -> Reader:
-    """Return a reader whose place can only be read."""
+    """Return a reader whose place can only be read; a feed can do nothing else."""
     port: Any = Untouchable()
-    return Reader(Substrate(ReadOnly(substrate.log), port, port, port, port, port.__getattr__, port))
+    return Reader(Substrate(ReadOnly(substrate.log), port, port, port, port, port.__getattr__, substrate.feed))
 
 
 @pytest.fixture
