@@ -7,7 +7,9 @@ sweep      a turn whose worker is killed at every commit in turn
 
 import argparse
 import asyncio
+import base64
 import contextlib
+import secrets
 import signal
 import sys
 from collections.abc import Coroutine
@@ -47,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--talkers", type=int, default=24, help="so many conversations at a time")
     parser.add_argument("--keep", action="store_true", help="the directory with the logs, though nothing is broken")
+    parser.add_argument("--encrypt", action="store_true", help="conversations, under a key of this run")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each figure of failover")
     return parser
 
@@ -59,6 +62,7 @@ def _run(options: argparse.Namespace) -> int:
         workers=options.workers,
         talkers=options.talkers,
         keep=options.keep,
+        master_key=base64.b64encode(secrets.token_bytes(32)).decode() if options.encrypt else "",
     )
     verdict = _until_signalled(run(chaos))
     _say(verdict, verdict.figures.line(), as_json=options.json)

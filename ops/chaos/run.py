@@ -1,6 +1,7 @@
 """One run: a town, clients, a monkey; then everything is mended, waited for, and judged."""
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ class Chaos(Struct, frozen=True, kw_only=True):
         doors: so many connections the talkers share.
         faults: the share of requests to the model that go wrong on purpose.
         keep: leave the directory with the logs, also where nothing is broken.
+        master_key: under which the workers encrypt, and what they wrote is read; empty to leave it in clear.
 
     """
 
@@ -45,6 +47,7 @@ class Chaos(Struct, frozen=True, kw_only=True):
     doors: int = 4
     faults: float = 0.05
     keep: bool = False
+    master_key: str = ""
 
 
 class Verdict(Struct, frozen=True):
@@ -58,7 +61,11 @@ class Verdict(Struct, frozen=True):
 async def run(chaos: Chaos) -> Verdict:
     """Run, and judge."""
     book = Book()
-    async with town(nodes=chaos.servers, proxies=2, faults=chaos.faults, seed=chaos.seed) as here:
+    if chaos.master_key:
+        os.environ["ARF_MASTER_KEY"] = chaos.master_key  # for the clients of this process
+    async with town(
+        nodes=chaos.servers, proxies=2, faults=chaos.faults, seed=chaos.seed, master_key=chaos.master_key
+    ) as here:
         monkey = Monkey(here, book, random.Random(f"{chaos.seed}-monkey"), workers=chaos.workers)
         await monkey.begin()
         await _harm(chaos, here, book, monkey)

@@ -81,8 +81,13 @@ class Town:
 
 
 @asynccontextmanager
-async def town(*, nodes: int = 1, proxies: int = 0, faults: float = 0.0, seed: str = "0") -> AsyncIterator[Town]:
-    """Build a town in a temporary directory; it is removed at the end, unless a file `keep` is in it."""
+async def town(
+    *, nodes: int = 1, proxies: int = 0, faults: float = 0.0, seed: str = "0", master_key: str = ""
+) -> AsyncIterator[Town]:
+    """Build a town in a temporary directory; it is removed at the end, unless a file `keep` is in it.
+
+    With a master key its workers encrypt.
+    """
     path = Path(tempfile.mkdtemp(prefix="arf-chaos-"))
     async with AsyncExitStack() as stack:
         stack.callback(_remove, path)
@@ -91,7 +96,9 @@ async def town(*, nodes: int = 1, proxies: int = 0, faults: float = 0.0, seed: s
         arguments = ("--faults", str(faults), "--seed", seed)
         model = await stack.enter_async_context(outside("model", str(path / "model.jsonl"), *arguments))
         servers, between = await _served(stack, path, nodes, proxies, seed)
-        env = environment(OPENAI_BASE_URL=f"http://{HOST}:{model}/v1", ARF_NAMESPACE=NAMESPACE, **{PORT: str(ledger)})
+        sealed = {"ARF_ENCRYPT": "1", "ARF_MASTER_KEY": master_key} if master_key else {}
+        model_url = f"http://{HOST}:{model}/v1"
+        env = environment(OPENAI_BASE_URL=model_url, ARF_NAMESPACE=NAMESPACE, **{PORT: str(ledger)}, **sealed)
         here = Town(path, servers, between, env)
         await _prepare(here)
         stack.push_async_callback(here.end_workers)
