@@ -95,7 +95,9 @@ def _no_refusal(frame: Frame, erased: int) -> Misfit | None:
     other = next((event for event in frame.events if not isinstance(event, CommandRefused)), None)
     if other is None and frame.status == "erased":
         return None
-    found = f"a frame of status {frame.status}" if other is None else f"{_tag(other)} in the frame of version {frame.first}"
+    found = (
+        f"a frame of status {frame.status}" if other is None else f"{_tag(other)} in the frame of version {frame.first}"
+    )
     return Misfit(f"only refusals follow an erasure (at version {erased})", found)
 
 
