@@ -20,7 +20,10 @@ from .encryption import Keyring, Vault
 from .errors import CorruptLog, NewerRelease
 from .frame import START, Frame, Head, Stored
 from .ids import TOKEN, ConversationId
-from .vocabulary import ConversationStarted, Lineage, UnknownEvent
+from .vocabulary import ConversationErased, ConversationStarted, Lineage, ToolFailed, TurnCancelled, UnknownEvent
+
+ENDING = (ToolFailed, TurnCancelled, ConversationErased)
+"""What an erasure records: the end of what was in progress, and itself."""
 
 
 class Source(Protocol):
@@ -48,11 +51,12 @@ def lineage_of(frame: Frame) -> Lineage | None:
 def erased_before(frame: Frame, head: Head) -> Head | None:
     """Return the head that a log had when it was erased, where what stood between `head` and this frame was taken away.
 
-    That is so only before the frame that says it was erased; None where nothing is missing, or this is no such frame.
+    That is so only before the frame that says it was erased, which then has nothing else in it but the end of what was
+    in progress; None where nothing is missing, or this is no such frame.
     """
-    if not frame.erases or lineage_of(frame) is not None:
+    if not frame.erases or frame.first <= head.version + 1:
         return None
-    return frame.before if frame.first > head.version + 1 else None
+    return frame.before if frame.status == "erased" and all(isinstance(one, ENDING) for one in frame.events) else None
 
 
 class Ancestry:

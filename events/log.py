@@ -20,11 +20,12 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from .codec import check_size, decode_frame, encode_frame, frame_hash, seal_frame
+from .course import Course
 from .encryption import SEALED, Cipher, Keyring, Vault, not_to_be_had
 from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable, Withheld
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
-from .inheritance import Ancestry, LookAgain, check_continues, erased_before, once, stored_at
+from .inheritance import Ancestry, LookAgain, erased_before, once, stored_at
 from .limits import FRAME_LIMIT
 from .vocabulary import UnknownEvent
 
@@ -92,7 +93,7 @@ class EventLog(Protocol):
         """Yield what stands after the head `after`, in order, checked against it and each other.
 
         Of a fork that is first what it has from its ancestors.  Of what was erased, frames may be missing
-        right before the one that says so.
+        right before the one that says so, and only refusals stand after it.
 
         Raises:
             CorruptLog: bytes that are no frame, a gap in the versions, a hash that is not the one before; a fork whose
@@ -227,20 +228,16 @@ class FrameLog:
 
     async def read(self, conversation: ConversationId, after: Head = START) -> AsyncIterator[Stored]:
         """Yield what stands after the head `after`; see `EventLog.read`."""
-        head, first, keys = after, True, Keyring(self._vault)
+        course, first, keys = Course(after), True, Keyring(self._vault)
         async for position, data in self._records.get(conversation, after.position):
             stored = await stored_at(conversation, position, data, keys)
             self._forget_erased(conversation, stored.frame)
-            erased = erased_before(stored.frame, head)
-            if erased is not None:
-                head = erased
-            elif first and not after.position:
+            if first and not after.position and erased_before(stored.frame, after) is None:
                 async for before in self._ancestry.before(stored, after):
-                    head = before.head
+                    course.check(before)
                     yield before
             first = False
-            check_continues(stored, head)
-            head = stored.head
+            course.check(stored)
             yield stored
 
     async def last(self, conversation: ConversationId) -> Stored | None:
@@ -265,7 +262,7 @@ def continues(frame: Frame, head: Head) -> bool:
 
 def begins_erased(frame: Frame, head: Head) -> bool:
     """Say whether a log may begin with this frame, because what was before it is erased."""
-    return head == START and frame.first > 1 and frame.erases
+    return head == START and erased_before(frame, head) is not None
 
 
 def check_content(stored: Stored, *, first: bool) -> None:

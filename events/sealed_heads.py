@@ -34,15 +34,16 @@ class Sealed:
         self._fits = 0
         self._unlike: tuple[SealedAt, str] | None = None
         self._erased: Head | None = None
+        self._passed_over = 0
         self._last = START
 
     def passes(self, stored: Stored) -> None:
         """Compare the next frame that fits the log."""
         erased = erased_before(stored.frame, self._last)
-        self._last = stored.head
         if erased is not None:
             self._erased = erased
-            self._forget(erased)
+            self._forget(erased, self._last)
+        self._last = stored.head
         here = self._wanted.pop(stored.head.version, ())
         unlike = next((sealed for sealed in here if sealed.head.hash != stored.head.hash), None)
         if unlike is None:
@@ -50,12 +51,23 @@ class Sealed:
         elif self._unlike is None:
             self._unlike = unlike, f"the hash {stored.head.hash[:12]} there"
 
-    def _forget(self, erased: Head) -> None:
-        """Pass over what was erased, which nothing but its last head can be compared with."""
-        for version in [version for version in self._wanted if version <= erased.version]:
-            for sealed in self._wanted.pop(version):
-                if version == erased.version and sealed.head.hash != erased.hash:
-                    self._unlike = sealed, f"the hash {erased.hash[:12]} there before it was erased"
+    def _forget(self, erased: Head, kept: Head) -> None:
+        """Pass over what was erased after the head `kept`, which nothing but its last head can be compared with."""
+        gone = [version for version in self._wanted if kept.version < version <= erased.version]
+        forgotten = {version: self._wanted.pop(version) for version in gone}
+        ended = forgotten.get(erased.version, ())
+        for sealed in ended:
+            if self._unlike is None and sealed.head.hash != erased.hash:
+                self._unlike = sealed, f"the hash {erased.hash[:12]} there before it was erased"
+        self._passed_over = 0 if ended or not gone else max(gone)
+
+    @property
+    def passed_over(self) -> int:
+        """The last sealed version that cannot be compared, because what the erasure says of the end was never sealed.
+
+        0 where all could be.
+        """
+        return self._passed_over
 
     def ended(self, last: int) -> Fault | None:
         """Return what is not as it was sealed, where the log ends at version `last`; 0 if there is none."""

@@ -11,11 +11,11 @@ from typing import Literal, NamedTuple, TypeAlias
 from msgspec import Struct
 
 from .codec import decode_frame, frame_hash
+from .course import Course
 from .errors import CorruptLog, NewerRelease
 from .frame import START, Head, Stored
 from .ids import ConversationId
-from .inheritance import checked_lineage, erased_before, misfit
-from .vocabulary import ConversationErased
+from .inheritance import checked_lineage, erased_before
 
 FaultKind: TypeAlias = Literal[
     "bytes", "chain", "id", "lineage", "astray", "missing", "dropped", "truncated", "rewritten", "seal"
@@ -82,9 +82,10 @@ class Chain:
         conversation: whose log it is.
         head: where what fits ends.
         fork: whether it begins at a cut; what is before that is checked by whoever can read its ancestors.
-        gone: how many versions were taken away when it was erased.
+        gone: how many frames can have been taken away when it was erased: as many as versions, and as places before it.
         frames, events: how many fit.
         erased: the version at which the content was erased, None if it was not.
+        unfinished: whether an erasure in clear left frames behind that it was to take away.
         stream: what holds it.
         fault: what does not fit.
 
@@ -97,18 +98,32 @@ class Chain:
 
     """
 
-    __slots__ = ("conversation", "erased", "events", "fault", "fork", "frames", "gone", "head", "stream")
+    __slots__ = ("_course", "conversation", "events", "fault", "fork", "frames", "gone", "stream")
 
     def __init__(self, conversation: ConversationId) -> None:
         self.conversation = conversation
-        self.head = START
+        self._course = Course(START)
         self.fork = False
         self.gone = 0
         self.frames = 0
         self.events = 0
-        self.erased: int | None = None
         self.stream = ""
         self.fault: Fault | None = None
+
+    @property
+    def head(self) -> Head:
+        """Where what fits ends."""
+        return self._course.head
+
+    @property
+    def erased(self) -> int | None:
+        """The version at which the content was erased."""
+        return self._course.erased
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether an erasure in clear was not completed."""
+        return self._course.kept
 
     def add(self, raw: RawFrame) -> Stored | None:
         """Check the next frame, and return it if it fits."""
@@ -120,11 +135,11 @@ class Chain:
         try:
             frame = decode_frame(raw.data)
             stored = Stored(raw.conversation, frame, Head(frame.last, raw.position, frame_hash(raw.data)), raw.data)
-            before = self._before(stored)
+            self._inherit(stored)
         except (CorruptLog, NewerRelease) as error:
             self._wrong("bytes", raw, "a frame", str(error))
             return None
-        if (wrong := misfit(stored, before)) is not None:
+        if (wrong := self._course.misfit(stored)) is not None:
             self._wrong("chain", raw, wrong.expected, wrong.found)
             return None
         if raw.id != stored.head.hash:
@@ -134,25 +149,23 @@ class Chain:
         self._take(stored, raw.stream)
         return stored
 
-    def _before(self, stored: Stored) -> Head:
-        """Return the head that a frame is to continue: the last one, or that of what it inherits or what was erased."""
-        erased = erased_before(stored.frame, self.head)
-        if erased is not None:
-            self.gone += erased.version - self.head.version
-            return erased
-        lineage = None if self.frames else checked_lineage(stored)
-        if lineage is None:
-            return self.head
-        self.fork = True
-        return Head(lineage.version, 0, lineage.frame)
+    def _inherit(self, stored: Stored) -> None:
+        """Begin a fork's log where it was cut from its parent's."""
+        if self.frames or erased_before(stored.frame, self.head) is not None:
+            return
+        lineage = checked_lineage(stored)
+        if lineage is not None:
+            self.fork = True
+            self._course.head = Head(lineage.version, 0, lineage.frame)
 
     def _take(self, stored: Stored, stream: str) -> None:
-        self.head = stored.head
+        before = self.head
+        self._course.take(stored)
+        if not self.gone and self._course.gap:
+            self.gone = min(self._course.gap, stored.head.position - before.position - 1)
         self.frames += 1
         self.events += len(stored.frame.events)
         self.stream = stream
-        if isinstance(stored.frame.events[-1], ConversationErased):
-            self.erased = stored.frame.last
 
     def _wrong(self, kind: FaultKind, raw: RawFrame, expected: str, found: str) -> None:
         version = self.head.version + 1

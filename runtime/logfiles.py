@@ -51,6 +51,7 @@ from ..events import (
     frame_hash,
 )
 from ..events.codec import MALFORMED
+from ..events.course import Course
 from .clock import new_id
 
 FORMAT: Final = 1
@@ -262,13 +263,13 @@ def _heading_in(line: bytes, lines: _Lines) -> _Heading:
 def _recording(heading: _Heading, lines: _Lines) -> Recording:
     """Return the conversation whose head was just read."""
     frames: list[Stored] = []
-    head = START
+    head, course = START, Course(START)
     for number in range(1, heading.frames + 1):
         line = next(lines, None)
         what = f"frame {number} of {heading.frames} of {heading.conversation!r}"
         if line is None:
             raise lines.wrong(CorruptLog, f"the file ends here, and {what} is missing: it was cut off")
-        frames.append(_stored(ConversationId(heading.conversation), line, head, what, lines))
+        frames.append(_stored(ConversationId(heading.conversation), line, course, what, lines))
         head = frames[-1].head
     ends = (heading.version, heading.hash, heading.agent)
     if (head.version, head.hash, frames[-1].frame.agent) != ends:
@@ -280,8 +281,9 @@ def _recording(heading: _Heading, lines: _Lines) -> Recording:
     return Recording(ConversationId(heading.conversation), tuple(frames))
 
 
-def _stored(conversation: ConversationId, line: bytes, head: Head, what: str, lines: _Lines) -> Stored:
-    """Return the frame in a line, which stands after `head`; its position is its number in the conversation."""
+def _stored(conversation: ConversationId, line: bytes, course: Course, what: str, lines: _Lines) -> Stored:
+    """Return the frame in a line, which stands next in `course`; its position is its number in the conversation."""
+    head = course.head
     try:
         kept = _kept.decode(line)
     except MALFORMED as error:
@@ -303,7 +305,11 @@ def _stored(conversation: ConversationId, line: bytes, head: Head, what: str, li
             f"{what} has versions {frame.first} to {frame.last} and continues {frame.prev[:12] or 'nothing'}, but "
             f"stands after version {head.version} ({head.hash[:12] or 'nothing'}): frames are missing or were moved",
         )
-    return Stored(conversation, frame, Head(frame.last, head.position + 1, kept.hash), data)
+    stored = Stored(conversation, frame, Head(frame.last, head.position + 1, kept.hash), data)
+    if (wrong := course.misfit(stored)) is not None:
+        raise lines.wrong(CorruptLog, f"{what}: expected {wrong.expected}, found {wrong.found}")
+    course.take(stored)
+    return stored
 
 
 # --- files

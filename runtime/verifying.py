@@ -6,7 +6,7 @@ the pass is under way.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -40,6 +40,7 @@ class Verdict(Struct, frozen=True):
         erased: the version at which its content was erased, None if it was not.
         unsealed: how many events came after the last seal, where it was compared with seals.
         fault: the first thing that does not fit, None if all does.
+        notes: what an erasure leaves open.
 
     >>> import asyncio
     >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
@@ -61,6 +62,7 @@ class Verdict(Struct, frozen=True):
     erased: int | None = None
     unsealed: int = 0
     fault: Fault | None = None
+    notes: tuple[str, ...] = ()
 
 
 class _Walk:
@@ -101,7 +103,15 @@ class _Walk:
             chain.erased,
             self.unsealed,
             fault,
+            () if fault is not None else tuple(self._notes()),
         )
+
+    def _notes(self) -> Iterator[str]:
+        """Yield what an erasure leaves open."""
+        if self._sealed is not None and self._sealed.passed_over:
+            yield f"what was sealed up to {self._sealed.passed_over} cannot be compared any more"
+        if self.chain.unfinished:
+            yield "erasing was not completed, run `arf erase` again"
 
 
 class Verification:
@@ -124,7 +134,7 @@ class Verification:
             Unavailable: the server did not answer.
 
         """
-        verdict = await self._alone(conversation)
+        verdict = await self._alone(_Walk(conversation, self._evidence))
         if not verdict.version and verdict.fault is None:
             raise not_found(conversation)
         return verdict
@@ -150,10 +160,12 @@ class Verification:
             if number % PIECE == 0:
                 await asyncio.sleep(0)
             walk = walks.pop(name, None) or _Walk(name, self._evidence)
-            self._gone[walk.chain.stream] = self._gone.get(walk.chain.stream, 0) + walk.chain.gone
             verdict = await self._verdict(walk)
             if verdict.frames and verdict.fault is not None and verdict.fault.kind != "astray":
-                verdict = await self._alone(name)
+                walk = _Walk(name, self._evidence)
+                verdict = await self._alone(walk)
+            if verdict.fault is None:  # an erasure that is not believed explains nothing
+                self._gone[walk.chain.stream] = self._gone.get(walk.chain.stream, 0) + walk.chain.gone
             yield verdict
 
     def streams(self) -> tuple[list[Fault], list[str]]:
@@ -167,9 +179,8 @@ class Verification:
                 warnings += _unexplained(stream.name, stream.removed, self._gone.get(stream.name, 0))
         return faults, warnings
 
-    async def _alone(self, conversation: ConversationId) -> Verdict:
-        walk = _Walk(conversation, self._evidence)
-        async for frames in self._archive.frames(conversation):
+    async def _alone(self, walk: _Walk) -> Verdict:
+        async for frames in self._archive.frames(walk.chain.conversation):
             for raw in frames:
                 walk.add(raw)
         return await self._verdict(walk)

@@ -72,6 +72,8 @@ class _Report(Struct):
             self.faults.append(verdict.fault)
         elif verdict.erased is not None:
             self.erased.append(verdict)
+            erased = f"{verdict.conversation}: erased at {verdict.erased}"
+            self.notes += [f"{erased}; {note}" for note in verdict.notes]
         if named:
             self.verified.append(verdict)
         if self.unsealed is not None and verdict.unsealed:
@@ -183,7 +185,7 @@ def _lines(report: _Report) -> list[str]:
         for one in report.verified
         if one.fault is None and one.erased is None
     ]
-    lines += [f"{one.conversation}: erased at {one.erased}" for one in report.erased]
+    lines += ["; ".join((f"{one.conversation}: erased at {one.erased}", *one.notes)) for one in report.erased]
     found = (
         f"{len(report.faults)} {'does' if len(report.faults) == 1 else 'do'} not fit" if report.faults else "all fit"
     )
