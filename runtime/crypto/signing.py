@@ -117,14 +117,12 @@ def _text(given: str | Path, *, private: bool) -> tuple[str, str]:
     path = Path(given)
     try:
         mode, pem = path.stat().st_mode, path.read_text()
-        if private and mode & _OTHERS and PRIVATE in pem:
-            raise InvalidInput(
-                f"key file {path} can be read by others (mode {stat.S_IMODE(mode):o}): run chmod 600 {path}"
-            )
-        return f"key file {path}", pem
     except FileNotFoundError as error:
         raise InvalidInput(f"there is no key file {path}: {MAKE if private else TAKE_PUBLIC}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"key file {path} is no PEM: {MAKE if private else TAKE_PUBLIC}") from error
     except OSError as error:
         raise InvalidInput(f"key file {path} cannot be read: {error.strerror}") from error
+    if private and mode & _OTHERS and PRIVATE in pem:
+        raise InvalidInput(f"key file {path} can be read by others (mode {stat.S_IMODE(mode):o}): run chmod 600 {path}")
+    return f"key file {path}", pem

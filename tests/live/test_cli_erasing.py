@@ -43,7 +43,7 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 READS = ("log c-1", "show c-1", "state c-1")
-NEED = ("prompt c-1 4", "diff c-1 4 12", "replay c-1 --agent bot.py:Bot", "why c-1", "why c-1 --tool save_name")
+NEED = ("prompt c-1 4", "diff c-1 4 12", "replay c-1 --agent bot.py:Bot", "why c-1", "save-test c-1 --agent bot.py:Bot")
 
 
 def test_with_the_master_key_everything_is_as_in_clear(sealed: Path) -> None:

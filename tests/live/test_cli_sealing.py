@@ -147,7 +147,7 @@ def test_log_files_are_verified(place: Path, tmp_path: Path) -> None:
         ("audit verify --all --namespace none", 3, "there is no namespace 'none'"),
         ("audit seal", 2, "Missing option '--key'"),
         ("audit seal --key none.pem", 2, "there is no key file none.pem: make one with `openssl genpkey"),
-        ("audit seal --key seal.pub.pem", 2, "can be read by others (mode 644): run chmod 600 seal.pub.pem"),
+        ("audit seal --key seal.pub.pem", 2, "holds a public key: sealing needs the private one"),
         ("audit seal --key seal.pem -o no/seals", 2, "seal file no/seals cannot be written: No such file or directory"),
         ("audit seal --key seal.pem --namespace none", 3, "there is no namespace 'none'"),
         ("worker bot.py:Bot --seal-key seal.pem", 2, "a key is given for seals and no file: give --seal-file or"),

@@ -98,16 +98,14 @@ def _room(columns: Columns, rows: Sequence[Sequence[Any]]) -> int:
 
 
 def _write_records(columns: Columns, rows: Sequence[Sequence[Any]], before: int) -> None:
+    names = [visible(_in_a_line(name)) for name, _ in columns]
+    room = max(map(cell_len, names))
     for number, row in enumerate(rows, before + 1):
-        table = output.table(heading=False)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        for (name, _), value in zip(columns, row, strict=True):
-            table.add_row(Text(visible(name), "bold"), Text(visible(_shown(value))))
         if number > 1:
             output.write_text("")
         output.write_text(f"row {number}")
-        output.write_table(table)
+        for name, value in zip(names, row, strict=True):
+            output.write_text(f"{name}{' ' * (room - cell_len(name))}  {_in_a_line(_shown(value))}".rstrip())
 
 
 def _write_table(columns: Columns, rows: Sequence[Sequence[Any]], *, heading: bool) -> None:
