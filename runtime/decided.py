@@ -6,7 +6,7 @@ Whoever audits takes them from here, so that where they come from can change wit
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from contextlib import aclosing
 
-from ..events import CorruptLog, FrameworkError
+from ..events import CorruptLog, FrameworkError, Withheld, not_to_be_had
 from ..projections import Accounting, ToolDecision, TurnAccount, account, decisions_of, initial, unfinished
 from .reader import Reader
 from .substrate import Substrate
@@ -14,7 +14,7 @@ from .summary import UNREADABLE, Summary
 from .whole import Whole, whole_conversations
 
 Damaged = Callable[[str, FrameworkError], None]
-"""Hears of a conversation that cannot be read, or not to its end."""
+"""Hears of a conversation that cannot be read, or not to its end, or whose content is withheld (`Withheld`)."""
 
 
 async def decisions_of_all(
@@ -33,8 +33,18 @@ async def decisions_of_all(
         async for whole in found:
             for decision in _decisions(whole):
                 yield decision
-            if whole.damage is not None:
-                damaged(whole.conversation, whole.damage)
+            lack = whole.damage or _withheld(whole)
+            if lack is not None:
+                damaged(whole.conversation, lack)
+
+
+def _withheld(whole: Whole) -> Withheld | None:
+    """Return why what was called in a conversation is not known, None where it is."""
+    if whole.summary.status == "erased":
+        return not_to_be_had(f"conversation {whole.conversation!r}", erased=True)
+    if any(stored.frame.sealed for stored in whole.frames):
+        return not_to_be_had(f"the content of {whole.conversation!r}")
+    return None
 
 
 def _decisions(whole: Whole) -> Iterator[ToolDecision]:
@@ -55,12 +65,16 @@ def _decisions(whole: Whole) -> Iterator[ToolDecision]:
 
 async def decisions_in(reader: Reader, conversation: str, damaged: Damaged) -> AsyncGenerator[ToolDecision, None]:
     """Yield the decisions that one conversation's own log has."""
+    lack: FrameworkError | None
     try:
         async for decision in reader.decisions(conversation):
             if decision.conversation == conversation:
                 yield decision
+        lack = await reader.withheld(conversation)
     except FrameworkError as error:
-        damaged(conversation, error)
+        lack = error
+    if lack is not None:
+        damaged(conversation, lack)
 
 
 def _may_have(summary: Summary, agents: Collection[str], active_since: int) -> bool:

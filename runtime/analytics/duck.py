@@ -30,7 +30,7 @@ class NoDuckDB(FrameworkError):
     """Raised where DuckDB is not installed."""
 
     def __init__(self) -> None:
-        super().__init__("DuckDB is not installed: install agent-runtime-framework[analytics]")
+        super().__init__("DuckDB is not installed: pip install 'agent-runtime-framework[analytics]'")
 
 
 def check_installed() -> None:
@@ -99,10 +99,14 @@ def told() -> Iterator[None]:
 
 
 def _first_line(message: str) -> str:
-    """Return what is useful of a message: not the place in the text, nor how it is called inside."""
-    line = message.strip().partition("\n")[0].strip()
-    kind, _, rest = line.partition(" Error: ")
-    return rest if rest and " " not in kind.strip() else line.removeprefix("Invalid Input Error: ")
+    """Return what is useful of a message: not the place in the text, but what there is where a name is not known."""
+    line, _, more = message.strip().partition("\n")
+    kind, _, rest = line.strip().partition(" Error: ")
+    said = rest if rest and " " not in kind.strip() else line.strip().removeprefix("Invalid Input Error: ")
+    if said.startswith("Table with name "):
+        return f"{said.rstrip('!')}; there are {', '.join(TABLES)}"
+    near = more.strip().partition("\n")[0].removeprefix("Candidate bindings: ")
+    return f"{said.rstrip('!')}; near it are {near}" if "Candidate bindings: " in more else said
 
 
 async def interruptible(connection: "DuckDBPyConnection", work: Callable[[], T]) -> T:

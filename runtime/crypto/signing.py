@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 BEGIN: Final = "-----BEGIN"
+PRIVATE: Final = "PRIVATE KEY-----"
 MAKE: Final = "make one with `openssl genpkey -algorithm ed25519 -out seal.pem`"
 TAKE_PUBLIC: Final = "take it with `openssl pkey -in seal.pem -pubout -out seal.pub.pem`"
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -104,7 +105,9 @@ def _installed() -> None:
     try:
         import cryptography  # noqa: F401, PLC0415  likewise
     except ImportError as error:
-        raise FrameworkError("seals need cryptography: install agent-runtime-framework[crypto]") from error
+        raise FrameworkError(
+            "seals need the package cryptography: pip install 'agent-runtime-framework[crypto]'"
+        ) from error
 
 
 def _text(given: str | Path, *, private: bool) -> tuple[str, str]:
@@ -113,15 +116,13 @@ def _text(given: str | Path, *, private: bool) -> tuple[str, str]:
         return "the key given as text", given
     path = Path(given)
     try:
-        mode = path.stat().st_mode
-        if private and mode & _OTHERS:
-            raise InvalidInput(
-                f"key file {path} can be read by others (mode {stat.S_IMODE(mode):o}): run chmod 600 {path}"
-            )
-        return f"key file {path}", path.read_text()
+        mode, pem = path.stat().st_mode, path.read_text()
     except FileNotFoundError as error:
         raise InvalidInput(f"there is no key file {path}: {MAKE if private else TAKE_PUBLIC}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"key file {path} is no PEM: {MAKE if private else TAKE_PUBLIC}") from error
     except OSError as error:
         raise InvalidInput(f"key file {path} cannot be read: {error.strerror}") from error
+    if private and mode & _OTHERS and PRIVATE in pem:
+        raise InvalidInput(f"key file {path} can be read by others (mode {stat.S_IMODE(mode):o}): run chmod 600 {path}")
+    return f"key file {path}", pem

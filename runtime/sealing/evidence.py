@@ -132,7 +132,12 @@ def _unlike_its_root(line: SealLine, before: Folded, where: str) -> Fault | None
 
 
 async def compare(evidence: Evidence, kept: AsyncIterator[bytes]) -> None:
-    """Check the seals that the log has, and that those of the file are among them."""
+    """Check the seals that the log has, and that those of the file are among them.
+
+    Where neither a key was given nor a seal was found in the file, nobody knows who seals, and nothing is compared.
+    """
+    if not evidence.keys:
+        return
     hashes, before = {}, None
     async for data in kept:
         number = 1 if before is None else before.number + 1
@@ -164,9 +169,11 @@ async def compare(evidence: Evidence, kept: AsyncIterator[bytes]) -> None:
 def _note_others(evidence: Evidence, hashes: dict[int, str]) -> None:
     others = sorted(hashes.keys() - {seal.number for seal in evidence.seals})
     if others:
+        which = f"seal {others[0]}" if len(others) == 1 else f"{len(others)} seals ({others[0]} to {others[-1]})"
+        has = "is" if len(others) == 1 else "are"
         evidence.notes.append(
-            f"{len(others)} seals of the log are not in this file ({others[0]} to {others[-1]}): another worker's file "
-            "has their heads, or the end of this one was cut off"
+            f"{which} of the log {has} not in this file: another worker's file has what was sealed then, or the end of "
+            "this one was cut off"
         )
 
 

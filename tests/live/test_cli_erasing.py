@@ -43,7 +43,7 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 READS = ("log c-1", "show c-1", "state c-1")
-NEED = ("prompt c-1 4", "diff c-1 4 12", "replay c-1 --agent bot.py:Bot")
+NEED = ("prompt c-1 4", "diff c-1 4 12", "replay c-1 --agent bot.py:Bot", "why c-1", "save-test c-1 --agent bot.py:Bot")
 
 
 def test_with_the_master_key_everything_is_as_in_clear(sealed: Path) -> None:
@@ -78,6 +78,17 @@ def test_without_the_master_key_what_needs_content_is_refused_in_one_line(sealed
     encrypted = "namespace 'arf' is encrypted, and there is no master key here: set ARF_MASTER_KEY"
     assert error("worker bot.py:Bot", sealed) == (1, encrypted)
     assert len(json.loads(run("log c-1 -o json", sealed).stdout)) == 13
+
+
+def test_without_the_master_key_nobody_is_told_that_there_were_no_calls(sealed: Path) -> None:
+    one, every = run("audit tools --conversation c-1", sealed), run("audit tools", sealed)
+    with_key = run("audit tools -o csv", sealed, env=KEYED)
+
+    assert (one.returncode, one.stdout) == (1, "")
+    assert one.stderr.splitlines()[-1] == f"{SEALED}; its calls are not listed"
+    unlisted = "3 conversations are sealed, and no key is here: set ARF_MASTER_KEY; their calls are not listed"
+    assert (every.returncode, every.stderr.splitlines()[-1]) == (1, unlisted)
+    assert (with_key.returncode, with_key.stderr, "Zanzibaria" in with_key.stdout) == (0, "", True)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +135,10 @@ def test_every_command_says_that_a_conversation_was_erased(
         code, said = error(command, place, env=env)
         assert code in (1, 3), command
         assert "was erased" in said, command
+    for command in ("audit tools", "audit tools --conversation c-1"):
+        listed = run(command, place, env=env)
+        assert (listed.returncode, listed.stdout) == (0, "")
+        assert listed.stderr == f"no such calls\n{ERASED}; its calls are not listed\n"
     assert error("fork c-1", place, env=env) == (4, "'c-1' was erased: there is nothing to fork")
     assert error("cancel c-1", place, env=env)[0] == 4
     assert run("check bot.py:Bot", place, env=env).returncode == 0

@@ -93,7 +93,7 @@ def test_a_seal_is_data_and_may_be_in_the_log_alone(place: Path) -> None:
     assert done.stderr.endswith(", in the log alone; with -o FILE its heads are kept elsewhere, too\n")
     assert (place / "seals.jsonl").read_bytes() == before
     said = run("audit verify --seal seals.jsonl --key seal.pub.pem", place).stderr
-    assert said.startswith("note: 1 seals of the log are not in this file")
+    assert said.startswith("note: seal 4 of the log is not in this file: ")
 
 
 async def test_what_does_not_fit_is_named_and_exits_with_1(place: Path) -> None:
@@ -147,7 +147,7 @@ def test_log_files_are_verified(place: Path, tmp_path: Path) -> None:
         ("audit verify --all --namespace none", 3, "there is no namespace 'none'"),
         ("audit seal", 2, "Missing option '--key'"),
         ("audit seal --key none.pem", 2, "there is no key file none.pem: make one with `openssl genpkey"),
-        ("audit seal --key seal.pub.pem", 2, "can be read by others (mode 644): run chmod 600 seal.pub.pem"),
+        ("audit seal --key seal.pub.pem", 2, "holds a public key: sealing needs the private one"),
         ("audit seal --key seal.pem -o no/seals", 2, "seal file no/seals cannot be written: No such file or directory"),
         ("audit seal --key seal.pem --namespace none", 3, "there is no namespace 'none'"),
         ("worker bot.py:Bot --seal-key seal.pem", 2, "a key is given for seals and no file: give --seal-file or"),

@@ -16,7 +16,7 @@ from agent_runtime_framework.runtime.client import Client
 from support.chains import put_raw, write
 from support.command_line import bots, data, error, run, worker
 from support.processes import environment
-from support.terminal import Terminal
+from support.terminal import Terminal, fits
 
 HOSTILE = "\x1b[31mred \t\u202e=1+1"
 
@@ -66,6 +66,25 @@ def test_what_people_said_is_not_interpreted(place: Path) -> None:
         assert "\x1b[31mred" not in terminal.shown
         assert "\\x1b[31mred" in terminal.text
         assert "message" in terminal.text
+
+
+def test_at_a_terminal_that_is_too_narrow_for_a_table_each_column_is_a_line(place: Path) -> None:
+    with Terminal("sql 'select * from turns order by all limit 2'", place, columns=80) as terminal:
+        assert terminal.end() == 0
+    lines = [line.rstrip() for line in terminal.text.splitlines()]
+    assert fits(terminal, 80)
+    assert [line for line in lines if line.startswith("row ")] == ["row 1", "row 2"]
+    assert "conversation       c-1" in lines
+    assert "reply              You said: hello" in lines
+
+    with Terminal("sql 'select turn, outcome from turns order by all limit 2'", place, columns=80) as terminal:
+        assert terminal.end() == 0
+    assert terminal.text.splitlines()[0].split() == ["turn", "outcome"]
+
+
+def test_an_answer_without_rows_is_said(place: Path) -> None:
+    done = run("sql 'select 1 where false'", place)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no rows\n")
 
 
 def test_an_answer_is_json_or_csv(place: Path) -> None:
@@ -124,7 +143,8 @@ def test_a_table_is_as_it_is_told(name: str, place: Path) -> None:
     ("command", "code", "message"),
     [
         ("sql 'selec 1'", 2, 'syntax error at or near "selec"'),
-        ("sql 'select nope from turns'", 2, 'Referenced column "nope" not found in FROM clause!'),
+        ("sql 'select nope from turns'", 2, 'Referenced column "nope" not found in FROM clause; near it are "'),
+        ("sql 'select * from nope'", 2, "Table with name nope does not exist; there are events, turns, model_calls, "),
         ("sql 'drop table events'", 2, "only one SELECT can be asked"),
         ("sql \"copy events to 'x.csv'\"", 2, "only one SELECT can be asked"),
         ("sql \"select * from read_csv('/etc/passwd')\"", 2, "the function 'read_csv' cannot be asked"),
@@ -154,7 +174,7 @@ def test_without_duckdb_it_says_what_to_install(place: Path, tmp_path: Path) -> 
         path = {"PYTHONPATH": f"{tmp_path}:{environment()['PYTHONPATH']}"}
         assert error(command, place, env=path) == (
             1,
-            "DuckDB is not installed: install agent-runtime-framework[analytics]",
+            "DuckDB is not installed: pip install 'agent-runtime-framework[analytics]'",
         )
 
 

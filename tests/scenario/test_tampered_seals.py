@@ -86,7 +86,7 @@ async def test_lines_that_were_removed_swapped_or_doubled_are_found(
 async def test_a_file_that_ends_before_the_seals_of_the_log_is_told(place: Attacked) -> None:
     assert await found_in(place, lines(place)[:1]) == []
     (note,) = (await place.evidence()).notes
-    assert note.startswith("2 seals of the log are not in this file (2 to 3): ")
+    assert note.startswith("2 seals (2 to 3) of the log are not in this file: ")
 
 
 async def test_a_file_that_another_key_signed_anew_is_found(place: Attacked) -> None:

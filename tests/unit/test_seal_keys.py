@@ -60,6 +60,13 @@ def test_a_key_that_others_can_read_is_refused(pem: Path, tmp_path: Path, mode: 
         load_key(path)
 
 
+def test_that_a_public_key_can_be_read_by_others_is_not_what_is_wrong_with_it(pem: Path) -> None:
+    public = pem.with_name("seal.pub.pem")
+    public.chmod(0o644)
+    with pytest.raises(InvalidInput, match="holds a public key: sealing needs the private one"):
+        load_key(public)
+
+
 def test_what_is_no_key_is_said(pem: Path, tmp_path: Path) -> None:
     curve = generate_private_key(SECP256R1())
     other = curve.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -98,4 +105,4 @@ except FrameworkError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "seals need cryptography: install agent-runtime-framework[crypto]\n"
+    assert done.stdout == "seals need the package cryptography: pip install 'agent-runtime-framework[crypto]'\n"

@@ -8,7 +8,7 @@ from ..group import command, group, run
 
 @group("deadletters", "arf deadletters", "arf deadletters show c-1/m-1", "arf deadletters retry c-1/m-1")
 def deadletters(options: Options) -> int:
-    """Print the dead letters: commands that no worker is given again.
+    """Print the dead letters, which no worker is given again.
 
     The turn of such a command ended worker after worker, or nobody can decode it. Each is named CONVERSATION/ID.
     """

@@ -23,7 +23,7 @@ from .seeing import PRICES
 def audit_report(
     options: Options, *, since: str | None, until: str | None, agent: str | None, prices: str | None, path: str
 ) -> int:
-    """Write what tools were called, and what came of it, as one page of HTML.
+    """Write a page of HTML: what was called, and what came of it.
 
     Calls by tool and verdict over time, failures, refusals, what is in doubt, latency, tokens and cost. The page stands
     alone: it has no script, asks no network, and can be printed. A file that is there is replaced when the page is

@@ -25,6 +25,7 @@ def new(options: Options, name: str) -> int:
     "arf worker bot:agent",
     "arf worker agents/bot.py:make_agent",
     "arf worker bot:agent other:Agents",
+    "arf worker bot:agent --encrypt --seal-key seal.pem --seal-file seals.jsonl",
     level=logging.INFO,
 )
 @click.argument("agents", metavar="MODULE:ATTR...", nargs=-1, required=True)

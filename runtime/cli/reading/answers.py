@@ -1,4 +1,4 @@
-"""The answer to a question in SQL: a table at a terminal, else values with tabs between, or CSV, or JSON."""
+"""The answer to a question in SQL: a table or records at a terminal, else values with tabs between, or CSV, or JSON."""
 
 import csv
 import io
@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import msgspec
 from msgspec import Raw
+from rich.cells import cell_len
 from rich.text import Text
 
 from ..console import output
@@ -21,6 +22,9 @@ from .spreadsheet import cell
 
 Columns: TypeAlias = Sequence[tuple[str, str]]
 Write: TypeAlias = Callable[[Sequence[Sequence[Any]]], None]
+
+WORDS: Final = 20
+"""So many columns of a terminal a value is given before a table folds it."""
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
@@ -38,8 +42,7 @@ def printing(columns: Columns, form: str) -> Iterator[Write]:
         _write_csv([[name for name, _ in columns]])
         yield _write_csv
     elif sys.stdout.isatty():
-        headings = iter([True])
-        yield lambda rows: _write_table(columns, rows, heading=next(headings, False))
+        yield _at_terminal(columns)
     else:
         yield _write_tabs
 
@@ -67,6 +70,42 @@ def _write_csv(rows: Sequence[Sequence[Any]]) -> None:
 
 def _cells(row: Sequence[Any]) -> list[str]:
     return [_shown(value) if isinstance(value, int | float | Decimal) else cell(_shown(value)) for value in row]
+
+
+def _at_terminal(columns: Columns) -> Write:
+    """Return what writes rows as a table, or each column on a line of its own where a table would be unreadable."""
+    fits, written = False, 0
+
+    def write(rows: Sequence[Sequence[Any]]) -> None:
+        nonlocal fits, written
+        if not written:
+            fits = output.wide(_room(columns, rows))
+        if fits:
+            _write_table(columns, rows, heading=not written)
+        else:
+            _write_records(columns, rows, written)
+        written += len(rows)
+
+    return write
+
+
+def _room(columns: Columns, rows: Sequence[Sequence[Any]]) -> int:
+    """Return how many columns of a terminal a table needs where it folds what is longer than a word or two."""
+    longest = [cell_len(name) for name, _ in columns]
+    for row in rows:
+        longest = [max(found, cell_len(_shown(value))) for found, value in zip(longest, row, strict=True)]
+    return sum(min(found, WORDS) for found in longest) + 2 * (len(longest) - 1)
+
+
+def _write_records(columns: Columns, rows: Sequence[Sequence[Any]], before: int) -> None:
+    names = [visible(_in_a_line(name)) for name, _ in columns]
+    room = max(map(cell_len, names))
+    for number, row in enumerate(rows, before + 1):
+        if number > 1:
+            output.write_text("")
+        output.write_text(f"row {number}")
+        for name, value in zip(names, row, strict=True):
+            output.write_text(f"{name}{' ' * (room - cell_len(name))}  {_in_a_line(_shown(value))}".rstrip())
 
 
 def _write_table(columns: Columns, rows: Sequence[Sequence[Any]], *, heading: bool) -> None:

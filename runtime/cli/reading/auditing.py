@@ -2,13 +2,13 @@
 
 import contextlib
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.text import Text
 
-from ....events import CorruptLog, FrameworkError, NewerRelease
+from ....events import CorruptLog, FrameworkError, NewerRelease, Withheld
 from ....projections import Prices, ToolDecision
 from ...clock import SystemClock
 from ...decided import Damaged, decisions_in, decisions_of_all
@@ -37,15 +37,20 @@ class Listing(Struct, frozen=True):
 async def show_tools(options: Options, typed: Filters, listing: Listing) -> int:
     """Write the calls that are wanted to stdout, the newest last; return 1 if a conversation cannot be read.
 
+    One that was erased has no calls any more, which is said.
+
     Raises:
         InvalidInput: something that was typed is no filter, or no price list.
         NotFound: a conversation that was named is not there.
 
     """
     filters, prices = wanted(typed, SystemClock().now()), read_prices(listing.prices)
-    unread: list[str] = []
+    unread, withheld = list[str](), list[Withheld]()
 
     def damaged(conversation: str, error: FrameworkError) -> None:
+        if isinstance(error, Withheld):
+            withheld.append(error)
+            return
         unread.append(f"{conversation} cannot be read, or not to its end: {error}")
 
     found: list[ToolDecision] = []
@@ -61,9 +66,21 @@ async def show_tools(options: Options, typed: Filters, listing: Listing) -> int:
         output.say(str(missing))
     found.sort(key=_order)
     _write(found if listing.limit is None else found[-listing.limit :], listing.form, prices)
-    for line in unread:
+    for line in (*unread, *_unlisted(withheld)):
         output.say(line)
-    return int(bool(unread))
+    return int(bool(unread) or any(not each.erased for each in withheld))
+
+
+def _unlisted(withheld: Sequence[Withheld]) -> Iterator[str]:
+    """Yield what is said of conversations whose calls are not known: which one, or how many."""
+    for erased, many in ((True, "were erased"), (False, "are sealed, and no key is here: set ARF_MASTER_KEY")):
+        match [each for each in withheld if each.erased is erased]:
+            case []:
+                continue
+            case [one]:
+                yield f"{one}; its calls are not listed"
+            case several:
+                yield f"{len(several)} conversations {many}; their calls are not listed"
 
 
 async def _source(client: Reader, filters: Wanted, damaged: Damaged) -> AsyncGenerator[ToolDecision, None]:

@@ -51,9 +51,14 @@ async def _answer(asked: Question, files: Mapping[str, Sequence[Path]], form: st
     with duck.asking(tables_of(files, asked)) as connection:
         async with progress("asking"):
             answer = await duck.interruptible(connection, lambda: begin(connection, asked))
+        found, some = await duck.interruptible(connection, lambda: rows(connection, MANY)), False
         with printing(answer.columns, form) as write:
-            while found := await duck.interruptible(connection, lambda: rows(connection, MANY)):
+            while found:
+                some = True
                 write(found)
+                found = await duck.interruptible(connection, lambda: rows(connection, MANY))
+    if not some:
+        output.say("no rows")
 
 
 def show_schema(form: str) -> None:

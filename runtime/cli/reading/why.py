@@ -43,6 +43,7 @@ async def show_why(options: Options, conversation: str, asked: Asked, *, prompts
 
     Raises:
         NotFound: there is no such call; the message says which there are.
+        Withheld: what was called is sealed, and the key is not here, or it was erased.
 
     """
     check_token(conversation, "conversation id")
@@ -57,7 +58,7 @@ async def show_why(options: Options, conversation: str, asked: Asked, *, prompts
                 raise
         found = [decision for decision in every if asked.fits(decision)]
         if not found:
-            raise _no_call(conversation, asked, every)
+            raise await client.withheld(conversation) or _no_call(conversation, asked, every)
     _write(options, found[-1], known, prompts=prompts)
     if found[-1].conversation != conversation:
         output.say(f"{conversation} was forked from {found[-1].conversation} after this call")

@@ -14,7 +14,7 @@ from ..console.lines import Lines
 from ..console.options import Options
 from ..console.place import reading
 from ..reading.progress import progress
-from ..reading.times import iso, local
+from ..reading.times import iso
 
 
 async def erase(options: Options, conversation: str, reason: str, *, with_forks: bool, yes: bool) -> int:
@@ -73,7 +73,7 @@ def _table(receipt: Receipt) -> Table:
     table.add_column(overflow="fold")
     again = ", and completed now" if receipt.again else ""
     rows = [
-        ("erased", f"{receipt.conversation} at version {receipt.version}, {local(receipt.time)}{again}"),
+        ("erased", f"{receipt.conversation} at version {receipt.version}, {iso(receipt.time)}{again}"),
         ("reason", receipt.reason),
         ("log", _log(receipt)),
         ("ended in", receipt.hash),
