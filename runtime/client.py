@@ -285,13 +285,16 @@ class Client(Reader):
 
         Raises:
             InvalidInput: its id is not valid, or a frame is too large for the server.
+            Refused: it is in clear, and the namespace is encrypted; nothing was stored.
             Conflict: the conversation is here with other events, and stays as it is.
             CorruptLog: the frames do not fit each other, or those that are here do not.
             Unavailable: the server did not answer; the same call may be made again, and goes on.
 
         """
         checked_id(recording.conversation)
-        return len([stored async for stored in restoring(self._log, recording)])
+        vault = self.substrate.vault
+        encrypted = vault is not None and await vault.encrypted()
+        return len([stored async for stored in restoring(self._log, recording, encrypted=encrypted)])
 
     async def fork(
         self,

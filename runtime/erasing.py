@@ -32,11 +32,9 @@ from ..events import (
     Stored,
     TurnCancelled,
     WriterId,
-    encode_event,
     not_found,
 )
-from ..events.codec import is_sealed
-from ..events.encryption import parted
+from ..events.codec import in_clear
 from ..projections import Conversation, fold, initial
 from .clock import SystemClock, new_id
 from .deadletters import DeadLetters
@@ -249,7 +247,9 @@ class _Erasing:
         own = 0
         try:
             async for stored in self._substrate.log.read(self._id):
-                if _in_clear(stored) or (stored.frame.erases and not own):  # one that begins so was in clear
+                if in_clear(stored.frame, stored.data) or (
+                    stored.frame.erases and not own
+                ):  # one that begins so was in clear
                     return True
                 own += not stored.inherited
         except CorruptLog:
@@ -286,13 +286,6 @@ class _Erasing:
         for position in waiting:
             await self._shredder.command(position)
         return len(waiting)
-
-
-def _in_clear(stored: Stored) -> bool:
-    """Say whether a frame is stored with content that can be read."""
-    if stored.frame.status == "erased" or is_sealed(stored.data):
-        return False
-    return any(parted(encode_event(event))[1] is not None for event in stored.frame.events)
 
 
 def _ids_in(data: bytes) -> tuple[str, ...]:

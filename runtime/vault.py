@@ -29,6 +29,7 @@ from ..events import (
     Withheld,
     not_to_be_had,
 )
+from .looking import after_each
 
 if TYPE_CHECKING:
     from .crypto.ciphers import AesGcm
@@ -46,6 +47,9 @@ NO_MASTER_KEY: Final = "encryption needs a master key: set ARF_MASTER_KEY, such 
 
 GONE: Final = b""
 """Stands where a key was erased."""
+
+MAKING: Final = (0.05, 0.1, 0.2, 0.4)
+"""Seconds for which the entry may be missing while somebody makes the place of keys."""
 
 
 class KeyWrapper(Protocol):
@@ -195,16 +199,29 @@ class KeyVault:
 
         Raises:
             InvalidInput: it is another.
+            FrameworkError: nobody can say, because the entry that tells is missing.
 
         """
         if self._wrapper is None or not await self._keys.there():
             return
-        known = await self._keys.get(CHECK)
-        if known is not None and await self._tried(known) != _CHECKED:
+        known = await self._check_entry()
+        if await self._tried(known) != _CHECKED:
             raise InvalidInput(
                 f"this is not the master key of namespace {self._namespace!r}: set the ARF_MASTER_KEY that it was "
                 "encrypted with, or none, to read its structure only"
             )
+
+    async def _check_entry(self) -> bytes:
+        """Return the entry that tells the master key; where the place of keys is being made, it comes in a moment."""
+        again, looks = after_each(MAKING), 0
+        while (known := await self._keys.get(CHECK)) is None:
+            looks += 1
+            if not await again(looks):
+                raise FrameworkError(
+                    f"the keys of namespace {self._namespace!r} have no entry {CHECK!r}, which tells its master key: "
+                    "restore them from a backup, or start a worker with --encrypt and that master key"
+                )
+        return known
 
     async def encrypted(self) -> bool:
         """Say whether conversations that begin now are sealed; once that is so, it stays so."""

@@ -102,6 +102,16 @@ async def test_another_master_key_is_found_out_when_a_namespace_is_opened(keys: 
             await opening()
 
 
+async def test_where_the_entry_that_tells_the_master_key_is_missing_nobody_goes_on(keys: Keys) -> None:
+    await keys.make()
+    vault = KeyVault(keys, MasterKey(new_key()))
+
+    with pytest.raises(FrameworkError, match="the keys of namespace 'arf' have no entry 'master'"):
+        await vault.check()
+    await vault.encrypt()
+    await vault.check()
+
+
 async def test_an_erased_key_is_remembered_only_until_somebody_looks_anew(keys: Keys) -> None:
     wrapper = MasterKey(new_key())
     one, other = KeyVault(keys, wrapper), KeyVault(keys, wrapper)

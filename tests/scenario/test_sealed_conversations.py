@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from agent_runtime_framework import Client, Delta, Runtime, Withheld
+from agent_runtime_framework import Client, Delta, Recording, Refused, Runtime, Withheld
 from agent_runtime_framework.events import AgentKey, ConversationId, FrameLog, MemoryLog, WriterId
 from agent_runtime_framework.events.codec import is_sealed
 from agent_runtime_framework.projections import Recorded
@@ -134,6 +134,19 @@ async def test_an_actor_that_cannot_open_a_conversation_does_not_decide_on_it(se
         async with working(order_agent(llm), substrate=sealed) as rt:  # and who can, gets the command
             reply = await rt.send("order", "c-1", "I am Ada", message_id="m-2")
     assert reply.text == "Hello, Ada."
+
+
+async def test_a_conversation_in_clear_is_not_imported_where_all_is_sealed(sealed: Substrate) -> None:
+    clear = in_memory(SystemClock())
+    with ScriptedLLM("Who?") as llm:
+        async with working(order_agent(llm), substrate=clear) as rt:
+            await rt.send("order", "c-1", "hi")
+    recording = Recording(CHAT, tuple(await frames(clear, "c-1")))
+
+    with pytest.raises(Refused, match="'c-1' is in clear, and this namespace is encrypted: import it into one that"):
+        await Client(sealed).restore(recording)
+
+    assert await frames(sealed, "c-1") == []
 
 
 @asynccontextmanager
