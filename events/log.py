@@ -116,6 +116,12 @@ class EventLog(Protocol):
         What is sealed in them stays so.
         """
 
+    def structure(self) -> "EventLog":
+        """Return this log as somebody has it who asks for no key: what is sealed stays so.
+
+        Only what has nobody's words is appended there.
+        """
+
 
 class FrameLog:
     """Is the event log over any records.
@@ -141,6 +147,7 @@ class FrameLog:
         vault: Vault | None = None,
     ) -> None:
         self._records = records
+        self._again = again
         self._ancestry = Ancestry(records, again, vault)
         self._limit = limit
         self._vault = vault
@@ -301,6 +308,10 @@ class FrameLog:
             except CorruptLog as error:
                 found = Unreadable(conversation, position, str(error))
             yield found
+
+    def structure(self) -> "FrameLog":
+        """Return this log without its vault; see `EventLog.structure`."""
+        return FrameLog(self._records, limit=self._limit, again=self._again)
 
 
 def continues(frame: Frame, head: Head) -> bool:

@@ -9,6 +9,7 @@ What ended in between can be done again, and goes on; done again after its end i
 A fork cannot be read without the log that it was cut from, so forks are named first, or erased with it.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -23,6 +24,7 @@ from ..events import (
     ConversationErased,
     ConversationId,
     CorruptLog,
+    EventLog,
     Frame,
     FrameworkError,
     Head,
@@ -41,6 +43,8 @@ from .deadletters import DeadLetters
 from .reader import Reader
 from .substrate import Substrate
 from .wire import LiveFrame, decode_stored, encode
+
+logger = logging.getLogger("agent_runtime_framework.erasing")
 
 ATTEMPTS = 100
 """So often the tombstone is decided again because another writer came first."""
@@ -146,6 +150,7 @@ class _Erasing:
     def __init__(self, substrate: Substrate, conversation: ConversationId, reason: str, told: Told) -> None:
         assert substrate.shredder is not None  # noqa: S101  checked at the door
         self._substrate = substrate
+        self._log = substrate.log.structure()  # nobody's key is needed, nor stands in the way
         self._shredder = substrate.shredder
         self._id = conversation
         self._reason = cut(reason.strip(), REASON_LIMIT)
@@ -217,7 +222,7 @@ class _Erasing:
             parent="" if now.lineage is None else now.lineage.parent,
             events=events,
         )
-        stored = await self._substrate.log.append(self._id, frame, head)
+        stored = await self._log.append(self._id, frame, head)
         await self._substrate.live.publish(self._id, encode(LiveFrame(stored.head.position, Raw(stored.data))))
         return stored
 
@@ -228,25 +233,32 @@ class _Erasing:
 
     async def _folded(self) -> tuple[Conversation, Head, Stored | None]:
         """Return the conversation, where its log ends, and the frame that erased it, if one did."""
-        now, head, tombstone = initial(self._id), START, None
         try:
-            async for stored in self._substrate.log.read(self._id):
-                now, head = fold(now, [stored.frame]), stored.head
-                tombstone = stored if stored.frame.erases else tombstone
+            return await self._read(self._substrate.log)  # with the key, the calls of a turn in progress are known, too
+        except FrameworkError as error:
+            logger.debug("%s is erased by its structure: %s", self._id, error)
+        try:
+            return await self._read(self._log)
         except CorruptLog:  # what is damaged can be erased, too
-            last = await self._substrate.log.last(self._id)
+            last = await self._log.last(self._id)
             if last is None or (last.frame.status == "erased" and not last.frame.erases):
                 raise
             frame, tombstone = last.frame, last if last.frame.erases else None
             now = Conversation(self._id, last.head.version, frame.agent, turns=frame.turn, step=frame.step)
-            head = last.head
+            return now, last.head, tombstone
+
+    async def _read(self, log: EventLog) -> tuple[Conversation, Head, Stored | None]:
+        now, head, tombstone = initial(self._id), START, None
+        async for stored in log.read(self._id):
+            now, head = fold(now, [stored.frame]), stored.head
+            tombstone = stored if stored.frame.erases else tombstone
         return now, head, tombstone
 
     async def _in_clear(self) -> bool:
         """Say whether any content that the conversation reads is in clear, or was."""
         own = 0
         try:
-            async for stored in self._substrate.log.read(self._id):
+            async for stored in self._log.read(self._id):
                 if in_clear(stored.frame, stored.data) or (
                     stored.frame.erases and not own
                 ):  # one that begins so was in clear
@@ -258,14 +270,14 @@ class _Erasing:
 
     async def _own(self) -> int:
         """Return how many frames its own log has."""
-        return sum([not stored.inherited async for stored in self._substrate.log.read(self._id)])
+        return sum([not stored.inherited async for stored in self._log.read(self._id)])
 
     async def _overwrite_key(self) -> bool | None:
         """Overwrite the key; return whether that was done now, None where there never was one."""
         vault = self._substrate.vault
         if vault is None or not await vault.encrypted():
             return None
-        had = await vault.cipher(self._id, anew=True) is not None
+        had = await vault.known(self._id)
         overwritten = await vault.erase(self._id)
         return overwritten if had else None
 

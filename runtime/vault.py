@@ -283,6 +283,10 @@ class KeyVault:
             wrapped = await self._keys.add(name, await self._wrapped(new_key()))
         return await self._key(name, f"{name} in {self._namespace!r}", wrapped)
 
+    async def known(self, conversation: ConversationId) -> bool:
+        """Say whether a conversation has a key, or had one that was erased; nobody needs to open it for that."""
+        return await self.encrypted() and await self._keys.get(_name(conversation)) is not None
+
     def forget(self, conversation: ConversationId) -> None:
         """Keep no key of it in memory."""
         self._known.pop(conversation, None)
