@@ -170,8 +170,8 @@ class FrameLog:
         try:
             sealed = self._unacknowledged.pop(key, None) or seal_frame(frame, data, conversation, cipher)
         except Withheld as error:
-            if not error.erased:
-                raise
+            if not error.erased or not await self._tail(conversation, expected):
+                raise  # nobody recorded it, and yet its key was erased
             raise Conflict(f"{conversation!r} was erased by another writer: fold its frames") from error
         check_size(frame, sealed, self._limit)
         try:

@@ -10,7 +10,7 @@ A fork cannot be read without the log that it was cut from, so forks are named f
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from msgspec import Raw, Struct
@@ -79,6 +79,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
         stores: buckets in which authors keep what they want; nothing in them is touched.
         out_of_reach: what this cannot erase.
         forks: the receipts of those that were erased with it.
+        left: forks that were cut off while it was erased, and that nobody can read; they are to be erased, too.
 
     >>> import asyncio
     >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
@@ -109,6 +110,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     stores: tuple[str, ...] = ()
     out_of_reach: tuple[str, ...] = OUT_OF_REACH
     forks: tuple["Receipt", ...] = ()
+    left: tuple[str, ...] = ()
 
 
 async def erase(reader: Reader, conversation: ConversationId, reason: str, *, with_forks: bool, told: Told) -> Receipt:
@@ -135,17 +137,28 @@ async def erase(reader: Reader, conversation: ConversationId, reason: str, *, wi
     if await reader.substrate.log.last(conversation) is None:
         raise not_found(conversation)
     forks = await reader.forks(conversation)
-    if forks and not with_forks:
+    if not with_forks and (living := await _living(reader, forks)):
         raise Refused(
-            f"{conversation!r} has forks, which cannot be read without it: {', '.join(map(repr, forks))}; "
+            f"{conversation!r} has forks, which cannot be read without it: {', '.join(map(repr, living))}; "
             "erase them first, or with it: --with-forks"
         )
-    receipts = [await erase(reader, fork, reason, with_forks=True, told=told) for fork in forks]
-    return await _Erasing(reader.substrate, conversation, reason, told).done(tuple(receipts))
+    erasing = _Erasing(reader.substrate, conversation, reason, told)
+    with_it = [await erase(reader, fork, reason, with_forks=True, told=told) for fork in forks if with_forks]
+    recorded = await erasing.recorded()
+    # from here on nobody cuts one off without being told; those that came before are known now
+    late = await _living(reader, [fork for fork in await reader.forks(conversation) if fork not in forks])
+    with_it += [await erase(reader, fork, reason, with_forks=True, told=told) for fork in late if with_forks]
+    return await erasing.done(*recorded, tuple(with_it), () if with_forks else tuple(late))
+
+
+async def _living(reader: Reader, forks: Sequence[ConversationId]) -> list[ConversationId]:
+    """Return those of these conversations that are not erased."""
+    lasts = [(fork, await reader.substrate.log.last(fork)) for fork in forks]
+    return [fork for fork, last in lasts if last is not None and last.frame.status != "erased"]
 
 
 class _Erasing:
-    """Is the erasure of one conversation without forks."""
+    """Is the erasure of one conversation, apart from its forks."""
 
     def __init__(self, substrate: Substrate, conversation: ConversationId, reason: str, told: Told) -> None:
         assert substrate.shredder is not None  # noqa: S101  checked at the door
@@ -157,8 +170,10 @@ class _Erasing:
         self._told = told
         self._writer = WriterId(new_id("client"))
 
-    async def done(self, forks: tuple[Receipt, ...]) -> Receipt:
-        tombstone, again = await self._recorded()
+    async def done(
+        self, tombstone: Stored, again: bool, forks: tuple[Receipt, ...], left: tuple[ConversationId, ...]
+    ) -> Receipt:
+        """Take away what was said before the tombstone, and return the receipt."""
         clear = await self._in_clear()
         had_key = await self._overwrite_key()
         removed = 0
@@ -187,6 +202,7 @@ class _Erasing:
             remains=self._remains(clear=clear, surely=surely),
             stores=await self._shredder.stores(),
             forks=forks,
+            left=left,
         )
 
     def _remains(self, *, clear: bool, surely: bool) -> tuple[str, ...]:
@@ -195,7 +211,7 @@ class _Erasing:
         letters = "dead letters: their buckets are of an earlier release, which could not overwrite"
         return (*((queue,) if clear else ()), *(() if surely else (letters,)))
 
-    async def _recorded(self) -> tuple[Stored, bool]:
+    async def recorded(self) -> tuple[Stored, bool]:
         """Return the frame with the tombstone, which is stored now, and whether it was before."""
         for _ in range(ATTEMPTS):
             now, head, tombstone = await self._folded()

@@ -10,6 +10,7 @@ from agent_runtime_framework.events import (
     SEALED,
     START,
     AgentSpoke,
+    CommandRefused,
     Conflict,
     ConversationStarted,
     CorruptLog,
@@ -271,6 +272,17 @@ async def test_without_its_key_a_sealed_conversation_does_not_go_on_in_clear(
                 await without.append(OTHER, frame_after(first.head, "words"), first.head)
 
     assert len(await read(log, OTHER)) == 1
+
+
+async def test_where_a_key_was_erased_and_nothing_recorded_the_append_says_so(log: FrameLog, vault: KeyVault) -> None:
+    await vault.erase(CHAT)
+
+    with pytest.raises(Withheld, match="conversation 'c-1' was erased"):
+        await log.append(CHAT, frame_after(START, "words"), START)
+    refused = Frame(first=1, time=0, writer="w", agent="agent", events=(CommandRefused(command_id="m-1"),))
+    await log.append(CHAT, refused, START)
+
+    assert [stored.frame for stored in await read(log)] == [refused]
 
 
 async def test_an_append_whose_acknowledgement_is_lost_for_long_is_found_again(vault: KeyVault) -> None:
