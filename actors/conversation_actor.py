@@ -32,20 +32,13 @@ from ..events import (
     TurnResumed,
     TurnStarted,
     Unavailable,
+    Withheld,
     not_to_be_had,
 )
 from ..projections import Conversation, Owed, Turn, fold, initial, outstanding
 from .admission import SUSPECT
 from .asyncio_actor import AsyncioActor, AsyncioInbox
-from .commands import (
-    BusCommand,
-    Command,
-    InterruptTurn,
-    Open,
-    RefuseCommand,
-    ResumeTurn,
-    SayToAgent,
-)
+from .commands import BusCommand, CancelTurn, Command, InterruptTurn, Open, RefuseCommand, ResumeTurn, SayToAgent
 from .decide import overflow
 from .effect_task import EffectTask, performed
 from .instead import storable
@@ -159,14 +152,18 @@ class ConversationActor(AsyncioActor):
         """Whether the conversation belongs to another agent, whose turns this actor never hears of."""
         return self._conversation.agent not in ("", self.agent)
 
+    @property
+    def _is_lost(self) -> bool:
+        """Whether what the conversation goes on from was erased, so that nobody ever decides on it."""
+        return self._conversation.withheld and self._conversation.lost
+
     def _is_theirs(self, turn: Turn | None) -> bool:
         """Say whether a turn is in progress that another life began and this one has not taken over."""
-        return turn is not None and self._running != turn.number and not self._is_anothers
+        return turn is not None and self._running != turn.number and not (self._is_anothers or self._is_lost)
 
     def _may_speak(self, turn: Turn | None) -> bool:
-        if self._is_anothers:  # it is refused, whatever goes on there
-            return bool(self._waiting)
-        return bool(self._waiting) and (turn is None or self._journey.mailbox == "interrupt")
+        # another's is refused, whatever goes on there
+        return bool(self._waiting) and (self._is_anothers or turn is None or self._journey.mailbox == "interrupt")
 
     def _next_said(self, turn: Turn | None) -> SayToAgent | InterruptTurn:
         said = self._waiting.popleft()
@@ -188,7 +185,7 @@ class ConversationActor(AsyncioActor):
         journey: Journey | None = self._journey
         commands = self._preceded(command)
         while True:
-            settled = settle(self._conversation, journey, *commands)  # 1. decide
+            settled = settle(self._conversation, None if self._is_lost else journey, *commands)  # 1. decide
             if settled.pinned is not None:
                 commands = (await self._turned_away(command, settled.pinned),)
                 continue
@@ -202,6 +199,11 @@ class ConversationActor(AsyncioActor):
                 if isinstance(command, SayToAgent) and self._conversation.turn is not None and not self._is_anothers:
                     self._waiting.appendleft(command)
                     return
+                continue
+            except Withheld as error:
+                if journey is None or not (error.erased and isinstance(command, SayToAgent | CancelTurn)):
+                    raise
+                journey, commands = None, (RefuseCommand(id=command.id, reason=""),)
                 continue
             except InvalidInput as error:
                 journey, commands = None, storable(self._conversation, commands, error)
@@ -285,6 +287,8 @@ class ConversationActor(AsyncioActor):
 
     async def _opened(self, command: BusCommand) -> BusCommand | RefuseCommand:
         """Learn how the conversation begins, if it does with this command; refuse it if the author's code raises."""
+        if self._is_lost:
+            return RefuseCommand(id=command.id, reason="")  # words could not be sealed by everybody who comes here
         if self._conversation.agent or self._conversation.erased or not isinstance(command, SayToAgent):
             return command
         try:
@@ -304,6 +308,7 @@ class ConversationActor(AsyncioActor):
             self._running = 0
 
     async def _fold_tail(self) -> None:
+        was_lost = self._is_lost or not self._loaded
         for tries in itertools.count():
             try:
                 async for stored in self._log.read(self.id, self._head):
@@ -317,8 +322,8 @@ class ConversationActor(AsyncioActor):
             raise NewerRelease(
                 f"{self.id!r} holds events of a newer release ({tags}); a worker of that release is needed"
             )
-        if self._conversation.withheld:
-            raise not_to_be_had(f"the content of {self.id!r}")
+        if self._conversation.withheld and not (self._is_lost and was_lost):
+            raise not_to_be_had(f"the content of {self.id!r}", erased=self._is_lost)
 
     def _perform(self) -> None:
         """Begin what is owed and not yet under way; end what is no longer owed."""
@@ -353,7 +358,9 @@ class ConversationActor(AsyncioActor):
         still: list[Delivered] = []
         for delivered in self._unacknowledged:
             id_ = delivered.command.id
-            if id_ not in self._conversation.handled or (turn is not None and turn.message_id == id_):
+            if id_ not in self._conversation.handled or (
+                turn is not None and turn.message_id == id_ and not self._is_lost
+            ):
                 still.append(delivered)
             elif delivered.poisoned is not None and id_ in self._conversation.poisoned:
                 delivered.poisoned(self._conversation.poisoned[id_])

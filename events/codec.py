@@ -92,6 +92,13 @@ def is_sealed(data: bytes) -> bool:
     return bool(_seal.decode(data).sealed)
 
 
+def in_clear(frame: Frame, data: bytes) -> bool:
+    """Say whether a frame, stored as these bytes, has content that anybody can read."""
+    if frame.status == "erased" or is_sealed(data):  # what is recorded once it is erased has nobody's words
+        return False
+    return any(parted(encode_event(event))[1] is not None for event in frame.events)
+
+
 def check_size(frame: Frame, data: bytes, limit: int | None) -> None:
     """Check a frame's bytes against the limit.
 

@@ -87,6 +87,9 @@ class Vault(Protocol):
 
         """
 
+    async def encrypted(self) -> bool:
+        """Say whether conversations that begin now are sealed."""
+
     def forget(self, conversation: ConversationId) -> None:
         """Keep no key of it in memory."""
 

@@ -10,6 +10,9 @@ Where a vault is given, the content of a conversation that has a key is sealed b
 is read (`events.encryption`).  One that was erased in clear begins with the frame that says so: what was before it is
 gone, and its `first` and `prev` say where that ended.
 
+One whose frames are sealed is never gone on with in clear, whether its key is missing or not; and into an encrypted
+namespace nothing is restored in clear but the rest of a conversation that is there in clear.
+
 An append is encoded once.  Its bytes' hash is its id for every retry, so that after a conflict or a lost
 acknowledgement the tail of the log says whether the append was mine.
 """
@@ -19,10 +22,10 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from .codec import check_size, decode_frame, encode_frame, frame_hash, seal_frame
+from .codec import check_size, decode_frame, encode_frame, frame_hash, in_clear, is_sealed, seal_frame
 from .course import Course
 from .encryption import SEALED, Cipher, Keyring, Vault, not_to_be_had
-from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Unavailable, Withheld
+from .errors import Conflict, CorruptLog, InvalidInput, NotFound, Refused, Unavailable, Withheld
 from .frame import START, Frame, Head, Stored, Unreadable
 from .ids import ConversationId
 from .inheritance import Ancestry, LookAgain, erased_before, once, stored_at
@@ -33,6 +36,9 @@ ATTEMPTS = 5
 
 UNACKNOWLEDGED = 1_000
 """So many sealed frames are kept for the next try of their append, where nobody knows whether they are stored."""
+
+REMEMBERED = 10_000
+"""Of so many conversations at most it is remembered whether they are sealed."""
 
 
 class PositionMoved(Exception):
@@ -85,6 +91,7 @@ class EventLog(Protocol):
 
         Raises:
             CorruptLog: the bytes are no frame, or not the one that continues `expected`; nothing was stored.
+            Refused: it is in clear, and the namespace is encrypted; nothing was stored.
             Conflict, TooLarge, Unavailable: as `append`.
 
         """
@@ -108,6 +115,12 @@ class EventLog(Protocol):
         """Yield the last frame of every conversation, in no order; one that is damaged hides no other.
 
         What is sealed in them stays so.
+        """
+
+    def structure(self) -> "EventLog":
+        """Return this log as somebody has it who asks for no key: what is sealed stays so.
+
+        Only what has nobody's words is appended there.
         """
 
 
@@ -135,10 +148,12 @@ class FrameLog:
         vault: Vault | None = None,
     ) -> None:
         self._records = records
+        self._again = again
         self._ancestry = Ancestry(records, again, vault)
         self._limit = limit
         self._vault = vault
         self._unacknowledged: OrderedDict[str, bytes] = OrderedDict()
+        self._sealed: OrderedDict[ConversationId, bool] = OrderedDict()
 
     async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
         """Store `frame` right after `expected`; see `EventLog.append`."""
@@ -156,8 +171,8 @@ class FrameLog:
         try:
             sealed = self._unacknowledged.pop(key, None) or seal_frame(frame, data, conversation, cipher)
         except Withheld as error:
-            if not error.erased:
-                raise
+            if not error.erased or not await self._tail(conversation, expected):
+                raise  # nobody recorded it, and yet its key was erased
             raise Conflict(f"{conversation!r} was erased by another writer: fold its frames") from error
         check_size(frame, sealed, self._limit)
         try:
@@ -172,9 +187,37 @@ class FrameLog:
         """Return what seals a frame, None where it stays in clear."""
         if self._vault is None or frame.status == "erased":  # what is recorded then has nobody's words
             return None
-        if expected.position:
-            return await self._vault.cipher(conversation)
-        return await self._vault.created(conversation)
+        if not expected.position:
+            return await self._vault.created(conversation)
+        cipher = await self._vault.cipher(conversation)
+        if cipher is None and await self._sealed_before(conversation):
+            cipher = await self._vault.cipher(conversation, anew=True)
+            if cipher is None:
+                raise Withheld(
+                    f"the content of {conversation!r} is sealed, and its key is missing: restore that from a backup",
+                    erased=False,
+                )
+        return cipher
+
+    async def _sealed_before(self, conversation: ConversationId) -> bool | None:
+        """Say whether what a conversation has of its own is sealed, None where no frame has content."""
+        if conversation not in self._sealed:
+            async for _, data in self._records.get(conversation, 0):
+                self._note(conversation, decode_frame(data), data)
+                if conversation in self._sealed:
+                    break
+        return self._sealed.get(conversation)
+
+    def _note(self, conversation: ConversationId, frame: Frame, data: bytes) -> None:
+        """Remember whether a conversation is sealed, as one of its own frames tells."""
+        if self._vault is None:
+            return
+        if b'"sealed":"' in data and is_sealed(data):
+            self._sealed[conversation] = True
+        elif conversation not in self._sealed and in_clear(frame, data):
+            self._sealed[conversation] = False
+        if len(self._sealed) > REMEMBERED:
+            self._sealed.popitem(last=False)
 
     async def restore(self, conversation: ConversationId, data: bytes, expected: Head) -> Stored:
         """Store these very bytes right after `expected`; see `EventLog.restore`."""
@@ -182,7 +225,14 @@ class FrameLog:
         if not (continues(frame, expected) or begins_erased(frame, expected)):
             raise CorruptLog(f"frame {frame.first} for {conversation!r} does not continue {expected}")
         check_size(frame, data, self._limit)
+        if self._vault is not None and in_clear(frame, data) and await self._vault.encrypted():
+            await self._check_clear(conversation, expected)
         return await self._put(conversation, frame, data, expected)
+
+    async def _check_clear(self, conversation: ConversationId, expected: Head) -> None:
+        """Raise Refused unless what is there up to `expected` is in clear."""
+        if not expected.position or await self._sealed_before(conversation) is not False:
+            raise not_taken(conversation)
 
     async def _put(self, conversation: ConversationId, frame: Frame, data: bytes, expected: Head) -> Stored:
         """Store a frame's bytes; raises as `append`."""
@@ -199,6 +249,7 @@ class FrameLog:
                     raise _conflict(conversation, expected, tail) from None
                 await self._check_not_lost(conversation, expected)
             else:
+                self._note(conversation, frame, data)
                 self._forget_erased(conversation, frame)
                 return Stored(conversation, frame, Head(frame.last, position, key), data)
         raise Unavailable(
@@ -231,6 +282,7 @@ class FrameLog:
         course, first, keys = Course(after), True, Keyring(self._vault)
         async for position, data in self._records.get(conversation, after.position):
             stored = await stored_at(conversation, position, data, keys)
+            self._note(conversation, stored.frame, data)
             self._forget_erased(conversation, stored.frame)
             if first and not after.position and erased_before(stored.frame, after) is None:
                 async for before in self._ancestry.before(stored, after):
@@ -253,6 +305,10 @@ class FrameLog:
             except CorruptLog as error:
                 found = Unreadable(conversation, position, str(error))
             yield found
+
+    def structure(self) -> "FrameLog":
+        """Return this log without its vault; see `EventLog.structure`."""
+        return FrameLog(self._records, limit=self._limit, again=self._again)
 
 
 def continues(frame: Frame, head: Head) -> bool:
@@ -287,6 +343,13 @@ def _check_readable(frame: Frame, data: bytes) -> None:
 def no_version(conversation: str, last: int, version: int) -> NotFound:
     """Return the error for a version that a conversation does not have."""
     return NotFound(f"conversation {conversation!r} has versions 1 to {last}, not {version}")
+
+
+def not_taken(conversation: str) -> Refused:
+    """Return the error for a conversation in clear that is to be restored where all is sealed."""
+    return Refused(
+        f"conversation {conversation!r} is in clear, and this namespace is encrypted: import it into one that is not"
+    )
 
 
 def not_found(conversation: str, where: str = "") -> NotFound:

@@ -255,10 +255,18 @@ class TurnCancelled(Event, frozen=True, kw_only=True, tag="turn.cancelled"):
 
 
 class CommandRefused(Event, frozen=True, kw_only=True, tag="command.refused"):
-    """A command had no effect."""
+    """A command had no effect.
+
+    No reason is given where nobody can seal one any more, because what the conversation goes on from was erased.
+    """
 
     command_id: Structure[str]
-    reason: Content[str]
+    reason: Content[str] = ""
+
+    @property
+    def because(self) -> str:
+        """Why, in words, also where none are recorded."""
+        return self.reason or "what it goes on from was erased"
 
 
 class ConversationErased(Event, frozen=True, kw_only=True, tag="conversation.erased"):

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from ..events import (
+    ERASED,
     AgentSpoke,
     AnyEvent,
     CommandRefused,
@@ -97,6 +98,7 @@ class Conversation(Struct, frozen=True):
         prompts, tools: the texts that stand in the log.
         unknown: tags of events that this release does not know.
         withheld: whether some content could not be opened, so that this is only the structure; nobody decides on it.
+        lost: whether some of that was erased, so that nobody ever opens it.
 
     """
 
@@ -124,6 +126,7 @@ class Conversation(Struct, frozen=True):
     unknown: tuple[str, ...] = ()
     erased: bool = False
     withheld: bool = False
+    lost: bool = False
 
     @property
     def status(self) -> Status:
@@ -152,8 +155,8 @@ def begun(conversation: Conversation, frame: Frame) -> Conversation:
 
     What stood before a frame that erases may be gone; then that frame has all there is to know.
     """
-    if frame.sealed and not conversation.withheld:
-        conversation = replace(conversation, withheld=True)
+    if frame.sealed:
+        conversation = replace(conversation, withheld=True, lost=conversation.lost or frame.sealed == ERASED)
     if not frame.erases or frame.first == conversation.version + 1:
         return conversation
     return replace(

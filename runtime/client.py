@@ -37,7 +37,7 @@ from .command_keys import key_for
 from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
 from .erasing import Receipt, erase
-from .forking import Forked, cut_off, edits_of, find_cut, taken
+from .forking import Forked, ParentErased, cut_off, edits_of, find_cut, taken
 from .late import late
 from .leases import unanswered
 from .logfiles import Recording
@@ -202,7 +202,7 @@ class Client(Reader):
                 if heard.inherited or parent not in (None, heard.frame.parent):
                     continue
                 if isinstance(event, CommandRefused) and event.command_id == say.id:
-                    raise Refused(f"message {say.id} was refused in {conversation!r}: {event.reason}")
+                    raise Refused(f"message {say.id} was refused in {conversation!r}: {event.because}")
                 ended = now.ended
                 if ended is not None and ended.message_id == say.id and ended.version == now.version:
                     if ended.outcome != "completed":
@@ -285,13 +285,16 @@ class Client(Reader):
 
         Raises:
             InvalidInput: its id is not valid, or a frame is too large for the server.
+            Refused: it is in clear, and the namespace is encrypted; nothing was stored.
             Conflict: the conversation is here with other events, and stays as it is.
             CorruptLog: the frames do not fit each other, or those that are here do not.
             Unavailable: the server did not answer; the same call may be made again, and goes on.
 
         """
         checked_id(recording.conversation)
-        return len([stored async for stored in restoring(self._log, recording)])
+        vault = self.substrate.vault
+        encrypted = vault is not None and await vault.encrypted()
+        return len([stored async for stored in restoring(self._log, recording, encrypted=encrypted)])
 
     async def fork(
         self,
@@ -322,9 +325,12 @@ class Client(Reader):
         if await self._log.last(child) is not None:  # the append would refuse it, too, after all that is read for it
             raise taken(child)
         cut_at = await find_cut(self._log, parent, at)
-        return await cut_off(
-            self._log, cut_at, child, edits, time=SystemClock().now(), writer=WriterId(new_id("client"))
-        )
+        now, writer = SystemClock().now(), WriterId(new_id("client"))
+        try:
+            return await cut_off(self._log, cut_at, child, edits, time=now, writer=writer)
+        except ParentErased as error:
+            await erase(self, child, str(error), with_forks=True, told=int)
+            raise
 
     async def erase(
         self,

@@ -1,6 +1,7 @@
 """What seals that which is sent to a conversation, and who may send it."""
 
-from ..events import Cipher, ConversationId, Refused, not_to_be_had
+from ..events import Cipher, ConversationId, EventLog, Refused, not_to_be_had
+from ..events.codec import in_clear
 from .substrate import Substrate
 from .vault import KeyVault, Shut
 
@@ -8,16 +9,18 @@ from .vault import KeyVault, Shut
 async def key_for(substrate: Substrate, conversation: ConversationId) -> Cipher | None:
     """Return what seals a command for this conversation, None where it goes in clear.
 
-    In an encrypted namespace only a conversation that was begun in clear goes on so.
+    In an encrypted namespace only a conversation that was begun in clear goes on so.  One that is sealed never does,
+    wherever it was brought.
 
     Raises:
         Refused: it was sealed, and erased.
-        Withheld: it is to be sealed, and there is no master key here.
+        Withheld: it is to be sealed, and there is no master key here, or its key is missing.
         Unavailable: the server did not answer.
 
     """
     vault = substrate.vault
     if vault is None or not await vault.encrypted():
+        await _check_in_clear(substrate.log, conversation)
         return None
     cipher = await vault.cipher(conversation)
     if cipher is None:  # as far as is remembered
@@ -34,6 +37,20 @@ async def _begun(substrate: Substrate, vault: KeyVault, conversation: Conversati
         return await vault.created(conversation)
     if last.frame.status == "erased":
         raise Refused(f"conversation {conversation!r} was erased")
-    if last.frame.sealed:  # it was brought here without its key
-        raise not_to_be_had(f"the content of {conversation!r}")
+    await _check_in_clear(substrate.log, conversation)
     return None
+
+
+async def _check_in_clear(log: EventLog, conversation: ConversationId) -> None:
+    """Raise Withheld if what a conversation has of its own is sealed: it was brought here without its key."""
+    last = await log.last(conversation)
+    if last is None or last.frame.status == "erased":
+        return
+    sealed = bool(last.frame.sealed)
+    if not sealed and not in_clear(last.frame, last.data):  # it has no words, so another frame must tell
+        async for stored in log.structure().read(conversation):
+            sealed = bool(stored.frame.sealed) and not stored.inherited
+            if sealed or (not stored.inherited and in_clear(stored.frame, stored.data)):
+                break
+    if sealed:
+        raise not_to_be_had(f"the content of {conversation!r}")

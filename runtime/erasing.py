@@ -9,7 +9,8 @@ What ended in between can be done again, and goes on; done again after its end i
 A fork cannot be read without the log that it was cut from, so forks are named first, or erased with it.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 from msgspec import Raw, Struct
@@ -23,6 +24,7 @@ from ..events import (
     ConversationErased,
     ConversationId,
     CorruptLog,
+    EventLog,
     Frame,
     FrameworkError,
     Head,
@@ -32,17 +34,17 @@ from ..events import (
     Stored,
     TurnCancelled,
     WriterId,
-    encode_event,
     not_found,
 )
-from ..events.codec import is_sealed
-from ..events.encryption import parted
+from ..events.codec import in_clear
 from ..projections import Conversation, fold, initial
 from .clock import SystemClock, new_id
 from .deadletters import DeadLetters
 from .reader import Reader
 from .substrate import Substrate
 from .wire import LiveFrame, decode_stored, encode
+
+logger = logging.getLogger("agent_runtime_framework.erasing")
 
 ATTEMPTS = 100
 """So often the tombstone is decided again because another writer came first."""
@@ -77,6 +79,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
         stores: buckets in which authors keep what they want; nothing in them is touched.
         out_of_reach: what this cannot erase.
         forks: the receipts of those that were erased with it.
+        left: forks that were cut off while it was erased, and that nobody can read; they are to be erased, too.
 
     >>> import asyncio
     >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
@@ -107,6 +110,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     stores: tuple[str, ...] = ()
     out_of_reach: tuple[str, ...] = OUT_OF_REACH
     forks: tuple["Receipt", ...] = ()
+    left: tuple[str, ...] = ()
 
 
 async def erase(reader: Reader, conversation: ConversationId, reason: str, *, with_forks: bool, told: Told) -> Receipt:
@@ -133,29 +137,43 @@ async def erase(reader: Reader, conversation: ConversationId, reason: str, *, wi
     if await reader.substrate.log.last(conversation) is None:
         raise not_found(conversation)
     forks = await reader.forks(conversation)
-    if forks and not with_forks:
+    if not with_forks and (living := await _living(reader, forks)):
         raise Refused(
-            f"{conversation!r} has forks, which cannot be read without it: {', '.join(map(repr, forks))}; "
+            f"{conversation!r} has forks, which cannot be read without it: {', '.join(map(repr, living))}; "
             "erase them first, or with it: --with-forks"
         )
-    receipts = [await erase(reader, fork, reason, with_forks=True, told=told) for fork in forks]
-    return await _Erasing(reader.substrate, conversation, reason, told).done(tuple(receipts))
+    erasing = _Erasing(reader.substrate, conversation, reason, told)
+    with_it = [await erase(reader, fork, reason, with_forks=True, told=told) for fork in forks if with_forks]
+    recorded = await erasing.recorded()
+    # from here on nobody cuts one off without being told; those that came before are known now
+    late = await _living(reader, [fork for fork in await reader.forks(conversation) if fork not in forks])
+    with_it += [await erase(reader, fork, reason, with_forks=True, told=told) for fork in late if with_forks]
+    return await erasing.done(*recorded, tuple(with_it), () if with_forks else tuple(late))
+
+
+async def _living(reader: Reader, forks: Sequence[ConversationId]) -> list[ConversationId]:
+    """Return those of these conversations that are not erased."""
+    lasts = [(fork, await reader.substrate.log.last(fork)) for fork in forks]
+    return [fork for fork, last in lasts if last is not None and last.frame.status != "erased"]
 
 
 class _Erasing:
-    """Is the erasure of one conversation without forks."""
+    """Is the erasure of one conversation, apart from its forks."""
 
     def __init__(self, substrate: Substrate, conversation: ConversationId, reason: str, told: Told) -> None:
         assert substrate.shredder is not None  # noqa: S101  checked at the door
         self._substrate = substrate
+        self._log = substrate.log.structure()  # nobody's key is needed, nor stands in the way
         self._shredder = substrate.shredder
         self._id = conversation
         self._reason = cut(reason.strip(), REASON_LIMIT)
         self._told = told
         self._writer = WriterId(new_id("client"))
 
-    async def done(self, forks: tuple[Receipt, ...]) -> Receipt:
-        tombstone, again = await self._recorded()
+    async def done(
+        self, tombstone: Stored, again: bool, forks: tuple[Receipt, ...], left: tuple[ConversationId, ...]
+    ) -> Receipt:
+        """Take away what was said before the tombstone, and return the receipt."""
         clear = await self._in_clear()
         had_key = await self._overwrite_key()
         removed = 0
@@ -184,6 +202,7 @@ class _Erasing:
             remains=self._remains(clear=clear, surely=surely),
             stores=await self._shredder.stores(),
             forks=forks,
+            left=left,
         )
 
     def _remains(self, *, clear: bool, surely: bool) -> tuple[str, ...]:
@@ -192,7 +211,7 @@ class _Erasing:
         letters = "dead letters: their buckets are of an earlier release, which could not overwrite"
         return (*((queue,) if clear else ()), *(() if surely else (letters,)))
 
-    async def _recorded(self) -> tuple[Stored, bool]:
+    async def recorded(self) -> tuple[Stored, bool]:
         """Return the frame with the tombstone, which is stored now, and whether it was before."""
         for _ in range(ATTEMPTS):
             now, head, tombstone = await self._folded()
@@ -219,7 +238,7 @@ class _Erasing:
             parent="" if now.lineage is None else now.lineage.parent,
             events=events,
         )
-        stored = await self._substrate.log.append(self._id, frame, head)
+        stored = await self._log.append(self._id, frame, head)
         await self._substrate.live.publish(self._id, encode(LiveFrame(stored.head.position, Raw(stored.data))))
         return stored
 
@@ -230,26 +249,35 @@ class _Erasing:
 
     async def _folded(self) -> tuple[Conversation, Head, Stored | None]:
         """Return the conversation, where its log ends, and the frame that erased it, if one did."""
-        now, head, tombstone = initial(self._id), START, None
         try:
-            async for stored in self._substrate.log.read(self._id):
-                now, head = fold(now, [stored.frame]), stored.head
-                tombstone = stored if stored.frame.erases else tombstone
+            return await self._read(self._substrate.log)  # with the key, the calls of a turn in progress are known, too
+        except FrameworkError as error:
+            logger.debug("%s is erased by its structure: %s", self._id, error)
+        try:
+            return await self._read(self._log)
         except CorruptLog:  # what is damaged can be erased, too
-            last = await self._substrate.log.last(self._id)
+            last = await self._log.last(self._id)
             if last is None or (last.frame.status == "erased" and not last.frame.erases):
                 raise
             frame, tombstone = last.frame, last if last.frame.erases else None
             now = Conversation(self._id, last.head.version, frame.agent, turns=frame.turn, step=frame.step)
-            head = last.head
+            return now, last.head, tombstone
+
+    async def _read(self, log: EventLog) -> tuple[Conversation, Head, Stored | None]:
+        now, head, tombstone = initial(self._id), START, None
+        async for stored in log.read(self._id):
+            now, head = fold(now, [stored.frame]), stored.head
+            tombstone = stored if stored.frame.erases else tombstone
         return now, head, tombstone
 
     async def _in_clear(self) -> bool:
         """Say whether any content that the conversation reads is in clear, or was."""
         own = 0
         try:
-            async for stored in self._substrate.log.read(self._id):
-                if _in_clear(stored) or (stored.frame.erases and not own):  # one that begins so was in clear
+            async for stored in self._log.read(self._id):
+                if in_clear(stored.frame, stored.data) or (
+                    stored.frame.erases and not own
+                ):  # one that begins so was in clear
                     return True
                 own += not stored.inherited
         except CorruptLog:
@@ -258,14 +286,14 @@ class _Erasing:
 
     async def _own(self) -> int:
         """Return how many frames its own log has."""
-        return sum([not stored.inherited async for stored in self._substrate.log.read(self._id)])
+        return sum([not stored.inherited async for stored in self._log.read(self._id)])
 
     async def _overwrite_key(self) -> bool | None:
         """Overwrite the key; return whether that was done now, None where there never was one."""
         vault = self._substrate.vault
         if vault is None or not await vault.encrypted():
             return None
-        had = await vault.cipher(self._id, anew=True) is not None
+        had = await vault.known(self._id)
         overwritten = await vault.erase(self._id)
         return overwritten if had else None
 
@@ -286,13 +314,6 @@ class _Erasing:
         for position in waiting:
             await self._shredder.command(position)
         return len(waiting)
-
-
-def _in_clear(stored: Stored) -> bool:
-    """Say whether a frame is stored with content that can be read."""
-    if stored.frame.status == "erased" or is_sealed(stored.data):
-        return False
-    return any(parted(encode_event(event))[1] is not None for event in stored.frame.events)
 
 
 def _ids_in(data: bytes) -> tuple[str, ...]:

@@ -67,6 +67,10 @@ class Forked(Struct, frozen=True, kw_only=True):
     step: str
 
 
+class ParentErased(Refused):
+    """Raised when the parent was erased while a fork was cut off: that is stored, and nobody can read it."""
+
+
 class Cut(Struct, frozen=True):
     """Is where a conversation may be forked: what it is there, where its log is then, and whose log that is."""
 
@@ -182,6 +186,7 @@ async def cut_off(
 
     Raises:
         Conflict: there is a conversation of that id; nothing was stored.
+        ParentErased: the parent was erased meanwhile; the fork is stored, and is to be erased again.
         Unavailable: the fork is not known to be stored.
 
     """
@@ -210,6 +215,9 @@ async def cut_off(
         await log.append(as_id, frame, head)
     except Conflict as error:
         raise taken(as_id) from error
+    last = await log.last(cut.parent)
+    if last is None or last.frame.status == "erased":  # whoever erased it may not have met the fork
+        raise ParentErased(f"{cut.parent!r} was erased while {as_id!r} was cut off: that was erased again")
     return Forked(
         conversation=as_id, agent=now.agent, parent=cut.parent, version=head.version, turn=now.turns, step=now.step
     )

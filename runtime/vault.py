@@ -6,6 +6,9 @@ again under that id, and so that what is erased can be told from what only canno
 A namespace is encrypted from the moment on that the place of its keys exists: whoever then begins a conversation seals
 it, or, without the master key, is refused.  A conversation that was begun before goes on in clear.
 
+What is wrapped is never a key itself: a key is derived from it and from the name that it stands under, so that whoever
+copies an entry to another name makes no key that is known, and keeps none that was erased.
+
 Keys are remembered in memory; a reading looks anew whether its key is still there, so an erased one opens nothing.
 """
 
@@ -26,6 +29,7 @@ from ..events import (
     Withheld,
     not_to_be_had,
 )
+from .looking import after_each
 
 if TYPE_CHECKING:
     from .crypto.ciphers import AesGcm
@@ -43,6 +47,9 @@ NO_MASTER_KEY: Final = "encryption needs a master key: set ARF_MASTER_KEY, such 
 
 GONE: Final = b""
 """Stands where a key was erased."""
+
+MAKING: Final = (0.05, 0.1, 0.2, 0.4)
+"""Seconds for which the entry may be missing while somebody makes the place of keys."""
 
 
 class KeyWrapper(Protocol):
@@ -192,16 +199,29 @@ class KeyVault:
 
         Raises:
             InvalidInput: it is another.
+            FrameworkError: nobody can say, because the entry that tells is missing.
 
         """
         if self._wrapper is None or not await self._keys.there():
             return
-        known = await self._keys.get(CHECK)
-        if known is not None and await self._tried(known) != _CHECKED:
+        known = await self._check_entry()
+        if await self._tried(known) != _CHECKED:
             raise InvalidInput(
                 f"this is not the master key of namespace {self._namespace!r}: set the ARF_MASTER_KEY that it was "
                 "encrypted with, or none, to read its structure only"
             )
+
+    async def _check_entry(self) -> bytes:
+        """Return the entry that tells the master key; where the place of keys is being made, it comes in a moment."""
+        again, looks = after_each(MAKING), 0
+        while (known := await self._keys.get(CHECK)) is None:
+            looks += 1
+            if not await again(looks):
+                raise FrameworkError(
+                    f"the keys of namespace {self._namespace!r} have no entry {CHECK!r}, which tells its master key: "
+                    "restore them from a backup, or start a worker with --encrypt and that master key"
+                )
+        return known
 
     async def encrypted(self) -> bool:
         """Say whether conversations that begin now are sealed; once that is so, it stays so."""
@@ -251,7 +271,7 @@ class KeyVault:
         """Return the key of what is sealed all over the namespace, made at the first asking; None without a wrapper.
 
         Raises:
-            FrameworkError: it was wrapped by another.
+            FrameworkError: it was wrapped by another, or somebody changed it.
 
         """
         if self._wrapper is None:
@@ -261,10 +281,11 @@ class KeyVault:
             from .crypto.ciphers import new_key  # noqa: PLC0415  loaded only where something is sealed
 
             wrapped = await self._keys.add(name, await self._wrapped(new_key()))
-        key = await self._tried(wrapped)
-        if key is None:
-            raise FrameworkError(f"the key of {name} in {self._namespace!r} was not wrapped by this master key")
-        return key
+        return await self._key(name, f"{name} in {self._namespace!r}", wrapped)
+
+    async def known(self, conversation: ConversationId) -> bool:
+        """Say whether a conversation has a key, or had one that was erased; nobody needs to open it for that."""
+        return await self.encrypted() and await self._keys.get(_name(conversation)) is not None
 
     def forget(self, conversation: ConversationId) -> None:
         """Keep no key of it in memory."""
@@ -301,10 +322,31 @@ class KeyVault:
             return Shut(str(not_to_be_had(f"the content of {conversation!r}")), erased=False)
         from .crypto.ciphers import AesGcm  # noqa: PLC0415  loaded only where something is sealed
 
-        try:
-            return AesGcm(await self._unwrapped(wrapped))
-        except CorruptLog as error:
-            raise FrameworkError(f"the key of {conversation!r} was not wrapped by this master key") from error
+        return AesGcm(await self._key(_name(conversation), repr(conversation), wrapped))
+
+    async def _key(self, name: str, what: str, wrapped: bytes) -> bytes:
+        """Return the key that comes of what stands wrapped under a name, `what` naming whose it is.
+
+        Raises:
+            FrameworkError: it was wrapped by another, or is none.
+
+        """
+        from .crypto.ciphers import derived  # noqa: PLC0415  loaded only where something is sealed
+
+        key = await self._tried(wrapped)
+        if key is None:
+            raise FrameworkError(f"the key of {what} was not wrapped by this master key")
+        if len(key) != len(_CHECKED):
+            raise FrameworkError(
+                f"the key wrapper returned {len(key)} bytes for the key of {what}, not the {len(_CHECKED)} that it was "
+                "given: correct it"
+            )
+        if key == _CHECKED:
+            raise FrameworkError(
+                f"the key of {what} is a copy of the entry {CHECK!r}: the keys of namespace {self._namespace!r} were "
+                "changed; restore them from a backup"
+            )
+        return derived(key, f"arf/key/1/{self._namespace}/{name}".encode())
 
     async def _tried(self, wrapped: bytes) -> bytes | None:
         try:

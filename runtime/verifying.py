@@ -13,10 +13,8 @@ from msgspec import Struct
 from ..events import (
     Chain,
     ConversationId,
-    CorruptLog,
     Fault,
     FrameworkError,
-    NewerRelease,
     RawFrame,
     Sealed,
     Unavailable,
@@ -121,7 +119,7 @@ class Verification:
         if substrate.archive is None:
             raise FrameworkError("this place cannot be verified: its substrate has no `archive`")
         self._archive: Archive = substrate.archive
-        self._log = substrate.log
+        self._log = substrate.log.structure()  # what is wrong with a key is no fault of the log
         self._evidence = evidence
         self._gone: dict[str, int] = {}
         self._streams: Sequence[StreamState] = ()
@@ -195,7 +193,7 @@ class Verification:
             async for stored in self._log.read(chain.conversation):
                 if not stored.inherited:
                     break
-        except (CorruptLog, NewerRelease, Unavailable) as error:
+        except FrameworkError as error:
             if isinstance(error, Unavailable) and all(stream.removed is not None for stream in self._streams):
                 raise
             return Fault(

@@ -293,7 +293,8 @@ class Worker:
 
     def _failed(self, delivery: Delivery, id_: str, error: Exception, after: float = RETRY_AFTER) -> None:
         where = delivery.agent, delivery.conversation
-        if isinstance(error, NewerRelease | Withheld):
+        erased = isinstance(error, Withheld) and error.erased  # who comes next to that conversation refuses
+        if isinstance(error, NewerRelease | Withheld) and not erased:
             self._shares.decline(*where)
             return  # here it would fail again and again; whoever takes the partition next gets it at once
         if isinstance(error, OtherVersion) and self._shares.elsewhere(*where, error.version):

@@ -186,7 +186,7 @@ async def converse(
     async for stored in log.read(conversation):
         for event in stored.frame.events:
             if isinstance(event, CommandRefused) and event.command_id == say.id:
-                raise Refused(f"the message was refused in {conversation!r}: {event.reason}")
+                raise Refused(f"the message was refused in {conversation!r}: {event.because}")
     return await _folded(log, conversation)
 
 

@@ -90,6 +90,11 @@ class MasterKey:
         return self._cipher.open(wrapped, b"key")
 
 
+def derived(key: bytes, info: bytes) -> bytes:
+    """Return the key that comes of another for what `info` names: for something else it is another."""
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(key)
+
+
 def new_key() -> bytes:
     """Return a random key."""
     return secrets.token_bytes(KEY_BYTES)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agent_runtime_framework.events import ConversationId, InvalidInput, Withheld
+from agent_runtime_framework.events import ConversationId, CorruptLog, FrameworkError, InvalidInput, Withheld
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
 from agent_runtime_framework.runtime.nats.connection import connect
@@ -102,6 +102,16 @@ async def test_another_master_key_is_found_out_when_a_namespace_is_opened(keys: 
             await opening()
 
 
+async def test_where_the_entry_that_tells_the_master_key_is_missing_nobody_goes_on(keys: Keys) -> None:
+    await keys.make()
+    vault = KeyVault(keys, MasterKey(new_key()))
+
+    with pytest.raises(FrameworkError, match="the keys of namespace 'arf' have no entry 'master'"):
+        await vault.check()
+    await vault.encrypt()
+    await vault.check()
+
+
 async def test_an_erased_key_is_remembered_only_until_somebody_looks_anew(keys: Keys) -> None:
     wrapper = MasterKey(new_key())
     one, other = KeyVault(keys, wrapper), KeyVault(keys, wrapper)
@@ -117,6 +127,63 @@ async def test_an_erased_key_is_remembered_only_until_somebody_looks_anew(keys: 
     assert isinstance(found, Shut)
     assert found.erased
     assert await one.cipher(CHAT) is found
+
+
+async def test_a_copy_of_the_check_under_another_name_makes_no_key(keys: Keys) -> None:
+    vault = KeyVault(keys, MasterKey(new_key()))
+    await vault.encrypt()
+    check = await keys.get("master")
+    assert check is not None
+
+    for name in ("c.c-1", "secrets"):
+        await keys.add(name, check)
+
+    with pytest.raises(FrameworkError, match=r"the key of 'c-1' is a copy of the entry 'master': .*'arf' were changed"):
+        await vault.created(CHAT)
+    with pytest.raises(FrameworkError, match="the key of secrets in 'arf' is a copy of the entry 'master'"):
+        await vault.shared("secrets")
+
+
+async def test_an_entry_that_was_copied_to_another_name_is_another_key(keys: Keys) -> None:
+    vault = KeyVault(keys, MasterKey(new_key()))
+    await vault.encrypt()
+    first = await vault.created(CHAT)
+    entry = await keys.get("c.c-1")
+    assert first is not None
+    assert entry is not None
+    await keys.add("c.c-2", entry)
+    sealed = first.seal(b"hello", b"here")
+    await vault.erase(CHAT)
+
+    copied = await vault.created(OTHER)
+
+    assert copied is not None
+    with pytest.raises(CorruptLog, match="does not open under its key"):
+        copied.open(sealed, b"here")
+
+
+async def test_the_key_of_another_namespace_is_another(keys: Keys) -> None:
+    wrapper = MasterKey(new_key())
+    await KeyVault(keys, wrapper).encrypt()
+
+    one, other = [await KeyVault(keys, wrapper, namespace=name).shared("secrets") for name in ("one", "other")]
+
+    assert one != other
+
+
+async def test_a_key_wrapper_that_returns_what_is_no_key_is_told() -> None:
+    class Short:
+        def wrap(self, key: bytes) -> bytes:
+            return key
+
+        def unwrap(self, wrapped: bytes) -> bytes:
+            return wrapped if wrapped.startswith(b"agent") else wrapped[:16]
+
+    vault = KeyVault(MemoryKeys(), Short())
+    await vault.encrypt()
+
+    with pytest.raises(FrameworkError, match="returned 16 bytes for the key of 'c-1', not the 32 that it was given"):
+        await vault.created(CHAT)
 
 
 async def test_a_key_wrapper_may_be_asynchronous_and_its_errors_are_told() -> None:

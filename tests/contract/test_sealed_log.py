@@ -10,6 +10,7 @@ from agent_runtime_framework.events import (
     SEALED,
     START,
     AgentSpoke,
+    CommandRefused,
     Conflict,
     ConversationStarted,
     CorruptLog,
@@ -20,18 +21,24 @@ from agent_runtime_framework.events import (
     MemoryRecords,
     ModelAnswered,
     Records,
+    Refused,
+    Stored,
+    TurnStarted,
     Unavailable,
     UnknownEvent,
     UserSpoke,
     Withheld,
+    encode_frame,
     frame_hash,
 )
 from agent_runtime_framework.projections import fold, initial
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
+from agent_runtime_framework.runtime.logfiles import Recording
 from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.records import JetStreamRecords
 from agent_runtime_framework.runtime.nats.topology import ensure
+from agent_runtime_framework.runtime.restoring import restoring
 from agent_runtime_framework.runtime.vault import KeyVault, MemoryKeys
 from support.chains import CHAT, OTHER, frame_after, put_raw, read, write
 from support.faults import FaultyRecords
@@ -210,6 +217,72 @@ async def test_bytes_of_a_sealed_log_are_restored_as_they_are(log: FrameLog, vau
 
     assert [stored.data for stored in await read(backup)] == [stored.data for stored in written]
     assert [stored.frame for stored in await read(backup)] == [stored.frame for stored in written]
+
+
+async def restored(log: FrameLog, recording: Recording, *, encrypted: bool) -> list[Stored]:
+    return [stored async for stored in restoring(log, recording, encrypted=encrypted)]
+
+
+async def test_nothing_is_restored_in_clear_where_all_is_sealed(log: FrameLog) -> None:
+    quiet = Frame(first=1, time=0, writer="w", agent="agent", events=(TurnStarted(number=1),))
+    clear = FrameLog(MemoryRecords())
+    head = (await clear.append(CHAT, quiet, START)).head
+    await clear.append(CHAT, frame_after(head, "words"), head)
+    recording = Recording(CHAT, tuple(await read(clear)))
+    refused = "conversation 'c-1' is in clear, and this namespace is encrypted: import it into one that is not"
+
+    with pytest.raises(Refused, match=refused):
+        await restored(log, recording, encrypted=True)
+    assert await read(log) == []
+    with pytest.raises(Refused, match=refused):  # and the log itself does not take it
+        await restored(log, recording, encrypted=False)
+
+
+async def test_what_is_there_in_clear_is_completed_in_clear(records: Records, vault: KeyVault) -> None:
+    recording = Recording(CHAT, tuple(await write(FrameLog(MemoryRecords()), CHAT, 3)))
+    await FrameLog(records).restore(CHAT, recording.frames[0].data, START)
+
+    await restored(FrameLog(records, vault=vault), recording, encrypted=True)
+
+    assert [stored.data for stored in await read(FrameLog(records))] == [stored.data for stored in recording.frames]
+
+
+async def test_what_is_there_sealed_is_not_completed_in_clear(log: FrameLog) -> None:
+    (first,) = await write(log, CHAT, 1)
+    more = encode_frame(frame_after(first.head, "words"))
+
+    with pytest.raises(Refused, match="is in clear, and this namespace is encrypted"):
+        await log.restore(CHAT, more, first.head)
+
+
+async def test_without_its_key_a_sealed_conversation_does_not_go_on_in_clear(
+    log: FrameLog, records: Records, vault: KeyVault
+) -> None:
+    await write(log, CHAT, 1)
+    (first,) = await write(log, OTHER, 1)
+    other = KeyVault(MemoryKeys(), vault._wrapper)
+    for encrypted in (False, True):
+        if encrypted:
+            await other.encrypt()
+        for reads in (False, True):
+            without = FrameLog(records, vault=other)
+            if reads:
+                await read(without, OTHER)
+            with pytest.raises(Withheld, match="the content of 'c-2' is sealed, and its key is missing"):
+                await without.append(OTHER, frame_after(first.head, "words"), first.head)
+
+    assert len(await read(log, OTHER)) == 1
+
+
+async def test_where_a_key_was_erased_and_nothing_recorded_the_append_says_so(log: FrameLog, vault: KeyVault) -> None:
+    await vault.erase(CHAT)
+
+    with pytest.raises(Withheld, match="conversation 'c-1' was erased"):
+        await log.append(CHAT, frame_after(START, "words"), START)
+    refused = Frame(first=1, time=0, writer="w", agent="agent", events=(CommandRefused(command_id="m-1"),))
+    await log.append(CHAT, refused, START)
+
+    assert [stored.frame for stored in await read(log)] == [refused]
 
 
 async def test_an_append_whose_acknowledgement_is_lost_for_long_is_found_again(vault: KeyVault) -> None:

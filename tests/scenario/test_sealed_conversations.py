@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 
-from agent_runtime_framework import Client, Delta, Runtime, Withheld
-from agent_runtime_framework.events import AgentKey, ConversationId, FrameLog, MemoryLog, WriterId
+from agent_runtime_framework import Client, Delta, Recording, Refused, Runtime, Withheld
+from agent_runtime_framework.events import AgentKey, ConversationId, FrameLog, FrameworkError, MemoryLog, WriterId
 from agent_runtime_framework.events.codec import is_sealed
 from agent_runtime_framework.projections import Recorded
 from agent_runtime_framework.runtime.clock import SystemClock
@@ -18,7 +18,8 @@ from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
 from agent_runtime_framework.runtime.opening import Opened, Place, opened
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from agent_runtime_framework.runtime.testing.working import at_work
-from agent_runtime_framework.runtime.vault import KeyVault, KeyWrapper
+from agent_runtime_framework.runtime.vault import KeyVault, KeyWrapper, MemoryKeys
+from agent_runtime_framework.runtime.verifying import Verification
 from agent_runtime_framework.runtime.worker import Worker
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.journeys import NO_WAITING, frames, order_agent, working
@@ -134,6 +135,42 @@ async def test_an_actor_that_cannot_open_a_conversation_does_not_decide_on_it(se
         async with working(order_agent(llm), substrate=sealed) as rt:  # and who can, gets the command
             reply = await rt.send("order", "c-1", "I am Ada", message_id="m-2")
     assert reply.text == "Hello, Ada."
+
+
+async def test_a_key_that_cannot_be_unwrapped_keeps_nobody_from_verifying_and_erasing(sealed: Substrate) -> None:
+    with ScriptedLLM("Who?", "Hello.") as llm:
+        async with working(order_agent(llm), substrate=sealed) as rt:
+            await rt.send("order", "c-1", "hi")
+            await rt.fork("c-1", as_id="c-2")
+            await rt.send("order", "c-2", "hi")
+    assert sealed.vault is not None
+    keys = sealed.vault._keys
+    assert isinstance(keys, MemoryKeys)
+    assert keys._kept is not None
+    keys._kept["c.c-1"] = keys._kept["c.c-2"] = b"damaged"
+    client = Client(sealed)
+    with pytest.raises(FrameworkError, match="the key of 'c-1' was not wrapped by this master key"):
+        await client.conversation("c-1")
+
+    verdicts = [verdict async for verdict in Verification(sealed).all()]
+    receipt = await client.erase("c-1", "asked by the customer", with_forks=True)
+
+    assert [(verdict.conversation, verdict.fault) for verdict in verdicts] == [("c-1", None), ("c-2", None)]
+    assert (receipt.key, receipt.sealed, receipt.forks[0].key) == ("overwritten", True, "overwritten")
+    assert (await client.conversation("c-1")).erased
+
+
+async def test_a_conversation_in_clear_is_not_imported_where_all_is_sealed(sealed: Substrate) -> None:
+    clear = in_memory(SystemClock())
+    with ScriptedLLM("Who?") as llm:
+        async with working(order_agent(llm), substrate=clear) as rt:
+            await rt.send("order", "c-1", "hi")
+    recording = Recording(CHAT, tuple(await frames(clear, "c-1")))
+
+    with pytest.raises(Refused, match="'c-1' is in clear, and this namespace is encrypted: import it into one that"):
+        await Client(sealed).restore(recording)
+
+    assert await frames(sealed, "c-1") == []
 
 
 @asynccontextmanager

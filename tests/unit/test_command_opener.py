@@ -29,6 +29,9 @@ class SlowVault:
     async def created(self, conversation: ConversationId) -> Cipher | None:
         return self._cipher
 
+    async def encrypted(self) -> bool:
+        return True
+
     def forget(self, conversation: ConversationId) -> None:
         return
 

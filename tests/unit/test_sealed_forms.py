@@ -5,6 +5,7 @@ from base64 import b64decode
 from msgspec import Raw
 
 from agent_runtime_framework.events import (
+    ConversationId,
     ConversationStarted,
     Frame,
     ModelRequested,
@@ -12,8 +13,9 @@ from agent_runtime_framework.events import (
     UserSpoke,
     decode_frame,
 )
-from agent_runtime_framework.runtime.crypto.ciphers import AesGcm, MasterKey
+from agent_runtime_framework.runtime.crypto.ciphers import AesGcm, MasterKey, derived
 from agent_runtime_framework.runtime.secret_keys import KeyedSecrets
+from agent_runtime_framework.runtime.vault import KeyVault, MemoryKeys
 
 KEY = bytes(range(32))
 
@@ -50,6 +52,31 @@ def test_a_wrapped_key() -> None:
     wrapped = b64decode("267vW5tEf+5YUUcpl5mek001/4tKNUIoA/O6z/sf6yr/J9Q0Kgoewatw+SJrgAbKSMTCOp+vhGFohRJz")
 
     assert MasterKey(KEY).unwrap(wrapped) == KEY[::-1]
+
+
+def test_the_key_of_a_conversation() -> None:
+    key = derived(KEY, b"arf/key/1/arf/c.c-1")
+
+    assert key.hex() == "9bb2ea94a28fbc39cc88721f6855d33659821190b817d455af25ed657a6b4865"
+
+
+async def test_a_vault_derives_that_key() -> None:
+    class Plain:
+        def wrap(self, key: bytes) -> bytes:
+            return key
+
+        unwrap = wrap
+
+    keys = MemoryKeys()
+    vault = KeyVault(keys, Plain())
+    await vault.encrypt()
+    await keys.add("c.c-1", KEY)
+
+    cipher = await vault.cipher(ConversationId("c-1"))
+
+    assert cipher is not None
+    sealed = AesGcm(derived(KEY, b"arf/key/1/arf/c.c-1")).seal(b"hello", b"")
+    assert cipher.open(sealed, b"") == b"hello"
 
 
 def test_the_token_of_a_secret() -> None:

@@ -48,7 +48,7 @@ async def _ended(client: Client, conversation: ConversationId, command: str, aft
             match one.event:
                 case TurnCancelled(command_id=id_) if id_ == command:
                     return one
-                case CommandRefused(command_id=id_, reason=reason) if id_ == command:
+                case CommandRefused(command_id=id_, because=reason) if id_ == command:
                     raise _nothing(conversation, reason)
     raise Unavailable(f"following {conversation!r} ended before the turn did")
 

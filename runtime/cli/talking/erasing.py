@@ -82,6 +82,7 @@ def _table(receipt: Receipt) -> Table:
         ("dead letters", f"{receipt.dead_letters} removed"),
         ("snapshots", "none" if not receipt.snapshots else f"{receipt.snapshots} removed"),
         ("forks", ", ".join(fork.conversation for fork in receipt.forks) or "none"),
+        *(("left", f"fork {each}, cut off meanwhile, which nobody can read: erase it, too") for each in receipt.left),
         *(("may remain", each) for each in receipt.remains),
         *(("not touched", f"store {each}, which is its author's") for each in receipt.stores),
         *(("out of reach", each) for each in receipt.out_of_reach),

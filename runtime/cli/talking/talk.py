@@ -125,7 +125,7 @@ class Talk:
             return
         ended = self.now.ended
         if isinstance(event, CommandRefused) and event.command_id == awaited.id:
-            awaited.over.set_exception(Refused(f"message {awaited.id} was refused: {event.reason}"))
+            awaited.over.set_exception(Refused(f"message {awaited.id} was refused: {event.because}"))
         elif ended is not None and (ended.message_id, ended.version) == (awaited.id, self.now.version):
             if ended.outcome == "completed":
                 awaited.over.set_result(None)
