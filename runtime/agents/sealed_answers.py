@@ -16,7 +16,8 @@ from .journey_secrets import JourneySecrets
 
 UNREADABLE = "(secret: these arguments were no JSON object)"
 
-_TEXT = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|$)')
+_TEXT = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)
+"""A text in JSON, whole or not; it matches at every quote and gives nothing back, so that looking once is enough."""
 
 
 class SealedAnswer:
