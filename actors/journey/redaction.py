@@ -38,8 +38,8 @@ class Redaction:
 
     def __init__(self, values: Iterable[str], known: "Redaction | None" = None) -> None:
         self.values = frozenset(value for value in values if len(value) >= SHORTEST)
-        before = {} if known is None else known._ways  # noqa: SLF001  of its own kind
-        self._ways = {value: before.get(value) or _ways(value) for value in self.values}
+        before: dict[str, _Ways] = {} if known is None else known._ways  # noqa: SLF001  of its own kind
+        self._ways: dict[str, _Ways] = {value: before.get(value) or _ways(value) for value in self.values}
 
     def __bool__(self) -> bool:
         return bool(self.values)
@@ -59,7 +59,7 @@ class Redaction:
             if end <= told:
                 continue
             if text[start:end] in forms.encoded:
-                start, end = _widened(text, start, end, told)
+                start, end = _widened(text, start, end, told)  # noqa: PLW2901
             if start >= told:
                 parts += [text[told:start], REDACTED]
             told = end
