@@ -15,7 +15,7 @@ from msgspec import Struct
 DEEPEST = 64
 """Levels that arguments may be nested."""
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # it matches at every quote: looking once is enough
 _BRACKET = re.compile(r"[\[\]{}]")
 
 

@@ -6,7 +6,7 @@ from .diagram import check_journey, diagram, steps_of
 from .difference import difference
 from .messages import AgentContext, AgentMessage, AgentResult
 from .prompts import Prompt, PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
-from .redaction import REDACTED, RedactedStream, Redaction
+from .redaction import REDACTED, SHORTEST, RedactedStream, Redaction
 from .routing import REROUTE, IntentDetector, IntentRouter, RouteDefinition, RouteResult, clashes, create_reroute_tool
 from .schemas import ToolParameter, ToolSchema, ToolSchemaBuilder, schemas_to_openai_format
 from .secrets import (
@@ -20,7 +20,7 @@ from .secrets import (
     of_text,
     opened,
     sealed,
-    sealed_whole,
+    sealed_rest,
     secret,
     texts_of,
     tokens_among,
@@ -48,6 +48,7 @@ __all__ = [
     "PREFIX",
     "REDACTED",
     "REROUTE",
+    "SHORTEST",
     "TOKEN",
     "AgentContext",
     "AgentMessage",
@@ -97,7 +98,7 @@ __all__ = [
     "preference_enricher",
     "schemas_to_openai_format",
     "sealed",
-    "sealed_whole",
+    "sealed_rest",
     "secret",
     "state_fields",
     "state_from_dict",

@@ -2,14 +2,20 @@
 
 A secret is found as it is, and as it is usually written elsewhere: escaped in JSON or in Python, in a URL, in base64.
 One that is shorter than `SHORTEST` is looked for nowhere, because it would be found everywhere.
+
+Whoever writes to a model may make up many secrets, and texts to look for them in, so looking takes a time that is bound
+by the text alone for all forms of up to `WINDOW` characters: their first characters are looked up at each place, and
+where these are found, what is there in each length that such a form has.  A longer form is looked for by itself, and
+only in a text that has its first `WINDOW` characters.
 """
 
 import json
-import re
 from base64 import b64encode, urlsafe_b64encode
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from string import ascii_letters, digits
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
 from .secrets import TOKEN
@@ -21,46 +27,47 @@ SHORTEST = 4
 """Secrets of fewer characters are not looked for in texts."""
 SHORTEST_ENCODED = 6
 """Of a secret in base64 so many characters must be its own to be found in a longer text."""
+WINDOW = 64
+"""Of a form that is longer so many characters are looked up first."""
 
 _BASE64 = frozenset(f"{ascii_letters}{digits}+/_-=")
 
 
 class Redaction:
-    """Takes some values out of whatever tells of them."""
+    """Takes some values out of whatever tells of them; those that `known` has are not written out again."""
 
-    def __init__(self, values: Iterable[str]) -> None:
+    def __init__(self, values: Iterable[str], known: "Redaction | None" = None) -> None:
         self.values = frozenset(value for value in values if len(value) >= SHORTEST)
-        written = {form for value in self.values for form in _written(value)}
-        encoded = {form for value in self.values for form in _encoded(value)} - written
-        self._forms = written | encoded
-        # a token may have anything in it, and stays what it is, unless it is itself what is to be taken out
-        self._any = re.compile(f"({TOKEN.pattern})|({_one_of(written)})|({_one_of(encoded)})")
+        before: dict[str, _Ways] = {} if known is None else known._ways  # noqa: SLF001  of its own kind
+        self._ways: dict[str, _Ways] = {value: before.get(value) or _ways(value) for value in self.values}
 
     def __bool__(self) -> bool:
-        return bool(self._forms)
+        return bool(self.values)
+
+    @cached_property
+    def _forms(self) -> "_Forms":
+        return _Forms(self._ways.values())
 
     def text(self, text: str) -> str:
         """Return a text without the values; of base64 that holds one nothing stays."""
-        if not self._forms:
+        if not self.values or len(text) < SHORTEST:
             return text
-        parts, told = list[str](), 0
-        for found in self._any.finditer(text):
-            token, _, encoded = found.groups()
-            if (token is not None and token not in self.values) or found.start() < told:
+        forms, parts, told = self._forms, list[str](), 0
+        # a token may have anything in it, and stays what it is, unless it is itself what is to be taken out
+        tokens = [found.span() for found in TOKEN.finditer(text) if found[0] not in self.values]
+        for start, end in sorted(forms.found(text, tokens)):
+            if end <= told:
                 continue
-            start, end = found.span()
-            if encoded is not None:
-                while start > told and text[start - 1] in _BASE64:
-                    start -= 1
-                while end < len(text) and text[end] in _BASE64:
-                    end += 1
-            parts += [text[told:start], REDACTED]
+            if text[start:end] in forms.encoded:
+                start, end = _widened(text, start, end, told)  # noqa: PLW2901
+            if start >= told:
+                parts += [text[told:start], REDACTED]
             told = end
         return "".join([*parts, text[told:]])
 
     def plain(self, value: Any, *, but: Collection[str] = ()) -> Any:
         """Return plain data without the values; names stay, and what stands under one of those in `but`."""
-        if not self._forms:
+        if not self.values:
             return value
         match value:
             case str():
@@ -76,12 +83,88 @@ class Redaction:
 
     def begun(self, text: str) -> int:
         """Return how many characters at the end of a text may be the beginning of a value."""
-        longest = max(map(len, self._forms), default=0)
-        for size in range(min(longest - 1, len(text)), 0, -1):
-            end = text[-size:]
-            if any(form.startswith(end) for form in self._forms):
-                return size
+        if not self.values:
+            return 0
+        forms = self._forms
+        for start in range(max(len(text) - forms.longest + 1, 0), len(text)):
+            if len(text) - start >= SHORTEST and text[start : start + SHORTEST] not in forms.sizes:
+                continue
+            end = text[start:]
+            at = bisect_left(forms.in_order, end)
+            if at < len(forms.in_order) and forms.in_order[at].startswith(end):
+                return len(end)
         return 0
+
+
+class _Ways(NamedTuple):
+    """Is how a value may be written."""
+
+    written: frozenset[str]
+    encoded: frozenset[str]
+
+
+class _Forms:
+    """Is what texts are searched for.
+
+    Attributes:
+        encoded: the forms that are base64, and nothing else.
+        sizes: by their first characters, in which lengths there are forms of up to `WINDOW`, the longest first.
+        longest: how many characters the longest form has.
+
+    """
+
+    def __init__(self, ways: Collection[_Ways]) -> None:
+        written = frozenset[str]().union(*(each.written for each in ways))
+        self.encoded = frozenset[str]().union(*(each.encoded for each in ways)) - written
+        self._all = written | self.encoded
+        self.longest = max(map(len, self._all), default=0)
+        sizes: dict[str, set[int]] = {}
+        self._long: dict[str, list[str]] = {}
+        for form in self._all:
+            lengths = sizes.setdefault(form[:SHORTEST], set())
+            if len(form) > WINDOW:
+                self._long.setdefault(form[:WINDOW], []).append(form)
+            else:
+                lengths.add(len(form))
+        self.sizes = {first: tuple(sorted(lengths, reverse=True)) for first, lengths in sizes.items()}
+        self._leading = {first[:SHORTEST] for first in self._long}
+
+    @cached_property
+    def in_order(self) -> list[str]:
+        """All forms, sorted."""
+        return sorted(self._all)
+
+    def found(self, text: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Yield where forms begin and end in a text, but for those that begin in one of its `tokens`."""
+        sizes, told, long = self.sizes, 0, set[str]()
+        inside = _Inside(tokens)
+        for start in [at for at in range(len(text) - SHORTEST + 1) if text[at : at + SHORTEST] in sizes]:
+            first = text[start : start + SHORTEST]
+            if first in self._leading and (window := text[start : start + WINDOW]) in self._long:
+                long.add(window)
+            if start < told or inside.end(start) is not None:
+                continue
+            for size in sizes[first]:
+                if text[start : start + size] in self._all:
+                    told = min(start + size, len(text))
+                    yield start, told
+                    break
+        for form in (form for window in long for form in self._long[window]):
+            yield from _places(form, text, _Inside(tokens))
+
+
+class _Inside:
+    """Says in which of some spans places are, which are asked for in order."""
+
+    def __init__(self, spans: list[tuple[int, int]]) -> None:
+        self._spans = iter(spans)
+        self._span = next(self._spans, None)
+
+    def end(self, place: int) -> int | None:
+        """Return where the span ends that a place is in, None if it is in none."""
+        while self._span is not None and self._span[1] <= place:
+            self._span = next(self._spans, None)
+        return self._span[1] if self._span is not None and self._span[0] <= place else None
 
 
 class RedactedStream:
@@ -104,9 +187,27 @@ class RedactedStream:
         return rest
 
 
-def _one_of(forms: Collection[str]) -> str:
-    """Return a pattern for any of these, the longest first; for nothing where there is none."""
-    return "|".join(map(re.escape, sorted(forms, key=lambda form: (-len(form), form)))) or "(?!)"
+def _places(form: str, text: str, inside: _Inside) -> Iterator[tuple[int, int]]:
+    start = text.find(form)
+    while start >= 0:
+        end = inside.end(start)
+        if end is None:
+            end = start + len(form)
+            yield start, end
+        start = text.find(form, end)
+
+
+def _widened(text: str, start: int, end: int, told: int) -> tuple[int, int]:
+    """Return where the base64 begins and ends that a span is in, after what was `told`."""
+    while start > told and text[start - 1] in _BASE64:
+        start -= 1
+    while end < len(text) and text[end] in _BASE64:
+        end += 1
+    return start, end
+
+
+def _ways(value: str) -> _Ways:
+    return _Ways(frozenset(_written(value)), frozenset(_encoded(value)))
 
 
 def _written(value: str) -> Iterator[str]:

@@ -26,6 +26,9 @@ PREFIX = "secret:v1:"
 
 TOKEN = re.compile(re.escape(PREFIX) + "[A-Za-z0-9_-]+")
 
+UNDECLARED = "(undeclared)"
+"""Under this name stands all that was given under names that nobody declared, sealed as one."""
+
 _AS_JSON = "\0"
 """What is sealed and is no text is sealed as JSON after this."""
 
@@ -154,12 +157,24 @@ def of_text() -> Marks:
 
 def sealed(marks: Marks, value: Any, seal: Callable[[str], str], *, strict: bool = False) -> Any:
     """Return plain data with tokens at the marked places; a strict one seals what is not declared, too."""
-    return _at([marks], value, lambda found: sealed_whole(found, seal), strict=strict)
+    rest = (lambda given: sealed_rest(given, seal)) if strict else None
+    return _at([marks], value, lambda found: sealed_whole(found, seal), rest)
 
 
 def opened(marks: Marks, value: Any, open_: Callable[[str], str], *, strict: bool = False) -> Any:
     """Return plain data with what was sealed at the marked places."""
-    return _at([marks], value, lambda found: _opened(found, open_), strict=strict)
+    rest = (lambda given: _opened_rest(given, open_)) if strict else None
+    return _at([marks], value, lambda found: _opened(found, open_), rest)
+
+
+def sealed_rest(given: Mapping[str, Any], seal: Callable[[str], str]) -> dict[str, Any]:
+    """Return what was given under names that nobody declared as one token; it has a name of its own."""
+    if all(map(_is_no_secret, given.values())):
+        return dict(given)
+    token = given.get(UNDECLARED) if len(given) == 1 else None  # a call that a model has seen sealed, and repeats
+    if isinstance(token, str) and TOKEN.fullmatch(token):
+        return {UNDECLARED: seal(token)}
+    return {UNDECLARED: sealed_whole(dict(given), seal)}
 
 
 def sealed_whole(value: Any, seal: Callable[[str], str]) -> Any:
@@ -205,6 +220,14 @@ def _opened(value: Any, open_: Callable[[str], str]) -> Any:
     return msgspec.json.decode(text[1:]) if text.startswith(_AS_JSON) else text
 
 
+def _opened_rest(given: Mapping[str, Any], open_: Callable[[str], str]) -> dict[str, Any]:
+    found = {name: _opened(value, open_) for name, value in given.items()}  # each was sealed by itself once
+    rest = found.pop(UNDECLARED, None)
+    if isinstance(rest, dict):
+        return {**found, **rest}
+    return found if rest is None else {**found, UNDECLARED: rest}
+
+
 def _is_no_secret(value: Any) -> bool:
     return value is None or isinstance(value, bool) or (isinstance(value, str) and not value)
 
@@ -220,8 +243,11 @@ def _texts_in(value: Any) -> Iterator[str]:
         yield value if isinstance(value, str) else _encoder.encode(value).decode()
 
 
-def _at(places: list[Marks], value: Any, turn: Turn, *, strict: bool) -> Any:
-    """Return a value with what is marked turned into something else; `places` say what may be marked here."""
+def _at(places: list[Marks], value: Any, turn: Turn, rest: Turn | None) -> Any:
+    """Return a value with what is marked turned into something else; `places` say what may be marked here.
+
+    `rest`, if it is given, does so to what stands under names that nobody declared.
+    """
     if _is_no_secret(value):
         return value
     if not any(place.text for place in places):
@@ -229,19 +255,25 @@ def _at(places: list[Marks], value: Any, turn: Turn, *, strict: bool) -> Any:
         values = [marks for place in places for marks in place.values]
         items = [marks for place in places for marks in place.items]
         if isinstance(value, Mapping) and (records or values):
-            return {name: _in_field(name, item, records, values, turn, strict=strict) for name, item in value.items()}
+            return _in_record(value, records, values, turn, rest)
         if isinstance(value, list | tuple) and items:
-            return [_at(items, item, turn, strict=strict) for item in value]
+            return [_at(items, item, turn, rest) for item in value]
     return turn(value)
 
 
-def _in_field(name: str, value: Any, records: list[_Record], values: list[Marks], turn: Turn, *, strict: bool) -> Any:
-    marked = [record.fields[name] for record in records if name in record.fields]
-    if marked or values:
-        return _at([*marked, *values], value, turn, strict=strict)
-    if strict and records and not any(name in record.names or not record.closed for record in records):
-        return turn(value) if not _is_no_secret(value) else value
-    return value
+def _in_record(
+    value: Mapping[str, Any], records: list[_Record], values: list[Marks], turn: Turn, rest: Turn | None
+) -> dict[str, Any]:
+    made, undeclared = dict[str, Any](), dict[str, Any]()
+    for name, item in value.items():
+        marked = [record.fields[name] for record in records if name in record.fields]
+        if marked or values:
+            made[name] = _at([*marked, *values], item, turn, rest)
+        elif rest and records and not any(name in record.names or not record.closed for record in records):
+            undeclared[name] = item
+        else:
+            made[name] = item
+    return made if rest is None or not undeclared else {**made, **rest(undeclared)}
 
 
 # --- finding the marks

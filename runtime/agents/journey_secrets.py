@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from ...actors.journey import (
+    SHORTEST,
     TOKEN,
     Marks,
     Redaction,
@@ -40,13 +41,26 @@ WHOLE = 8
 """Secrets of so many characters are found in a state also where they are only part of a text."""
 
 
+KEPT = 256
+"""Of so many conversations, those that were asked for last, it is kept what is secret in them."""
+
+
+class _Kept:
+    """Is what is kept of a conversation: its last fold that was asked for, and what was known in that."""
+
+    def __init__(self) -> None:
+        self.fold: Conversation | None = None
+        self.redaction = NOTHING
+        self.texts: dict[str, frozenset[str]] = {}
+
+
 class AgentSecrets:
     """Knows what is secret in the conversations of an agent, whichever of its journeys they are in."""
 
     def __init__(self, port: Secrets | None = None) -> None:
         self.port = KeylessSecrets() if port is None else port
         self.journeys: list[JourneySecrets] = []
-        self._last: tuple[Conversation, Redaction] | None = None
+        self._kept: dict[str, _Kept] = {}
 
     @property
     def marked(self) -> bool:
@@ -57,15 +71,32 @@ class AgentSecrets:
         """Return what takes all that is secret in a conversation out of texts."""
         if not self.marked:
             return NOTHING
-        if self._last is None or self._last[0] is not conversation:
-            self._last = conversation, Redaction(self._values(conversation))
-        return self._last[1]
+        kept = self._of(conversation.id)
+        if kept.fold is not conversation:
+            values, texts = self._values(conversation, kept.texts)
+            if values != kept.redaction.values:
+                kept.redaction = Redaction(values, kept.redaction)
+            kept.fold, kept.texts = conversation, texts
+        return kept.redaction
 
     def values(self, origin: str, tokens: Iterable[str]) -> frozenset[str]:
         """Return the texts that tokens stand for; one that cannot be opened stands for itself."""
-        return frozenset(text for token in tokens for text in texts_of(self.port.open(origin, token)))
+        return frozenset(text for token in tokens for text in self._texts(origin, token))
 
-    def _values(self, conversation: Conversation) -> frozenset[str]:
+    def _texts(self, origin: str, token: str) -> frozenset[str]:
+        return frozenset(texts_of(self.port.open(origin, token)))
+
+    def _of(self, id_: str) -> _Kept:
+        """Return what is kept of a conversation; what was not asked for longest makes room for it."""
+        kept = self._kept[id_] = self._kept.pop(id_) if id_ in self._kept else _Kept()
+        while len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+        return kept
+
+    def _values(
+        self, conversation: Conversation, before: Mapping[str, frozenset[str]]
+    ) -> tuple[frozenset[str], dict[str, frozenset[str]]]:
+        """Return what is secret in a conversation, and the texts of each token that could be opened."""
         tokens = set(tokens_in(conversation.state))
         # what was recorded before it was marked stands there in clear, and is no less known
         tokens.update(text for each in self.journeys for text in each.texts_in(conversation))
@@ -75,7 +106,10 @@ class AgentSecrets:
             for entry in entries:
                 for call in entry.calls if isinstance(entry, AssistantMessage) else ():
                     tokens.update(tokens_among(call.arguments))
-        return self.values(conversation.root, tokens)
+        texts = {token: before.get(token) or self._texts(conversation.root, token) for token in tokens}
+        every = frozenset(text for found in texts.values() for text in found if len(text) >= SHORTEST)
+        # one that could not be opened may be once there is a key
+        return every, {token: found for token, found in texts.items() if found != {token}}
 
 
 class JourneySecrets:
@@ -173,7 +207,7 @@ class JourneySecrets:
             else _turned(fields, marks, lambda value: sealed(marks, value, self._sealer(origin)))
         )
         values = known.values | self.shared.values(origin, tokens_in(made))
-        _check(made, frozenset(value for value in values if not TOKEN.fullmatch(value)), before)
+        _check(made, frozenset(value for value in values if not TOKEN.fullmatch(value)), before, known)
         return made
 
     def opened_state(self, fields: Mapping[str, bytes], origin: str) -> Mapping[str, bytes]:
@@ -258,10 +292,10 @@ def _turned(fields: Mapping[str, bytes], marks: Marks, turn: Callable[[Any], Any
     return made
 
 
-def _check(fields: Mapping[str, bytes], values: Collection[str], before: Mapping[str, bytes]) -> None:
+def _check(fields: Mapping[str, bytes], values: Collection[str], before: Mapping[str, bytes], known: Redaction) -> None:
     """Raise InvalidInput for a field that changed and holds one of these values in clear; a step never counts."""
-    part = Redaction(value for value in values if len(value) >= WHOLE)
-    whole = Redaction(values).values
+    part = Redaction((value for value in values if len(value) >= WHOLE), known)
+    whole = {value for value in values if len(value) >= SHORTEST}
     if not whole:
         return
     for name, value in fields.items():

@@ -110,7 +110,7 @@ class JourneyToolRun:
         secrets = self._journeys.secrets
         if not secrets.marked:
             return done
-        known = Redaction(known.values | secrets.values(conversation.root, tokens_in(done.state)))
+        known = Redaction(known.values | secrets.values(conversation.root, tokens_in(done.state)), known)
         error = None if done.error is None else known.text(done.error)
         return replace(done, content=known.text(done.content), error=error)
 
@@ -142,7 +142,7 @@ class JourneyToolRun:
 def _known_now(known: Redaction, journey: BoundJourney, tools: Any) -> Redaction:
     """Return what is secret once a tool ran: what was before, and what it made so."""
     made = journey.secrets.values_of(getattr(tools, "state", None))
-    return Redaction(known.values | made) if made else known
+    return Redaction(known.values | made, known) if made else known
 
 
 class _Saving:
