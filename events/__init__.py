@@ -33,6 +33,7 @@ from .log import (
     continues,
     no_version,
     not_found,
+    without_keys,
 )
 from .memory import MemoryLog, MemoryRecords
 from .sealed_heads import Sealed, SealedAt
@@ -173,4 +174,5 @@ __all__ = [
     "not_to_be_had",
     "root_of",
     "stored_at",
+    "without_keys",
 ]

@@ -117,12 +117,6 @@ class EventLog(Protocol):
         What is sealed in them stays so.
         """
 
-    def structure(self) -> "EventLog":
-        """Return this log as somebody has it who asks for no key: what is sealed stays so.
-
-        Only what has nobody's words is appended there.
-        """
-
 
 class FrameLog:
     """Is the event log over any records.
@@ -307,8 +301,16 @@ class FrameLog:
             yield found
 
     def structure(self) -> "FrameLog":
-        """Return this log without its vault; see `EventLog.structure`."""
+        """Return this log without its vault; see `without_keys`."""
         return FrameLog(self._records, limit=self._limit, again=self._again)
+
+
+def without_keys(log: EventLog) -> EventLog:
+    """Return a log as somebody has it who asks for no key: what is sealed stays so.
+
+    Only what has nobody's words is appended there.
+    """
+    return log.structure() if isinstance(log, FrameLog) else log
 
 
 def continues(frame: Frame, head: Head) -> bool:

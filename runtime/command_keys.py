@@ -1,6 +1,6 @@
 """What seals that which is sent to a conversation, and who may send it."""
 
-from ..events import Cipher, ConversationId, EventLog, Refused, not_to_be_had
+from ..events import Cipher, ConversationId, EventLog, Refused, not_to_be_had, without_keys
 from ..events.codec import in_clear
 from .substrate import Substrate
 from .vault import KeyVault, Shut
@@ -48,7 +48,7 @@ async def _check_in_clear(log: EventLog, conversation: ConversationId) -> None:
         return
     sealed = bool(last.frame.sealed)
     if not sealed and not in_clear(last.frame, last.data):  # it has no words, so another frame must tell
-        async for stored in log.structure().read(conversation):
+        async for stored in without_keys(log).read(conversation):
             sealed = bool(stored.frame.sealed) and not stored.inherited
             if sealed or (not stored.inherited and in_clear(stored.frame, stored.data)):
                 break

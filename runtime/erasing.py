@@ -35,6 +35,7 @@ from ..events import (
     TurnCancelled,
     WriterId,
     not_found,
+    without_keys,
 )
 from ..events.codec import in_clear
 from ..projections import Conversation, fold, initial
@@ -163,7 +164,7 @@ class _Erasing:
     def __init__(self, substrate: Substrate, conversation: ConversationId, reason: str, told: Told) -> None:
         assert substrate.shredder is not None  # noqa: S101  checked at the door
         self._substrate = substrate
-        self._log = substrate.log.structure()  # nobody's key is needed, nor stands in the way
+        self._log = without_keys(substrate.log)  # nobody's key is needed, nor stands in the way
         self._shredder = substrate.shredder
         self._id = conversation
         self._reason = cut(reason.strip(), REASON_LIMIT)

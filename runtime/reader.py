@@ -29,6 +29,7 @@ from ..events import (
     no_version,
     not_found,
     not_to_be_had,
+    without_keys,
 )
 from ..projections import (
     Account,
@@ -286,7 +287,7 @@ class Reader:
     async def _inherits(self, fork: ConversationId) -> bool:
         """Say whether a fork needs its parent's log; one that came here with an import has all of it in its own."""
         with contextlib.suppress(CorruptLog, NewerRelease):
-            async for stored in self._log.structure().read(fork):
+            async for stored in without_keys(self._log).read(fork):
                 return stored.inherited
         return True
 
@@ -295,7 +296,7 @@ class Reader:
             return last.frame.parent
         # what is damaged at its end was forked from somewhere all the same
         with contextlib.suppress(CorruptLog, NewerRelease):
-            async for stored in self._log.structure().read(last.conversation):
+            async for stored in without_keys(self._log).read(last.conversation):
                 if not stored.inherited:
                     return stored.frame.parent
         return ""

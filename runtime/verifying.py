@@ -19,6 +19,7 @@ from ..events import (
     Sealed,
     Unavailable,
     not_found,
+    without_keys,
 )
 from .archive import Archive, StreamState
 from .sealing import Evidence
@@ -119,7 +120,7 @@ class Verification:
         if substrate.archive is None:
             raise FrameworkError("this place cannot be verified: its substrate has no `archive`")
         self._archive: Archive = substrate.archive
-        self._log = substrate.log.structure()  # what is wrong with a key is no fault of the log
+        self._log = without_keys(substrate.log)  # what is wrong with a key is no fault of the log
         self._evidence = evidence
         self._gone: dict[str, int] = {}
         self._streams: Sequence[StreamState] = ()

@@ -7,10 +7,10 @@ import pytest
 
 from agent_runtime_framework import Client, Recording, Refused, Withheld
 from agent_runtime_framework.events import CommandRefused, ConversationId
-from agent_runtime_framework.runtime import client as door
 from agent_runtime_framework.runtime.bus import partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
+from agent_runtime_framework.runtime.forking import find_cut
 from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from agent_runtime_framework.testing import ScriptedLLM
 from support.journeys import frames, order_agent, working
@@ -62,8 +62,6 @@ async def test_a_fork_that_was_cut_off_before_the_tombstone_is_named_or_erased(s
 async def test_a_fork_that_is_cut_off_after_the_tombstone_is_erased_again(
     substrate: Substrate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find_cut = door.find_cut
-
     async def slowly(*given: Any) -> Any:
         found = await find_cut(*given)
         await Client(substrate).erase("c-1", WHY)
@@ -72,7 +70,7 @@ async def test_a_fork_that_is_cut_off_after_the_tombstone_is_erased_again(
     with ScriptedLLM("Who?") as llm:
         async with working(order_agent(llm), substrate=substrate) as rt:
             await rt.send("order", "c-1", "hi", timeout=20)
-    monkeypatch.setattr(door, "find_cut", slowly)
+    monkeypatch.setattr("agent_runtime_framework.runtime.client.find_cut", slowly)
 
     with pytest.raises(Refused, match="'c-1' was erased while 'c-2' was cut off: that was erased again"):
         await Client(substrate).fork("c-1", as_id="c-2")

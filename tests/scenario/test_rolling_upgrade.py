@@ -61,9 +61,6 @@ class NewerLog:
     def lasts(self) -> AsyncIterator[Stored | Unreadable]:
         return self._log.lasts()
 
-    def structure(self) -> EventLog:
-        return NewerLog(self._log.structure())
-
 
 def _known(event: AnyEvent) -> AnyEvent:
     return CommandRefused(command_id="mood", reason="") if isinstance(event, UnknownEvent) else event

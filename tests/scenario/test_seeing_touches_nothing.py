@@ -51,9 +51,6 @@ class ReadOnly:
     def lasts(self) -> Any:
         return self._log.lasts()
 
-    def structure(self) -> EventLog:
-        return ReadOnly(self._log.structure())
-
 
 def untouchable(substrate: Substrate) -> Reader:
     """Return a reader whose place can only be read; a feed can do nothing else."""

@@ -156,9 +156,6 @@ class Hasty:
     def lasts(self) -> Any:
         return self._inner.lasts()
 
-    def structure(self) -> EventLog:
-        return Hasty(self._inner.structure())
-
 
 class WithHastyLog(WithLog):
     def log(self, world: World, inner: EventLog) -> EventLog:
