@@ -93,7 +93,7 @@ def test_a_seal_is_data_and_may_be_in_the_log_alone(place: Path) -> None:
     assert done.stderr.endswith(", in the log alone; with -o FILE its heads are kept elsewhere, too\n")
     assert (place / "seals.jsonl").read_bytes() == before
     said = run("audit verify --seal seals.jsonl --key seal.pub.pem", place).stderr
-    assert said.startswith("note: seal 4 of the log is not in this file: ")
+    assert said.startswith(f"note: seal {seal['number']} of the log is not in this file: ")
 
 
 async def test_what_does_not_fit_is_named_and_exits_with_1(place: Path) -> None:
