@@ -378,7 +378,7 @@ def _kind(value: object) -> str:
     if inspect.iscoroutine(value):
         value.close()  # nobody will await it
         return "a coroutine: write it with def, not async def"
-    return f"{value!r:.80}"
+    return "None" if value is None else f"a {type(value).__name__}"  # what it says may be secret, and is cut nowhere
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
