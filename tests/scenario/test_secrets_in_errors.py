@@ -28,12 +28,14 @@ def _keyed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def raised_with(words: str, note: str = "", cause: str = "") -> Exception:
-    try:
+    def fail() -> None:
         raise ValueError(words) from LookupError(cause)
-    except ValueError as error:
-        if note:
-            error.add_note(note)
-        return error
+
+    with pytest.raises(ValueError) as raised:  # noqa: PT011  any words
+        fail()
+    if note:
+        raised.value.add_note(note)
+    return raised.value
 
 
 @pytest.mark.parametrize(
