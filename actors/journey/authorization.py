@@ -40,7 +40,7 @@ class Allow(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not _is_text(self.reason):
-            raise InvalidInput(f"the reason of Allow must be a text, not {self.reason!r:.80}")
+            raise InvalidInput(f"the reason of Allow must be a text, not a {type(self.reason).__name__}")
 
 
 class Deny(Struct, frozen=True):
@@ -59,9 +59,8 @@ class Deny(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         if not _is_text(self.reason) or not self.reason.strip():
-            raise InvalidInput(
-                f"Deny needs a reason, which the model is told, such as 'over the limit': {self.reason!r:.80}"
-            )
+            given = "an empty text" if _is_text(self.reason) else f"a {type(self.reason).__name__}"
+            raise InvalidInput(f"Deny needs a reason, which the model is told, such as 'over the limit', not {given}")
 
 
 Authorization: TypeAlias = Allow | Deny

@@ -64,8 +64,7 @@ class ModelCaller:
                 with author_code():
                     reply = await self._generate(conversation.id, request, given, guard)
         except Exception as error:  # noqa: BLE001  a client may raise anything; it is recorded
-            told = error if guard is None else guard.telling_none(error)
-            return self._failure(conversation, request, told, self._since(began))
+            return self._failure(conversation, request, error, guard, self._since(began))
         calls = reply.message.get("tool_calls")
         if self._hooks is not None and calls:
             await watched_after(self._hooks.on_tool_calls, calls)
@@ -103,9 +102,11 @@ class ModelCaller:
         return reply if guard is None else guard.sealed(reply)
 
     def _failure(
-        self, conversation: Conversation, request: Request, raised: Exception, latency_ms: int
+        self, conversation: Conversation, request: Request, raised: Exception, guard: Guard | None, latency_ms: int
     ) -> RecordModelFailure:
         error = _as_model_error(raised)
+        if guard is not None:
+            error, raised = guard.failing(error), guard.telling_none(raised)
         wait = self._retry.wait(request.attempt, error.retry_after) if error.transient else None
         if wait is None:
             self._raised(conversation.id, conversation.turns, raised)

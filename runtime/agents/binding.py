@@ -378,7 +378,10 @@ def _kind(value: object) -> str:
     if inspect.iscoroutine(value):
         value.close()  # nobody will await it
         return "a coroutine: write it with def, not async def"
-    return f"{value!r:.80}"
+    if value is None or isinstance(value, bool):
+        return str(value)
+    # what it says may be secret, and is no more found once it is cut
+    return f"the class {value.__name__}" if isinstance(value, type) else f"a {type(value).__name__}"
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from ...actors.journey import RedactedStream
+from ...events import ModelError
 from ...projections import Conversation, ModelInput, text_of
 from ..models import ModelReply
 from .journey_secrets import JourneySecrets
@@ -51,6 +52,11 @@ class Guard:
         """Return what a client raised, without what is secret."""
         told = cleaned(error, self._known)
         return told if isinstance(told, Exception) else error
+
+    def failing(self, error: ModelError) -> ModelError:
+        """Return why there is no answer, without what is secret; what is to be done about it stays."""
+        told = cleaned(error, self._known)
+        return told if isinstance(told, ModelError) else error
 
 
 def _what_there_is(tell: Callable[[str], None]) -> Callable[[str], None]:

@@ -186,6 +186,10 @@ class JourneySecrets:
         given: dict[str, Any] = opened(marks, arguments, self._opener(origin), strict=True)
         return given
 
+    def keyed(self, tool: str, origin: str) -> Callable[[str], str] | None:
+        """Return what makes of a call of a tool a text that takes the key to make; None where nothing is marked."""
+        return None if self._marks.get(tool) is None else self._sealer(origin)
+
     # --- the state
 
     def sealed_state(

@@ -119,7 +119,11 @@ class JourneyToolRun:
             return durable_key(conversation, owed)
         journey = self._journeys.on(conversation)
         return key_in_run(
-            conversation, owed, self._context.run_id, opened=lambda call: journey.arguments(conversation, call)
+            conversation,
+            owed,
+            self._context.run_id,
+            opened=lambda call: journey.arguments(conversation, call),
+            keyed=journey.secrets.keyed(owed.call.name, conversation.root),
         )
 
     async def _enter(self, conversation: Conversation, owed: OwedToolCall, to: BoundJourney, ctx: AgentContext) -> Ran:

@@ -123,7 +123,7 @@ def reasonless(self: Any, call: ToolCall, state: Any, ctx: AgentContext) -> Deny
         ),
         (policy(None), "authorize_tool of 'signup' must return Allow or Deny, not None"),
         (policy(True), "authorize_tool of 'signup' must return Allow or Deny, not True"),
-        (policy(Allow), "authorize_tool of 'signup' must return Allow or Deny, not <class"),
+        (policy(Allow), "authorize_tool of 'signup' must return Allow or Deny, not the class Allow"),
         (reasonless, "Deny needs a reason"),
         (lambda self: Allow(), "TypeError"),
     ],
