@@ -152,7 +152,13 @@ async def exporting(substrate: Substrate, namespace: str, directory: Path) -> As
 
 
 async def begun(
-    substrate: Substrate, state: State, new: Path, old: Path | None, tables: Collection[str] = tuple(TABLES)
+    substrate: Substrate,
+    state: State,
+    new: Path,
+    old: Path | None,
+    tables: Collection[str] = tuple(TABLES),
+    *,
+    structure: bool = False,
 ) -> Export:
     """Return a run that begins from a state: what it has to do is said by where the streams end."""
     jobs, behind = [], 0
@@ -162,18 +168,22 @@ async def begun(
         check_reaches(end, before.position)
         if end.position > before.position or before.left_out:
             behind += end.position - before.position
-            jobs.append(Job(shard, tuple(tables), before, state.run, str(new), None if old is None else str(old)))
+            earlier = None if old is None else str(old)
+            jobs.append(Job(shard, tuple(tables), before, state.run, str(new), earlier, structure))
     return Export(state, new, jobs, behind)
 
 
 @asynccontextmanager
 async def in_passing(substrate: Substrate, tables: Collection[str]) -> AsyncIterator[Export]:
-    """Give a run that exports some tables to a directory which is removed after the block."""
+    """Give a run that exports some tables to a directory which is removed after the block.
+
+    What is sealed and cannot be opened is in them without its content.
+    """
     with tempfile.TemporaryDirectory(prefix="arf-sql-") as directory:
         new = Path(directory)
         _make(new)
         state = State(FORMAT, "", 1, (ShardState(),) * substrate.feed.shards)
-        yield await begun(substrate, state, new, None, tables)
+        yield await begun(substrate, state, new, None, tables, structure=True)
 
 
 def _made(directory: Path) -> Path:

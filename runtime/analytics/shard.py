@@ -69,6 +69,7 @@ class Job(Struct, frozen=True):
         state: how far it is.
         run: the number of this export.
         new, old: the directories of this export and of the one before it, if there was one.
+        structure: whether what is sealed and cannot be opened is exported without its content, not refused.
 
     """
 
@@ -78,14 +79,24 @@ class Job(Struct, frozen=True):
     run: int
     new: str
     old: str | None = None
+    structure: bool = False
 
 
 class Exported(Struct, frozen=True):
-    """Is what came of a job: how far the stream is now, how many events were new, what could not be read and why."""
+    """Is what came of a job.
+
+    Attributes:
+        state: how far the stream is now.
+        events: how many were new.
+        faults: what could not be read, and why.
+        withheld: of how many conversations the content is sealed, and so not in it.
+
+    """
 
     state: ShardState
     events: int = 0
     faults: tuple[str, ...] = ()
+    withheld: int = 0
 
 
 Told = Callable[[int, int], object]
@@ -111,7 +122,8 @@ async def export_shard(substrate: Substrate, job: Job, told: Told) -> Exported:
                 await export.of_entries(conversation, entries)
             await export.again(position)
             writer.finish()
-    return Exported(ShardState(stream, position, tuple(export.left_out)), export.events, tuple(export.faults))
+    state = ShardState(stream, position, tuple(export.left_out))
+    return Exported(state, export.events, tuple(export.faults), export.withheld)
 
 
 async def _spilled(feed: Feed, job: Job, spill: Spill) -> tuple[int, str]:
@@ -138,6 +150,8 @@ class _Export:
         self._writer = writer
         self._told = told
         self._before = frozenset(job.state.left_out)
+        self._structure = job.structure
+        self.withheld = 0
         self.left_out: list[str] = []
         self.faults: list[str] = []
         self.events = 0
@@ -169,11 +183,7 @@ class _Export:
 
     async def _opened(self, entries: Sequence[Entry]) -> list[Stored]:
         keys = Keyring(self._vault)
-        frames = [await stored(entry, keys) for entry in entries]
-        for found in frames:
-            if found.frame.sealed == SEALED:
-                check_content(found, first=False)
-        return frames
+        return [await stored(entry, keys) for entry in entries]
 
     async def _left_out(self, conversation: ConversationId, position: int) -> list[Stored]:
         """Return what is not exported of a conversation that was left out; what is stored after that comes later."""
@@ -187,6 +197,7 @@ class _Export:
     async def _export(self, conversation: ConversationId, frames: Sequence[Stored]) -> None:
         if not frames:
             return
+        withheld = self._withheld(frames)
         ends = any(isinstance(event, ConversationErased) for found in frames for event in found.frame.events)
         ledger = await self._ledger(conversation, frames, erased=ends) if self._folds else None
         rows: list[Row] = []
@@ -196,7 +207,7 @@ class _Export:
             if ledger is not None:
                 rows += ledger.enter(found)
         unfinished = [] if ledger is None else ledger.open_rows()
-        if ends or (ledger is not None and ledger.erased):
+        if withheld or ends or (ledger is not None and ledger.erased):
             rows, unfinished = [without_content(row) for row in rows], [without_content(row) for row in unfinished]
         if ends:
             self._writer.empty(conversation)
@@ -206,6 +217,16 @@ class _Export:
         events = sum(len(found.frame.events) for found in frames)
         self.events += events
         self._told(0, events)
+
+    def _withheld(self, frames: Sequence[Stored]) -> bool:
+        """Say whether some content is sealed and cannot be opened; raise Withheld where that is not to be."""
+        sealed = next((found for found in frames if found.frame.sealed == SEALED), None)
+        if sealed is None:
+            return False
+        if not self._structure:
+            check_content(sealed, first=False)
+        self.withheld += 1
+        return True
 
     async def _ledger(self, conversation: ConversationId, frames: Sequence[Stored], *, erased: bool) -> Ledger:
         """Return the ledger of a conversation as it was before these frames, and check that they continue it."""

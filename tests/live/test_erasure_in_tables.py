@@ -57,14 +57,22 @@ def test_what_reads_all_conversations_tells_the_words_of_one_only_until_it_is_er
     shutil.rmtree(stopped(place))
 
 
-@pytest.mark.parametrize("words", ["sql 'select * from events'", "export --parquet tables"])
-def test_without_the_key_sealed_tables_are_refused(place: Path, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+def test_without_the_key_tables_are_not_kept_and_questions_are_answered_by_structure(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("ARF_MASTER_KEY")
 
-    code, message = error(words, place)
+    code, message = error("export --parquet tables", place)
+    asked = run("sql 'select type, turn, data from events' -o json", place)
 
     assert (code, message.startswith("the content of 'c-")) == (1, True)
     assert "set ARF_MASTER_KEY" in message
+    assert (asked.returncode, asked.stderr) == (
+        0,
+        "2 conversations are sealed: their content is not in the answer; set ARF_MASTER_KEY\n",
+    )
+    assert {row["data"] for row in json.loads(asked.stdout)} == {None}
+    assert "user.spoke" in {row["type"] for row in json.loads(asked.stdout)}
 
 
 def test_without_the_key_structure_can_be_audited(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

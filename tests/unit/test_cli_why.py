@@ -218,6 +218,10 @@ async def test_a_call_that_was_not_run_because_the_policy_went_wrong(place: Audi
     failed = TurnFailed(cause=3, reason="author_error", error="LookupError: no such role")
     lines = await story(place, *ONE, ToolFailed(cause=5, kind="cancelled", content="Error: not run"), failed)
 
+    assert after(lines, "checked") == [
+        "nothing: a check or other code of the author raised, which ended the turn: LookupError: no such role; it was "
+        "not started"
+    ]
     assert after(lines, "then") == ["turn 1 failed, author_error: LookupError: no such role"]
 
 

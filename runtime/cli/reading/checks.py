@@ -24,8 +24,7 @@ class Check(NamedTuple):
 def checks(decision: ToolDecision) -> Iterator[Check]:
     """Yield what was checked of a call, and with what result."""
     if decision.verdict in ("not_run", "undecided"):
-        why = "its turn ended before" if decision.verdict == "not_run" else "what was called before it comes first"
-        yield Check("nothing", f"{why}; it was not started", None)
+        yield Check("nothing", f"{_not_reached(decision)}; it was not started", None)
         return
     unreadable = decision.problem is not None and decision.verdict == "invalid"
     order = (_offered, _arguments, _step, _policy) if unreadable else (_offered, _step, _arguments, _policy)
@@ -34,6 +33,14 @@ def checks(decision: ToolDecision) -> Iterator[Check]:
         what, (said, passed) = _WHAT[check], (NOT_REACHED, None) if refused else check(decision)
         yield Check(what, said, passed)
         refused = refused or passed is False
+
+
+def _not_reached(decision: ToolDecision) -> str:
+    if decision.verdict == "undecided":
+        return "what was called before it comes first"
+    if decision.turn_reason == "author_error":
+        return f"a check or other code of the author raised, which ended the turn: {decision.turn_error}"
+    return "its turn ended before"
 
 
 _Said: TypeAlias = tuple[str, bool | None]

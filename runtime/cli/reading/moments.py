@@ -42,6 +42,20 @@ def moment(option: str, given: str, now: int) -> int:
         ) from None
 
 
+def period(since: str | None, until: str | None, now: int) -> tuple[int | None, int | None]:
+    """Return from when and until when, None where nothing is said.
+
+    Raises:
+        InvalidInput: one of them is no moment, or there is no time between.
+
+    """
+    first = None if since is None else moment("--since", since, now)
+    end = None if until is None else moment("--until", until, now)
+    if first is not None and end is not None and end <= first:
+        raise InvalidInput(f"--until {until!r} is not after --since {since!r}: there is no time between")
+    return first, end
+
+
 def _span(given: str) -> int | None:
     parts = re.fullmatch(r"(\d{1,6})([smhdw])", given.strip(), re.ASCII)
     return None if parts is None else int(parts[1]) * _UNITS[parts[2]] * 1_000

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from ....events import InvalidInput, check_token
+from ....events import check_token
 from ....projections import Prices
 from ...clock import SystemClock
 from ...logfiles import written
@@ -17,7 +17,7 @@ from ...whole import whole_conversations
 from ..console import output
 from ..console.options import Options
 from ..console.place import reading
-from .moments import moment
+from .moments import period
 from .pricelist import read_prices
 from .progress import progress
 
@@ -58,10 +58,7 @@ async def write_report(options: Options, asked: Asked, path: str) -> int:
 
 def _scope(namespace: str, asked: Asked, *, priced: bool) -> Scope:
     now = SystemClock().now()
-    since = None if asked.since is None else moment("--since", asked.since, now)
-    until = None if asked.until is None else moment("--until", asked.until, now)
-    if since is not None and until is not None and until <= since:
-        raise InvalidInput(f"--until {asked.until!r} is not after --since {asked.since!r}: there is no time between")
+    since, until = period(asked.since, asked.until, now)
     agent = "" if asked.agent is None else check_token(asked.agent, "agent key")
     return Scope(namespace=namespace, agent=agent, since=since, until=until, made=now, prices=priced)
 

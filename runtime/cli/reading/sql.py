@@ -41,6 +41,10 @@ async def ask(options: Options, sql: str, directory: str | None, form: str) -> i
             place = place_of(options, create=False)
             exported = await export_all(client.substrate, place, export.jobs, export.behind, done.add)
         await _answer(asked, tables_in(export.new), form)
+    withheld = sum(one.withheld for one in exported.values())
+    if withheld:
+        whose = "1 conversation is" if withheld == 1 else f"{withheld} conversations are"
+        output.say(f"{whose} sealed: their content is not in the answer; set ARF_MASTER_KEY")
     faults = [fault for shard in sorted(exported) for fault in exported[shard].faults]
     for fault in faults:
         output.say(f"error: {fault}; it is not in the answer")

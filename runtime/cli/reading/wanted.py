@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ....events import InvalidInput, ToolFailure, check_token
 from ....projections import VERDICTS, ToolDecision
-from .moments import moment
+from .moments import period
 
 NONE_YET: Final = "none"
 """Stands for the outcome of a call that has none yet."""
@@ -76,14 +76,15 @@ def wanted(typed: Filters, now: int) -> Wanted:
         InvalidInput: something is no filter; the message says what there is.
 
     """
+    since, until = period(typed.since, typed.until, now)
     return Wanted(
         tools=frozenset(typed.tools),
         agents=frozenset(check_token(agent, "agent key") for agent in typed.agents),
         conversations=tuple(dict.fromkeys(check_token(id_, "conversation id") for id_ in typed.conversations)),
         verdicts=_of("--verdict", typed.verdicts, VERDICTS),
         outcomes=_of("--outcome", typed.outcomes, OUTCOMES),
-        since=0 if typed.since is None else moment("--since", typed.since, now),
-        until=None if typed.until is None else moment("--until", typed.until, now),
+        since=since or 0,
+        until=until,
         arguments=tuple(map(_argument, typed.arguments)),
     )
 
