@@ -8,6 +8,7 @@ import pytest
 from agent_runtime_framework import Client, Recording, Refused, Withheld
 from agent_runtime_framework.events import CommandRefused, ConversationId
 from agent_runtime_framework.runtime import client as door
+from agent_runtime_framework.runtime import forking
 from agent_runtime_framework.runtime.bus import partition_of
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.crypto.ciphers import MasterKey, new_key
@@ -62,7 +63,7 @@ async def test_a_fork_that_was_cut_off_before_the_tombstone_is_named_or_erased(s
 async def test_a_fork_that_is_cut_off_after_the_tombstone_is_erased_again(
     substrate: Substrate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find_cut = door.find_cut
+    find_cut = forking.find_cut
 
     async def slowly(*given: Any) -> Any:
         found = await find_cut(*given)
