@@ -305,7 +305,7 @@ def test_each_call_of_any_run_is_one_decision_with_its_outcome(seed: int) -> Non
 
 def test_the_runs_have_calls_of_many_kinds_and_policies_of_both() -> None:
     kinds, policies = set[str](), set[str]()
-    for seed in range(12):
+    for seed in range(24):
         agents = random_journeys(seed)
         for agent in agents:
             agent.authorize_tool = some  # type: ignore[method-assign]
