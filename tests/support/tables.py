@@ -69,12 +69,13 @@ def _can_be(stored: Stored, ended: Mapping[str, int]) -> bool:
 
 
 async def store(substrate: Substrate, frames: Iterable[tuple[ConversationId, Stored]]) -> None:
-    """Store frames that other logs gave."""
+    """Store frames that other logs gave, in clear also where all that begins now is sealed."""
+    log = substrate.log.structure()
     for conversation, stored in frames:
-        last = await substrate.log.last(conversation)
+        last = await log.last(conversation)
         frame = stored.frame
         start = Head(frame.first - 1, 0, frame.prev) if frame.first > 1 else START
-        await substrate.log.restore(conversation, stored.data, start if last is None else last.head)
+        await log.restore(conversation, stored.data, start if last is None else last.head)
 
 
 async def export(substrate: Substrate, directory: Path, namespace: str = "n") -> dict[int, Exported]:
