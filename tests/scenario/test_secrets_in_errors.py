@@ -31,7 +31,7 @@ def raised_with(words: str, note: str = "", cause: str = "") -> Exception:
     def fail() -> None:
         raise ValueError(words) from LookupError(cause)
 
-    with pytest.raises(ValueError) as raised:  # noqa: PT011  any words
+    with pytest.raises(ValueError) as raised:
         fail()
     if note:
         raised.value.add_note(note)
