@@ -136,18 +136,17 @@ class _Forms:
 
     def found(self, text: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """Yield where forms begin and end in a text, but for those that begin in one of its `tokens`."""
-        sizes, told, long = self.sizes, 0, set[str]()
+        sizes, long = self.sizes, set[str]()
         inside = _Inside(tokens)
         for start in [at for at in range(len(text) - SHORTEST + 1) if text[at : at + SHORTEST] in sizes]:
             first = text[start : start + SHORTEST]
             if first in self._leading and (window := text[start : start + WINDOW]) in self._long:
                 long.add(window)
-            if start < told or inside.end(start) is not None:
+            if inside.end(start) is not None:
                 continue
             for size in sizes[first]:
                 if text[start : start + size] in self._all:
-                    told = min(start + size, len(text))
-                    yield start, told
+                    yield start, min(start + size, len(text))
                     break
         for form in (form for window in long for form in self._long[window]):
             yield from _places(form, text, _Inside(tokens))

@@ -125,6 +125,10 @@ def test_a_long_secret_is_found_beside_a_short_one_that_reaches_into_it() -> Non
     assert RedactedStream(redaction).take(f"well, {long[:90]}") == "well, "
 
 
+def test_of_secrets_that_reach_into_each_other_nothing_is_left() -> None:
+    assert Redaction(["first-one", "one-more", "more-yet"]).text("<first-one-more-yet>") == "<(secret)>"
+
+
 class Counting(KeyedSecrets):
     opened = 0
 

@@ -29,6 +29,7 @@ from agent_runtime_framework.actors.journey import (
     sealed,
 )
 from agent_runtime_framework.actors.journey.redaction import RedactedStream
+from agent_runtime_framework.actors.journey.secrets import UNDECLARED
 from agent_runtime_framework.runtime.secret_keys import KeyedSecrets, KeylessSecrets
 
 Password = NewType("Password", str)
@@ -155,6 +156,17 @@ def test_in_arguments_what_nobody_declared_is_sealed_too() -> None:
 
     assert list(clear_texts(made)) == ["b", "c"]
     assert opened(marks, made, open_, strict=True)["card"]["cvc"] == 3
+
+
+def test_what_nobody_declared_opens_also_as_it_was_once_sealed_and_as_a_model_repeats_it() -> None:
+    marks = of_arguments({"card": marks_of(Card, "card"), "note": None})
+    assert marks is not None
+    made = sealed(marks, {"note": "c", "pasword": "d", "pin": 1}, seal, strict=True)
+
+    assert made.keys() == {"note", UNDECLARED}
+    assert sealed(marks, made, lambda text: text, strict=True) == made
+    assert opened(marks, {"note": "c", "pasword": seal("d")}, open_, strict=True) == {"note": "c", "pasword": "d"}
+    assert opened(marks, made, open_, strict=True) == {"note": "c", "pasword": "d", "pin": 1}
 
 
 @dataclass
