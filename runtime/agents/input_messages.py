@@ -51,7 +51,7 @@ def plain(message: AgentMessage | Mapping[str, Any]) -> dict[str, Any]:
     """
     fields: object = message.to_dict() if isinstance(message, AgentMessage) else message
     if not isinstance(fields, Mapping):
-        raise InvalidInput(f"a message must be a dict with role and content, not {fields!r:.80}")
+        raise InvalidInput(f"a message must be a dict with role and content, not a {type(fields).__name__}")
     sent = {key: value for key, value in fields.items() if key in SENT and value is not None}
     try:
         # as the log will give it back, so that a live turn and a folded one read the same

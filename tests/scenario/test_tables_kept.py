@@ -161,8 +161,8 @@ async def test_what_is_damaged_is_left_out_and_tried_again(place: Substrate, fra
     await store(place, frames[:half])
     await export(place, tmp_path / "parts")
     await store(place, frames[half:])
-    exported = {name for name, _ in frames[:half]}
-    chat = next(name for name, _ in reversed(frames) if name in exported)
+    before = {name for name, _ in frames[:half]}
+    chat = next(name for name, _ in reversed(frames[half:]) if name in before)
     assert isinstance(place.log, MemoryLog)
     stored = place.log.records._stored[chat]
     position, good = stored[-1]

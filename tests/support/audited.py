@@ -85,9 +85,6 @@ class Damaged:
         if conversation in self._damaged:
             raise CorruptLog("the log was changed")
 
-    def structure(self) -> EventLog:
-        return Damaged(self._log.structure(), *self._damaged)
-
 
 class DamagedFeed:
     """Is a feed with bytes in some conversations that nobody stored, behind what it has of them."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import duckdb
 import msgspec
 
-from agent_runtime_framework.events import START, ConversationId, Head, Stored, lineage_of
+from agent_runtime_framework.events import START, ConversationId, Head, Stored, lineage_of, without_keys
 from agent_runtime_framework.projections.tables import TABLES
 from agent_runtime_framework.runtime.analytics.export import exporting
 from agent_runtime_framework.runtime.analytics.processes import export_all
@@ -70,7 +70,7 @@ def _can_be(stored: Stored, ended: Mapping[str, int]) -> bool:
 
 async def store(substrate: Substrate, frames: Iterable[tuple[ConversationId, Stored]]) -> None:
     """Store frames that other logs gave, in clear also where all that begins now is sealed."""
-    log = substrate.log.structure()
+    log = without_keys(substrate.log)
     for conversation, stored in frames:
         last = await log.last(conversation)
         frame = stored.frame

@@ -114,9 +114,6 @@ class Damaged:
             yield stored
         raise CorruptLog("the log was changed")
 
-    def structure(self) -> EventLog:
-        return Damaged(self._log.structure())
-
 
 async def place_with(
     *events: AnyEvent, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch, damaged: bool = False
