@@ -47,7 +47,9 @@ class DjangoStateStore:
         checkpoint: object = await answered(self._ctx.get_state())
         if checkpoint:
             if not isinstance(checkpoint, Mapping):
-                raise InvalidInput(f"the checkpoint of run {self._ctx.run_id} is a {type(checkpoint).__name__}, not a dict")
+                raise InvalidInput(
+                    f"the checkpoint of run {self._ctx.run_id} is a {type(checkpoint).__name__}, not a dict"
+                )
             return dict(checkpoint)
         conversation = conversation_of(self._ctx)
         if self._states is None or conversation is None:

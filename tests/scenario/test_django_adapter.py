@@ -202,7 +202,7 @@ async def test_a_model_that_fails_is_an_error_of_the_run() -> None:
 
 
 async def test_a_checkpoint_that_is_no_dict_is_said_to_be_none() -> None:
-    with pytest.raises(InvalidInput, match=r"the checkpoint of run .* is \[1\], not a dict"):
+    with pytest.raises(InvalidInput, match=r"the checkpoint of run .* is a list, not a dict"):
         await BookingAgent(ScriptedLLM()).run(Run("hi", checkpoints=[[1]]))
 
 
