@@ -49,7 +49,7 @@ def test_parent_and_forks_each_have_their_own_turns() -> None:
 
 @pytest.mark.parametrize("after", range(1, 40, 3))
 def test_a_worker_may_die_anywhere_in_a_fork(after: int) -> None:
-    run = simulate(OnboardingAgent(), TALK, after, faults=[Crash(worker=0, after=after)])
+    run = simulate(OnboardingAgent(), TALK, 100 + after, faults=[Crash(worker=0, after=after)])
 
     assert {"c-1", "c-2", "c-3"} == run.logs.keys()
 

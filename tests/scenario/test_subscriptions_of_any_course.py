@@ -80,10 +80,14 @@ class Course:
 
     async def say(self, name: ConversationId, said: list[AnyEvent]) -> None:
         last = await self.log.last(name)
+        if last is not None and last.frame.erases:
+            return  # only refusals follow an erasure
+        erased = next((at for at, event in enumerate(said) if isinstance(event, ConversationErased)), len(said))
+        said = said[: erased + 1]
         await (append(self.log, name, *said) if last is None else append(self.log, name, *said, head=last.head))
 
     async def fork(self, name: ConversationId, at: int) -> None:
-        own = [stored for stored in await read(self.log, name) if not stored.inherited]
+        own = [stored for stored in await read(self.log, name) if not (stored.inherited or stored.frame.erases)]
         if own:
             self.forks += 1
             child = ConversationId(f"f-{self.forks}")
