@@ -1,6 +1,7 @@
 """What happened: the vocabulary, ids, frames, their bytes, and the log that keeps them."""
 
 from .codec import decode_event, decode_frame, encode_event, encode_frame, frame_hash
+from .course import Course
 from .encryption import ERASED, SEALED, Cipher, Keyring, Vault, not_to_be_had
 from .errors import (
     Conflict,
@@ -20,7 +21,7 @@ from .errors import (
 )
 from .frame import START, Frame, Head, Status, Stored, Unreadable
 from .ids import AgentKey, CallId, ConversationId, MessageId, Version, WriterId, call_id, check_token
-from .inheritance import LookAgain, check_continues, erased_before, lineage_of, stored_at
+from .inheritance import LookAgain, lineage_of, stored_at
 from .limits import FRAME_LIMIT, QUEUE_LIMIT, STATE_LIMIT, TEXT_LIMIT
 from .log import (
     AckLost,
@@ -95,6 +96,7 @@ __all__ = [
     "ConversationId",
     "ConversationStarted",
     "CorruptLog",
+    "Course",
     "Edits",
     "Effect",
     "Event",
@@ -158,7 +160,6 @@ __all__ = [
     "begins_erased",
     "call_id",
     "check_content",
-    "check_continues",
     "check_token",
     "continues",
     "decode_event",
@@ -166,7 +167,6 @@ __all__ = [
     "decode_seal",
     "encode_event",
     "encode_frame",
-    "erased_before",
     "frame_hash",
     "lineage_of",
     "no_version",

@@ -19,12 +19,11 @@ from ..events import (
     START,
     ConversationId,
     CorruptLog,
+    Course,
     FrameworkError,
     Keyring,
     Stored,
     Unreadable,
-    check_continues,
-    erased_before,
     not_found,
 )
 from .feed import Entry, stored
@@ -125,12 +124,11 @@ async def _last(entry: Entry) -> Stored | Unreadable:
 
 async def _fitting(substrate: Substrate, entries: Sequence[Entry]) -> list[Stored] | None:
     """Return the frames of a conversation, None where they do not fit or are not all that it has."""
-    head, frames, keys = START, list[Stored](), Keyring(substrate.vault)
+    course, frames, keys = Course(START), list[Stored](), Keyring(substrate.vault)
     try:
         for entry in entries:
             found = await stored(entry, keys)
-            check_continues(found, erased_before(found.frame, head) or head)
-            head = found.head
+            course.check(found)
             frames.append(found)
     except FrameworkError:
         return None

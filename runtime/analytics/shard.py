@@ -23,6 +23,7 @@ from ...events import (
     ConversationErased,
     ConversationId,
     CorruptLog,
+    Course,
     FrameworkError,
     Head,
     Keyring,
@@ -30,7 +31,6 @@ from ...events import (
     Unavailable,
     Withheld,
     check_content,
-    check_continues,
 )
 from ...projections import initial
 from ...projections.ledger import Ledger
@@ -244,9 +244,9 @@ class _Export:
             if head == START and erased:  # what was before was taken away
                 ledger = Ledger(replace(initial(conversation), version=first.frame.first - 1))
                 head = Head(first.frame.first - 1, 0, first.frame.prev)
+        course = Course(head)
         for found in frames:
-            check_continues(found, head)
-            head = found.head
+            course.check(found)
         return ledger
 
     async def _earlier(self, conversation: ConversationId, first: Stored) -> AsyncIterator[Stored]:
