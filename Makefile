@@ -8,11 +8,12 @@
 # make long     how long the commands take on a conversation of TURNS=1000
 # make audit    how long it takes to verify FRAMES=100000 in conversations of LENGTH=1, and to seal these
 # make tables   how long EVENTS=100000 take to be exported as tables, and asked in SQL
+# make bench    each figure of speed beside the floor of this machine, in about a minute; FULL=1 in full size; BENCH=one: a row
 # make format  format the code
 
 BIN = .venv/bin
 
-.PHONY: environment demo test simulate check chaos failover sweep long audit tables format clean
+.PHONY: environment demo test simulate check chaos failover sweep long audit tables bench format clean
 
 environment:
 	@sh ops/environment
@@ -61,6 +62,9 @@ EVENTS = 100000
 
 tables: environment
 	@$(BIN)/python -m ops.analytics $(EVENTS)
+
+bench: environment
+	@$(BIN)/python -m ops.bench $(if $(FULL),--full) $(BENCH)
 
 format: environment
 	$(BIN)/ruff format .

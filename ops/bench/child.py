@@ -1,0 +1,65 @@
+"""`python -m ops.bench.child HOME NAMESPACE`: a worker in a process of its own, which says what memory it takes.
+
+It reads lines: `look` is answered with a line of JSON, `idle MS` says after how many milliseconds a conversation leaves
+the memory.  It ends with its standard input.
+"""
+
+import asyncio
+import ctypes
+import gc
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from agent_runtime_framework import Runtime
+from agent_runtime_framework.actors import ConversationActor
+from agent_runtime_framework.runtime import worker as working
+
+from .work import Clerk, Model
+
+NEVER = 24 * 3_600_000
+
+
+class Look(Struct, frozen=True):
+    """Is what one sees: resident bytes after a collection, and how many conversations are in memory."""
+
+    resident: int
+    live: int
+
+
+def look() -> Look:
+    """Collect what is garbage, give back what is free, and look."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    live = sum(isinstance(each, ConversationActor) for each in gc.get_objects())
+    return Look(resident(), live)
+
+
+def resident() -> int:
+    """Return the bytes of this process that are in memory."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
+
+
+async def main(home: str, namespace: str) -> None:
+    """Work until nobody says anything any more."""
+    working.IDLE_MS = NEVER
+    async with Runtime([Clerk(Model())], home=home, namespace=namespace) as runtime:
+        worker = runtime.worker()
+        work = asyncio.ensure_future(worker.run())
+        await worker.owned(work)
+        print("ready", flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            word, *rest = line.split()
+            if word == "idle":
+                working.IDLE_MS = int(rest[0])
+            else:
+                print(msgspec.json.encode(look()).decode(), flush=True)
+        worker.stop()
+        await work
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,164 @@
+"""Living: what conversations take of a worker's memory, and whether it all comes back."""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from agent_runtime_framework import Client
+from agent_runtime_framework.events import FrameworkError
+
+from .child import NEVER, Look
+from .place import AT_ONCE, Place
+from .results import Reach, Row, row
+from .work import AGENT, USUAL
+
+TURNS = 10
+WARM = 50
+"""Conversations that a worker has before its memory is looked at first: what it loads for them is nobody's."""
+
+GROWTH = 1.05
+TOLD = 5_000
+LOOKS, LOOK_EVERY = 120, 0.5
+"""So often, and after so many seconds each, it is looked whether all have left."""
+
+
+class WorkerProcess:
+    """Is a worker in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def look(self) -> Look:
+        """Return what memory it takes now."""
+        return msgspec.json.decode(await self._said("look"), type=Look)
+
+    async def passivated(self) -> Look:
+        """Let all conversations leave the memory, and return what is left."""
+        await self._say("idle 0")
+        found = await self.look()
+        for _ in range(LOOKS):
+            if not found.live:
+                break
+            await asyncio.sleep(LOOK_EVERY)
+            found = await self.look()
+        await self._say(f"idle {NEVER}")
+        return found
+
+    async def started(self) -> None:
+        """Wait until it has its partitions."""
+        await self._line()
+
+    async def _say(self, line: str) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.write(f"{line}\n".encode())
+            await self._process.stdin.drain()
+
+    async def _said(self, line: str) -> bytes:
+        await self._say(line)
+        return await self._line()
+
+    async def _line(self) -> bytes:
+        line = b"" if self._process.stdout is None else await self._process.stdout.readline()
+        if not line:
+            raise FrameworkError("the worker whose memory is measured ended: see what it said above")
+        return line
+
+
+@asynccontextmanager
+async def process(place: Place, namespace: str) -> AsyncIterator[WorkerProcess]:
+    """Give a worker process, which ends in order when the block does."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ops.bench.child", str(place.home), namespace),
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C is ours; it ends with its standard input
+    )
+    try:
+        worker = WorkerProcess(child)
+        await worker.started()
+        yield worker
+    finally:
+        if child.stdin is not None:
+            child.stdin.close()
+        await asyncio.shield(child.wait())
+
+
+async def memory(place: Place) -> list[Row]:
+    """Measure what a conversation takes that is live and idle, above its text."""
+    count, rounds = place.settings.remembered, 3 if place.settings.full else 1
+    text = TURNS * USUAL.said / 1000
+    found: list[float] = []
+    for number in range(rounds):
+        namespace = f"memory{number}"
+        place.say(f"memory: {count} conversations of {TURNS} turns, round {number + 1} of {rounds}")
+        async with process(place, namespace) as worker, Client.connect(home=place.home, namespace=namespace) as client:
+            await crowd(place, client, "warm", WARM, TURNS)
+            before = await worker.look()
+            await crowd(place, client, "kept", count, TURNS)
+            after = await worker.look()
+        if after.live - before.live != count:
+            raise FrameworkError(f"{after.live - before.live} of {count} conversations were live when it was looked")
+        found.append((after.resident - before.resident) / count / 1000 - text)
+    what = f"worker memory a live, idle conversation of {TURNS} turns, above its text (of {count})"
+    return [row("memory", what, "KB", found, Reach(20.0), floors=[("its text", [text] * rounds)])]
+
+
+async def live(place: Place) -> list[Row]:
+    """Measure whether a worker grows that has many conversations live, lets them go, and has them again."""
+    count = place.settings.live
+    async with process(place, "live") as worker, Client.connect(home=place.home, namespace="live") as client:
+        await crowd(place, client, "warm", WARM, 1)
+        at_first = await worker.look()
+        looks: list[Look] = []
+        speeds: list[float] = []
+        for what in ("begin", "from each a turn", "again, from each a turn"):
+            place.say(f"live: {count:,} conversations {what}")
+            speeds.append(await crowd(place, client, "live", count, 1, place.say))
+            looks.append(await worker.look())
+            if what != "begin":
+                looks.append(await worker.passivated())
+    begun, first, rest, second, again = looks
+    lives = f"{begun.live:,}, {first.live:,} and {second.live:,} live; {rest.live} and {again.live} after passivation"
+    sizes = " MB, ".join(f"{each.resident / 1e6:.0f}" for each in (at_first, begun, first, rest, second, again))
+    return [
+        row(
+            "live",
+            f"{count:,} live conversations in one worker, a turn from each: memory after passivation, the second time",
+            "MB",
+            [again.resident / 1e6],
+            Reach(GROWTH, of_ratio=True),
+            floors=[("the first time", [rest.resident / 1e6])],
+            notes=(
+                f"{lives}; resident before, with all begun, after a turn from each, after passivation, after another "
+                f"turn from each, and after passivation again: {sizes} MB; "
+                f"turns/s: {speeds[0]:.0f} begin, {speeds[1]:.0f} live, {speeds[2]:.0f} cold"
+            ),
+        )
+    ]
+
+
+async def crowd(
+    place: Place, client: Client, name: str, conversations: int, turns: int, say: Callable[[str], None] | None = None
+) -> float:
+    """Have so many turns in so many conversations, some at once; return how many there were a second."""
+    room, over = asyncio.Semaphore(AT_ONCE), 0
+
+    async def talk(conversation: str) -> None:
+        nonlocal over
+        async with room:
+            for _ in range(turns):
+                await client.send(AGENT, conversation, place.words.text(USUAL.user), timeout=600)
+        over += 1
+        if say is not None and over % TOLD == 0:
+            say(f"  {over:,} of {conversations:,}")
+
+    began = time.perf_counter()
+    await asyncio.gather(*(talk(f"{name}-{number}") for number in range(conversations)))
+    return conversations * turns / (time.perf_counter() - began)
