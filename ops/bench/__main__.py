@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import nats.errors
 from msgspec import structs
 from rich.console import Console
 
@@ -20,28 +21,34 @@ from agent_runtime_framework.events import FrameworkError
 
 from .machine import commit, machine
 from .place import FULL, QUICK, Settings, placed, said_on_stderr
-from .results import Row, Run, written_into
+from .results import Page, Row, Run
 from .rows import MEASUREMENTS
 
 INTERRUPTED = 130
+
+SIZES = {
+    "rounds": "of each figure",
+    "long": "turns of the long conversation",
+    "live": "conversations that are live at once",
+    "remembered": "conversations over which the memory of one is measured",
+}
 
 
 def main() -> int:
     """Do what the command line says, and return the exit code."""
     options = _parser().parse_args()
-    settings = FULL if options.full else QUICK
-    if options.rounds:
-        settings = structs.replace(settings, rounds=options.rounds)
+    given = {name: value for name in SIZES if (value := getattr(options, name)) is not None}
+    settings = structs.replace(FULL if options.full else QUICK, **given)
     try:
+        page = None if options.write is None else Page(options.write)
         run = asyncio.run(_until_signalled(options.rows or list(MEASUREMENTS), settings))
-        if options.write is not None:
-            page = options.write.read_text(encoding="utf-8")
-            options.write.write_text(written_into(page, run), encoding="utf-8")
+        if page is not None:
+            page.put(run)
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("interrupted; everything is ended, nothing is kept", file=sys.stderr)
         return INTERRUPTED
-    except (FrameworkError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (FrameworkError, OSError, nats.errors.Error) as error:
+        print(f"error: {error or type(error).__name__}", file=sys.stderr)
         return 1
     if options.output == "json":
         print(run.json())
@@ -59,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", type=_row, help=f"of {', '.join(MEASUREMENTS)}")
     parser.add_argument("--full", action="store_true", help="in full size, which takes long")
-    parser.add_argument("--rounds", type=int, default=0, help="of each figure")
+    for name, of_what in SIZES.items():
+        parser.add_argument(f"--{name}", type=_count, metavar="N", help=of_what)
     parser.add_argument("-o", dest="output", choices=("table", "json", "md"), default="table")
     parser.add_argument(
         "--write", type=Path, metavar="PAGE", help="put the tables into a page, in place of the last run's"
@@ -71,6 +79,13 @@ def _row(name: str) -> str:
     if name not in MEASUREMENTS:
         raise argparse.ArgumentTypeError(f"there is no row {name!r}: choose of {', '.join(MEASUREMENTS)}")
     return name
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too few: give at least 1")
+    return count
 
 
 async def measured(names: Sequence[str], settings: Settings) -> Run:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nats.aio.client import Client as Nats
 
-from agent_runtime_framework.events import AgentKey, ConversationId
+from agent_runtime_framework.events import AgentKey, ConversationId, FrameworkError
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import ensure
 
@@ -72,7 +72,7 @@ class JetStreamFloor:
     async def _publish(self, subject: str, data: bytes) -> None:
         answer = await self._plain.request(subject, data, timeout=TIMEOUT)
         if b'"error"' in answer.data:
-            raise RuntimeError(f"the server refused what was published to {subject}: {answer.data.decode()}")
+            raise FrameworkError(f"the server refused what was published to {subject}: {answer.data.decode()}")
 
 
 class SQLiteFloor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from agent_runtime_framework import Client
-from agent_runtime_framework.events import START, ConversationId, MemoryLog, Stored
+from agent_runtime_framework.events import START, ConversationId, FrameworkError, MemoryLog, Stored
 from agent_runtime_framework.projections import fold, initial
 
 from .place import Place
@@ -42,7 +42,7 @@ class Folding:
             async for stored in self._log.read(self._conversation):
                 now = fold(now, [stored.frame])
             if now.version != self.events:
-                raise RuntimeError(f"{now.version} of {self.events} events were folded")
+                raise FrameworkError(f"{now.version} of {self.events} events were folded")
             times += 1
         return 1e6 * (time.process_time() - began) / (times * self.events)
 

@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[2]
 
 def machine(plain: Nats) -> dict[str, str]:
     """Return what the figures were measured on."""
+    server = plain.connected_server_version
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    server: dict[str, object] = plain._server_info  # noqa: SLF001  nats-py tells of it nowhere else
     return {
         "machine": f"{os.cpu_count()} cores of {_processor()}, {_memory()} GB of memory",
         "system": f"{platform.system()} {platform.release()}",
         "load when it began (1, 5, 15 minutes)": load,
         "Python": platform.python_version(),
-        "nats-server": f"{server.get('version', 'unknown')}, sync_interval: always",
+        "nats-server": f"{server.major}.{server.minor}.{server.patch}, sync_interval: always",
         "nats-py": version("nats-py"),
     }
 

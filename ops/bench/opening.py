@@ -17,31 +17,25 @@ async def cold(place: Place) -> list[Row]:
     """Measure the time until the model is asked, with a snapshot and without, each in workers that begin."""
     long = await place.long()
     jetstream = await JetStreamFloor.on(place)
-    floor: list[float] = []
-    snapshot: list[float] = []
-    none: list[float] = []
-    for number in range(place.settings.cold):
-        place.say(f"cold: round {number + 1} of {place.settings.cold}")
-        floor.append(1000 * await jetstream.two_commits())
-        if await place.snapshots(long.namespace):
-            snapshot.append(await _opened(place, long))
-        await place.forget_snapshots(long.namespace)
-        none.append(await _opened(place, long))
     what = f"a cold conversation of {long.turns:,} turns: time until the model is asked"
-    floors = [(COMMITS, floor)]
-    return [
-        row("cold", f"{what}, with a snapshot", "ms", snapshot, WITH, floors=floors)
-        if snapshot
-        else Row(
-            name="cold",
-            what=f"{what}, with a snapshot",
-            unit="ms",
-            measured=None,
-            reach=WITH,
-            notes="no snapshot was there",
-        ),
-        row("cold", f"{what}, without", "ms", none, WITHOUT, floors=floors),
-    ]
+    rows: list[Row] = []
+    for snapshot, reach in ((True, WITH), (False, WITHOUT)):
+        how = f"{what}, with{'' if snapshot else 'out'} a snapshot"
+        place.say(f"cold: {place.settings.cold} rounds with{'' if snapshot else 'out'} a snapshot")
+        floor: list[float] = []
+        ours: list[float] = []
+        for _ in range(place.settings.cold):
+            if not snapshot:
+                await place.forget_snapshots(long.namespace)
+            elif not await place.snapshots(long.namespace):
+                break
+            floor.append(1000 * await jetstream.two_commits())
+            ours.append(await _opened(place, long))
+        if ours:
+            rows.append(row("cold", how, "ms", ours, reach, floors=[(COMMITS, floor)]))
+        else:
+            rows.append(Row(name="cold", what=how, unit="ms", measured=None, reach=reach, notes="none was there"))
+    return rows
 
 
 async def _opened(place: Place, long: Long) -> float:

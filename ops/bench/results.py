@@ -1,6 +1,7 @@
 """What a run found: rows, each a figure beside the floors of its machine, and how they are shown."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -8,6 +9,8 @@ import msgspec
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
+
+from agent_runtime_framework.events import FrameworkError
 
 BEGIN, END = "<!-- the last full run -->", "<!-- end of the run -->"
 
@@ -123,8 +126,9 @@ class Run(Struct, frozen=True, kw_only=True):
         head = "\n".join(f"| {name} | {value} |" for name, value in self.head())
         rows = "\n".join(f"| {' | '.join(row.cells())} |" for row in self.rows)
         notes = "\n".join(f"- {row.name}, {row.what}: {row.notes}." for row in self.rows if row.notes)
+        beside = f"\nBeside these:\n\n{notes}\n" if notes else ""
         line = "|---" * len(COLUMNS)
-        return f"| | |\n|---|---|\n{head}\n\n| {' | '.join(COLUMNS)} |\n{line}|\n{rows}\n\nBeside these:\n\n{notes}\n"
+        return f"| | |\n|---|---|\n{head}\n\n| {' | '.join(COLUMNS)} |\n{line}|\n{rows}\n{beside}"
 
     def show(self, console: Console) -> None:
         """Print it as a table, and the notes under it."""
@@ -138,18 +142,29 @@ class Run(Struct, frozen=True, kw_only=True):
                 console.print(f"{row.name}, {row.what}: {row.notes}", highlight=False)
 
 
-def written_into(page: str, run: Run) -> str:
-    """Return a page with the tables of a run where those of the last one stood.
+class Page:
+    """Is a page that holds the tables of the last run, between two lines that are comments.
 
     Raises:
-        ValueError: the page has no place for them.
+        FrameworkError: there is no such page, or it has no place for them.
 
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page has no lines {BEGIN!r} and {END!r} between which the tables of a run stand")
-    return f"{before}{BEGIN}\n\n{run.markdown()}\n{END}{after}"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FrameworkError(f"the tables cannot be put into {path}, which cannot be read: {error}") from error
+        self._before, begin, rest = text.partition(BEGIN)
+        _, end, self._after = rest.partition(END)
+        if not begin or not end:
+            raise FrameworkError(f"{path} has no lines {BEGIN!r} and {END!r}, between which the tables of a run stand")
+
+    def put(self, run: Run) -> None:
+        """Put the tables of a run where those of the last one stood."""
+        text = f"{self._before}{BEGIN}\n\n{run.markdown()}\n{END}{self._after}"
+        self._path.write_text(text, encoding="utf-8")
 
 
 def row(

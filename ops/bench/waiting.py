@@ -8,6 +8,7 @@ from statistics import median
 from nats.aio.client import Client as Nats
 
 from agent_runtime_framework import Delta
+from agent_runtime_framework.events import FrameworkError
 from agent_runtime_framework.projections import Recorded
 
 from .floors import JetStreamFloor
@@ -90,7 +91,7 @@ async def _until(heard: AsyncIterator[object], this: Callable[[object], bool]) -
     async for one in heard:
         if this(one):
             return time.perf_counter()
-    raise RuntimeError("a follower heard the end of what has none")
+    raise FrameworkError("a follower heard the end of what has none")
 
 
 def _is(heard: object, type_: str) -> bool:

@@ -2,15 +2,19 @@
 
 import json
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ops.bench.results import BEGIN, END, Reach, Row, Run, row, written_into
+from ops.bench import results
+from ops.bench.results import BEGIN, END, Page, Reach, Row, Run, row
 from ops.bench.rows import MEASUREMENTS
 from ops.bench.storing import CALLS, HISTORY, LARGE
 from ops.bench.work import USUAL, Words
 from rich.console import Console
+
+from agent_runtime_framework.events import FrameworkError
 
 MOST = Reach(2.0, of_ratio=True)
 
@@ -92,21 +96,32 @@ def test_a_run_is_a_table_json_and_a_page() -> None:
     )
 
 
-def test_a_page_has_the_tables_of_the_last_run_only() -> None:
-    page = f"# Figures\n\n{BEGIN}\n\nold\n\n{END}\n\nThe rest.\n"
+def test_a_page_has_the_tables_of_the_last_run_only(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(f"# Figures\n\n{BEGIN}\n\nold\n\n{END}\n\nThe rest.\n")
 
-    once = written_into(page, a_run())
+    Page(path).put(a_run())
 
+    once = path.read_text()
     assert once.startswith(f"# Figures\n\n{BEGIN}\n")
     assert once.endswith(f"{END}\n\nThe rest.\n")
     assert "old" not in once
     assert "abc1234" in once
-    assert written_into(once, a_run()) == once
+    Page(path).put(a_run())
+    assert path.read_text() == once
 
 
-def test_a_page_without_a_place_for_them_is_refused() -> None:
-    with pytest.raises(ValueError, match="between which"):
-        written_into("# Figures\n", a_run())
+def test_a_page_without_a_place_for_them_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("# Figures\n")
+
+    with pytest.raises(FrameworkError, match="between which"):
+        Page(tmp_path / "page.md")
+    with pytest.raises(FrameworkError, match="cannot be put"):
+        Page(tmp_path / "none.md")
+
+
+def test_the_page_of_benchmarks_has_a_place_for_them() -> None:
+    Page(Path(results.__file__).parents[1] / "BENCHMARKS.md")
 
 
 def test_each_row_can_be_chosen_by_its_name() -> None:
