@@ -1,7 +1,7 @@
 """`python -m ops.bench.child HOME NAMESPACE`: a worker in a process of its own, which says what memory it takes.
 
-It reads lines: `look` is answered with a line of JSON, `idle MS` says after how many milliseconds a conversation leaves
-the memory.  It ends with its standard input.
+It reads lines: `look` is answered with a line of JSON, and so is `collect`, once garbage is collected; `idle MS` says
+after how many milliseconds a conversation leaves the memory.  It ends with its standard input.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from agent_runtime_framework import Runtime
-from agent_runtime_framework.actors import ConversationActor
+from agent_runtime_framework.actors import Directory
 from agent_runtime_framework.runtime import worker as working
 
 from .work import Clerk, Model
@@ -23,18 +23,16 @@ NEVER = 24 * 3_600_000
 
 
 class Look(Struct, frozen=True):
-    """Is what one sees: resident bytes after a collection, and how many conversations are in memory."""
+    """Is what one sees: resident bytes, and how many conversations are in memory."""
 
     resident: int
     live: int
 
 
-def look() -> Look:
-    """Collect what is garbage, give back what is free, and look."""
+def collect() -> None:
+    """Collect what is garbage, and give back what is free; of very many objects this takes seconds."""
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
-    live = sum(isinstance(each, ConversationActor) for each in gc.get_objects())
-    return Look(resident(), live)
 
 
 def resident() -> int:
@@ -50,13 +48,17 @@ async def main(home: str, namespace: str) -> None:
         worker = runtime.worker()
         work = asyncio.ensure_future(worker.run())
         await worker.owned(work)
+        # found while there are few objects: to look through those of all conversations takes long
+        (directory,) = (each for each in gc.get_objects() if isinstance(each, Directory))
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             word, *rest = line.split()
             if word == "idle":
                 working.IDLE_MS = int(rest[0])
-            else:
-                print(msgspec.json.encode(look()).decode(), flush=True)
+                continue
+            if word == "collect":
+                collect()
+            print(msgspec.json.encode(Look(resident(), len(directory))).decode(), flush=True)
         worker.stop()
         await work
 

@@ -39,6 +39,10 @@ class WorkerProcess:
         """Return what memory it takes now."""
         return msgspec.json.decode(await self._said("look"), type=Look)
 
+    async def collected(self) -> Look:
+        """Return what memory it takes without its garbage."""
+        return msgspec.json.decode(await self._said("collect"), type=Look)
+
     async def passivated(self) -> Look:
         """Let all conversations leave the memory, and return what is left."""
         await self._say("idle 0")
@@ -49,7 +53,7 @@ class WorkerProcess:
             await asyncio.sleep(LOOK_EVERY)
             found = await self.look()
         await self._say(f"idle {NEVER}")
-        return found
+        return await self.collected()
 
     async def started(self) -> None:
         """Wait until it has its partitions."""
@@ -101,9 +105,9 @@ async def memory(place: Place) -> list[Row]:
         place.say(f"memory: {count} conversations of {TURNS} turns, round {number + 1} of {rounds}")
         async with process(place, namespace) as worker, Client.connect(home=place.home, namespace=namespace) as client:
             await crowd(place, client, "warm", WARM, TURNS, at_once=WARM)
-            before = await worker.look()
+            before = await worker.collected()
             await crowd(place, client, "kept", count, TURNS, at_once=WARM)
-            after = await worker.look()
+            after = await worker.collected()
         if after.live - before.live != count:
             raise FrameworkError(f"{after.live - before.live} of {count} conversations were live when it was looked")
         found.append((after.resident - before.resident) / count / 1000 - text)
@@ -116,7 +120,7 @@ async def live(place: Place) -> list[Row]:
     count = place.settings.live
     async with process(place, "live") as worker, Client.connect(home=place.home, namespace="live") as client:
         await crowd(place, client, "warm", WARM, 1)
-        at_first = await worker.look()
+        at_first = await worker.collected()
         looks: list[Look] = []
         speeds: list[float] = []
         for what in ("begin", "from each a turn", "again, from each a turn"):
