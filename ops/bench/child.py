@@ -23,9 +23,13 @@ NEVER = 24 * 3_600_000
 
 
 class Look(Struct, frozen=True):
-    """Is what one sees: resident bytes, and how many conversations are in memory."""
+    """Is what one sees: resident bytes, blocks that Python has given out, and how many conversations are in memory.
+
+    Bytes that are resident without blocks in them are what the allocator could not give back.
+    """
 
     resident: int
+    blocks: int
     live: int
 
 
@@ -58,7 +62,7 @@ async def main(home: str, namespace: str) -> None:
                 continue
             if word == "collect":
                 collect()
-            print(msgspec.json.encode(Look(resident(), len(directory))).decode(), flush=True)
+            print(msgspec.json.encode(Look(resident(), sys.getallocatedblocks(), len(directory))).decode(), flush=True)
         worker.stop()
         await work
 

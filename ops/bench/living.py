@@ -132,6 +132,7 @@ async def live(place: Place) -> list[Row]:
     begun, first, rest, second, again = looks
     lives = f"{begun.live:,}, {first.live:,} and {second.live:,} live, {rest.live} and {again.live} after passivation"
     sizes = ", ".join(f"{each.resident / 1e6:.0f}" for each in (at_first, begun, first, rest, second, again))
+    blocks = ", ".join(f"{each.blocks:,}" for each in (at_first, rest, again))
     found = row(
         "live",
         f"{count:,} live conversations in one worker, a turn from each: memory after passivation, the second time",
@@ -142,6 +143,7 @@ async def live(place: Place) -> list[Row]:
         notes=(
             f"{lives}; MB resident before, with all begun, after a turn from each, after passivation, after another "
             f"turn from each, and after passivation again: {sizes}; "
+            f"blocks of Python's allocator in use before and after each passivation: {blocks}; "
             f"turns a second: {speeds[0]:.0f} that begin, {speeds[1]:.0f} live, {speeds[2]:.0f} cold"
         ),
     )
