@@ -7,6 +7,7 @@ after how many milliseconds a conversation leaves the memory.  It ends with its 
 import asyncio
 import ctypes
 import gc
+import logging
 import sys
 from pathlib import Path
 
@@ -68,4 +69,5 @@ async def main(home: str, namespace: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     asyncio.run(main(*sys.argv[1:]))

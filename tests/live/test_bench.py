@@ -95,7 +95,7 @@ def bench(path: Path, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def test_rows_that_are_named_are_measured_and_given_as_json(tmp_path: Path) -> None:
-    out, err = bench(tmp_path, "begun", "bytes", "--rounds", "1", "-o", "json").communicate(timeout=50)
+    out, err = bench(tmp_path, "begun", "bytes", "--rounds", "1", "--long", "3", "-o", "json").communicate(timeout=50)
 
     run = json.loads(out)
     assert [row["name"] for row in run["rows"]] == ["begun", "bytes", "bytes", "bytes"], err
