@@ -35,7 +35,10 @@ Usage: TypeAlias = dict[str, int]
 
 def add_usage(one: Usage, other: Usage) -> Usage:
     """Return the sum, under every name that either has."""
-    return {name: one.get(name, 0) + other.get(name, 0) for name in (one | other)}
+    total = {**one}
+    for name, count in other.items():
+        total[name] = total.get(name, 0) + count
+    return total
 
 
 class Lineage(Struct, frozen=True, kw_only=True):
