@@ -203,8 +203,9 @@ async def stored_at(conversation: ConversationId, position: int, data: bytes, ke
         CorruptLog: it is no frame, or its sealed content was changed; the message says where.
 
     """
+    cipher = await keys.cipher(conversation, data) if keys.needed(data) else None
     try:
-        frame = decode_frame(data, conversation=conversation, cipher=await keys.cipher(conversation, data))
+        frame = decode_frame(data, conversation=conversation, cipher=cipher)
     except CorruptLog as error:
         raise CorruptLog(f"conversation {conversation!r}, position {position}: {error}") from error
     return Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)

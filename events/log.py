@@ -276,8 +276,9 @@ class FrameLog:
         course, first, keys = Course(after), True, Keyring(self._vault)
         async for position, data in self._records.get(conversation, after.position):
             stored = await stored_at(conversation, position, data, keys)
-            self._note(conversation, stored.frame, data)
-            self._forget_erased(conversation, stored.frame)
+            if self._vault is not None:
+                self._note(conversation, stored.frame, data)
+                self._forget_erased(conversation, stored.frame)
             if first and not after.position and erased_before(stored.frame, after) is None:
                 async for before in self._ancestry.before(stored, after):
                     course.check(before)
