@@ -12,7 +12,7 @@ from .transcript import Transcript
 from .turn import Ended, Turn
 
 
-class Standing(Struct, frozen=True):
+class Standing(Struct, frozen=True, gc=False):
     """Knows each text that stands in the log: where, and what stands at a version."""
 
     at: Map[int, str] = Map()
@@ -23,7 +23,7 @@ class Standing(Struct, frozen=True):
         return Standing(self.at.set(version, text), self.where.set(text, version))
 
 
-class Left(Struct, frozen=True):
+class Left(Struct, frozen=True, gc=False):
     """Is a journey that was left: its state and step, as they will be when it is entered again.
 
     `journey_hash` is the version of the journey that they were recorded under.
@@ -34,7 +34,7 @@ class Left(Struct, frozen=True):
     journey_hash: str = ""
 
 
-class Conversation(Struct, frozen=True):
+class Conversation(Struct, frozen=True, gc=False):
     """Is a conversation as it is after `version` events.
 
     Attributes:
