@@ -16,11 +16,11 @@ from msgspec import Struct
 DEEPEST = 64
 """Levels that arguments may be nested."""
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # it matches at every quote: looking once is enough
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # it matches at every quote: looking once is enough
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
-class Call(Struct, frozen=True, omit_defaults=True):
+class Call(Struct, frozen=True, omit_defaults=True, gc=False):
     """Is one tool call of an answer.
 
     Attributes:
@@ -39,11 +39,11 @@ class Call(Struct, frozen=True, omit_defaults=True):
     provider_id: str = ""
 
 
-class _Function(Struct, frozen=True):
+class _Function(Struct, frozen=True, gc=False):
     name: str = ""
 
 
-class _Tool(Struct, frozen=True):
+class _Tool(Struct, frozen=True, gc=False):
     function: _Function = _Function()
 
 
@@ -122,6 +122,7 @@ def _call(index: int, entry: object) -> Call:
 def _arguments(name: str, given: object) -> tuple[dict[str, Any], str | None]:
     if given is None or given == "":
         return {}, None
+    written = isinstance(given, str)
     if isinstance(given, str):
         if too_deep(given):
             return {}, f"Error: the arguments of '{name}' are nested more than {DEEPEST} levels deep"
@@ -129,7 +130,7 @@ def _arguments(name: str, given: object) -> tuple[dict[str, Any], str | None]:
             given = _any.decode(given.encode())
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             return {}, f"Error: the arguments of '{name}' are not valid JSON: {error}"
-    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+    if not isinstance(given, dict) or not (written or all(isinstance(key, str) for key in given)):
         return {}, f"Error: the arguments of '{name}' must be a JSON object, not {_kind(given)}"
     return given, None
 
