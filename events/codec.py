@@ -59,9 +59,12 @@ def encode_frame(frame: Frame, *, limit: int | None = FRAME_LIMIT) -> bytes:
         InvalidInput: a text in it is not valid Unicode.
 
     """
-    events = tuple(Raw(event.raw) if isinstance(event, UnknownEvent) else event for event in frame.events)
+    written: Frame = frame
+    if UnknownEvent in map(type, frame.events):
+        raws = tuple(Raw(event.raw) if isinstance(event, UnknownEvent) else event for event in frame.events)
+        written = structs.replace(frame, events=raws)
     try:
-        data = _encoder.encode(structs.replace(frame, events=events))
+        data = _encoder.encode(written)
     except UnicodeEncodeError as error:
         raise InvalidInput(f"a text of the frame at version {frame.first} is not valid Unicode: {error}") from error
     check_size(frame, data, limit)

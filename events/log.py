@@ -338,7 +338,10 @@ def check_content(stored: Stored, *, first: bool) -> None:
 
 def _check_readable(frame: Frame, data: bytes) -> None:
     """Raise InvalidInput if an event of this release could not be read back: types are only checked on reading."""
-    for written, read in zip(frame.events, decode_frame(data).events, strict=True):
+    events = decode_frame(data).events
+    if UnknownEvent not in map(type, events):
+        return
+    for written, read in zip(frame.events, events, strict=True):
         if isinstance(read, UnknownEvent) and not isinstance(written, UnknownEvent):
             raise InvalidInput(f"an event {read.tag!r} has a field of a type that it cannot have: {read.raw[:200]!r}")
 
