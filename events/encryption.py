@@ -226,13 +226,14 @@ class Keyring:
         self._anew = anew
         self._found: dict[ConversationId, Cipher | None] = {}
 
-    def needed(self, data: bytes) -> bool:
-        """Say whether a frame with these bytes may need a cipher to be read."""
-        return self._vault is not None and b'"sealed":"' in data
+    @property
+    def asked(self) -> bool:
+        """Whether a cipher was looked up, because something sealed was read."""
+        return bool(self._found)
 
     async def cipher(self, conversation: ConversationId, data: bytes) -> Cipher | None:
         """Return the cipher for a frame with these bytes, None where there is none, or the frame needs none."""
-        if self._vault is None or not self.needed(data):
+        if self._vault is None or b'"sealed":"' not in data:
             return None
         if conversation not in self._found:
             known = None if self._anew else await self._vault.cipher(conversation)

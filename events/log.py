@@ -259,7 +259,7 @@ class FrameLog:
         return [await stored_at(conversation, *found, keys) async for found in self._records.get(conversation, 0)]
 
     def _forget_erased(self, conversation: ConversationId, frame: Frame) -> None:
-        if frame.erases and self._vault is not None:
+        if self._vault is not None and frame.erases:
             self._vault.forget(conversation)
 
     async def _check_not_lost(self, conversation: ConversationId, expected: Head) -> None:
@@ -276,9 +276,9 @@ class FrameLog:
         course, first, keys = Course(after), True, Keyring(self._vault)
         async for position, data in self._records.get(conversation, after.position):
             stored = await stored_at(conversation, position, data, keys)
-            if self._vault is not None:
+            if keys.asked or conversation not in self._sealed:  # else nothing new
                 self._note(conversation, stored.frame, data)
-                self._forget_erased(conversation, stored.frame)
+            self._forget_erased(conversation, stored.frame)
             if first and not after.position and erased_before(stored.frame, after) is None:
                 async for before in self._ancestry.before(stored, after):
                     course.check(before)
