@@ -59,9 +59,12 @@ def encode_frame(frame: Frame, *, limit: int | None = FRAME_LIMIT) -> bytes:
         InvalidInput: a text in it is not valid Unicode.
 
     """
-    events = tuple(Raw(event.raw) if isinstance(event, UnknownEvent) else event for event in frame.events)
+    written: Frame = frame
+    if UnknownEvent in map(type, frame.events):
+        raws = tuple(Raw(event.raw) if isinstance(event, UnknownEvent) else event for event in frame.events)
+        written = structs.replace(frame, events=raws)
     try:
-        data = _encoder.encode(structs.replace(frame, events=events))
+        data = _encoder.encode(written)
     except UnicodeEncodeError as error:
         raise InvalidInput(f"a text of the frame at version {frame.first} is not valid Unicode: {error}") from error
     check_size(frame, data, limit)
@@ -125,16 +128,29 @@ def decode_frame(
         CorruptLog: the bytes are no frame, or its sealed content was changed or is another frame's.
 
     """
+    return plain_frame(data) or open_frame(data, upcasters, conversation=conversation, cipher=cipher)
+
+
+def plain_frame(data: bytes) -> Frame | None:
+    """Return the frame that these bytes hold, None where it is sealed, or more than a frame of today's events.
+
+    Nearly every one is, and needs nothing else to be read.
+    """
     try:
         frame = _frame.decode(data)
     except MALFORMED:
-        return _decode_frame_event_by_event(data, upcasters, conversation, cipher)
-    return _decode_frame_event_by_event(data, upcasters, conversation, cipher) if frame.sealed else frame
+        return None
+    return None if frame.sealed else frame
 
 
-def _decode_frame_event_by_event(
-    data: bytes, upcasters: Mapping[str, Upcaster], conversation: str, cipher: Cipher | None
+def open_frame(
+    data: bytes,
+    upcasters: Mapping[str, Upcaster] = UPCASTERS,
+    *,
+    conversation: str = "",
+    cipher: Cipher | None = None,
 ) -> Frame:
+    """Return the frame that these bytes hold, read event by event; as `decode_frame`, for one that is not plain."""
     try:
         fields = _fields.decode(data)
         raws = [bytes(raw) for raw in _raws.decode(fields.pop("events"))]

@@ -58,6 +58,9 @@ class Course:
             CorruptLog: it does not fit here.
 
         """
+        if self._goes_on(stored.frame):
+            self._follow(stored)
+            return
         wrong = self.misfit(stored)
         if wrong is not None:
             if self.erased is None and erased_before(stored.frame, self.head) is None:
@@ -79,10 +82,27 @@ class Course:
                 self.kept = self._last is not None
             if frame.erases or (self._midway and frame.status == "erased"):
                 self.erased = frame.last
-            elif not stored.inherited:
-                self._fork = self._fork or lineage_of(frame) is not None
-                self._sealed = self._sealed or (self._last is None and is_sealed(stored.data))
-                self._last = stored
+            else:
+                self._follow(stored)
+        self.head = stored.head
+
+    def _goes_on(self, frame: Frame) -> bool:
+        """Say whether a frame is simply the next, without a word of erasing: nearly every one, so it is asked first."""
+        return (
+            self.erased is None
+            and frame.prev == self.head.hash
+            and frame.first == self.head.version + 1
+            and frame.status != "erased"
+            and bool(frame.events)
+            and ConversationErased not in map(type, frame.events)
+        )
+
+    def _follow(self, stored: Stored) -> None:
+        """Go on with a frame after which nothing is erased."""
+        if not stored.inherited:
+            self._fork = self._fork or lineage_of(stored.frame) is not None
+            self._sealed = self._sealed or (self._last is None and is_sealed(stored.data))
+            self._last = stored
         self.head = stored.head
 
     def _holds_sealed(self) -> bool:

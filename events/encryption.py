@@ -226,6 +226,11 @@ class Keyring:
         self._anew = anew
         self._found: dict[ConversationId, Cipher | None] = {}
 
+    @property
+    def asked(self) -> bool:
+        """Whether a cipher was looked up, because something sealed was read."""
+        return bool(self._found)
+
     async def cipher(self, conversation: ConversationId, data: bytes) -> Cipher | None:
         """Return the cipher for a frame with these bytes, None where there is none, or the frame needs none."""
         if self._vault is None or b'"sealed":"' not in data:

@@ -17,7 +17,7 @@ from .vocabulary import AnyEvent, ConversationErased
 Status: TypeAlias = Literal["idle", "running", "erased"]
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, frozen=True, gc=False):
     """Says where a conversation's log ends.
 
     Attributes:
@@ -37,7 +37,7 @@ START = Head()
 """The head of a conversation of which nothing is recorded."""
 
 
-class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Holds the events of one decision, and what a listing wants to know without folding.
 
     Attributes:
@@ -89,7 +89,7 @@ class Frame(Struct, frozen=True, kw_only=True, omit_defaults=True):
             yield Version(self.first + offset), event
 
 
-class Unreadable(Struct, frozen=True):
+class Unreadable(Struct, frozen=True, gc=False):
     """Stands for a frame whose stored bytes are no frame: where they are, and why."""
 
     conversation: ConversationId
@@ -97,7 +97,7 @@ class Unreadable(Struct, frozen=True):
     error: str
 
 
-class Stored(Struct, frozen=True):
+class Stored(Struct, frozen=True, gc=False):
     """Is a frame as a log gives it back: with the head that it makes, and the very bytes that were stored.
 
     `holder` is the conversation whose log has it, for a frame that is inherited; empty for one of its own.

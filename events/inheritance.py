@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
-from .codec import decode_frame, frame_hash
+from .codec import frame_hash, open_frame, plain_frame
 from .encryption import Keyring, Vault
 from .errors import CorruptLog, NewerRelease
 from .frame import START, Frame, Head, Stored
@@ -203,8 +203,10 @@ async def stored_at(conversation: ConversationId, position: int, data: bytes, ke
         CorruptLog: it is no frame, or its sealed content was changed; the message says where.
 
     """
-    try:
-        frame = decode_frame(data, conversation=conversation, cipher=await keys.cipher(conversation, data))
-    except CorruptLog as error:
-        raise CorruptLog(f"conversation {conversation!r}, position {position}: {error}") from error
+    frame = plain_frame(data)
+    if frame is None:
+        try:
+            frame = open_frame(data, conversation=conversation, cipher=await keys.cipher(conversation, data))
+        except CorruptLog as error:
+            raise CorruptLog(f"conversation {conversation!r}, position {position}: {error}") from error
     return Stored(conversation, frame, Head(frame.last, position, frame_hash(data)), data)

@@ -33,9 +33,9 @@ class MemoryRecords:
 
     async def get(self, conversation: ConversationId, after: int) -> AsyncIterator[tuple[int, bytes]]:
         """Yield position and bytes of what stands after position `after`, in order."""
-        for position, data in tuple(self._stored.get(conversation, ())):
-            if position > after:
-                yield position, data
+        mine = self._stored.get(conversation, [])
+        for found in mine[bisect_right(mine, after, key=lambda one: one[0]) :]:
+            yield found
 
     async def last(self, conversation: ConversationId) -> tuple[int, bytes] | None:
         """Return position and bytes of what was stored last, or None."""

@@ -9,6 +9,8 @@ Rules of this file:
     (`events/upcasting.py`), and a golden log of the last release that wrote the old form shows that it is read.
   - Every field is `Structure` or `Content`.  Content is what people, models, tools and authors said, and is sealed
     where a conversation is (`events/encryption.py`).  Structure is what a reader without the key may still see.
+  - An event holds data and nothing that could hold an event, so none is ever part of a cycle; the garbage collector
+    is not told of them (`gc=False`), nor of frames and of what is folded from them.
 """
 
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
@@ -35,10 +37,13 @@ Usage: TypeAlias = dict[str, int]
 
 def add_usage(one: Usage, other: Usage) -> Usage:
     """Return the sum, under every name that either has."""
-    return {name: one.get(name, 0) + other.get(name, 0) for name in (one | other)}
+    total = {**one}
+    for name, count in other.items():
+        total[name] = total.get(name, 0) + count
+    return total
 
 
-class Lineage(Struct, frozen=True, kw_only=True):
+class Lineage(Struct, frozen=True, kw_only=True, gc=False):
     """Names what a fork was cut from: the parent, the version of the cut, the hash of the frame there."""
 
     parent: str
@@ -46,7 +51,7 @@ class Lineage(Struct, frozen=True, kw_only=True):
     frame: str
 
 
-class Edits(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Edits(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Says what a fork does otherwise than its parent did: another model, another prompt in one step of one journey.
 
     An empty model and a prompt that is None leave things as they are.
@@ -58,7 +63,7 @@ class Edits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: Structure[str] = ""
 
 
-class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+class Event(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True, gc=False):
     """Is what every event has: the version that it follows from, or None where nothing recorded precedes it."""
 
     cause: Structure[int | None] = None
@@ -278,7 +283,7 @@ class ConversationErased(Event, frozen=True, kw_only=True, tag="conversation.era
     reason: Structure[str] = ""
 
 
-class UnknownEvent(Struct, frozen=True, tag_field="type", tag="unknown"):
+class UnknownEvent(Struct, frozen=True, tag_field="type", tag="unknown", gc=False):
     """Is an event of a newer release, or one whose fields do not fit: kept as stored, shown, never decided on."""
 
     tag: str

@@ -4,9 +4,10 @@ from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Ta
 from .accounting import Account, Accounting, account, unfinished
 from .calls import Call, call_key, called, calls_of, text_of, tools_text
 from .comparison import Comparison, compared, field_changes
-from .conversation import Conversation, Left, as_plain, evolve, fold, initial, state_after, state_of
+from .conversation import Conversation, Left, as_plain, initial, state_of
 from .deciding import decisions_of
 from .decision import VERDICTS, ToolDecision, Verdict
+from .evolution import evolve, fold, state_after
 from .model_input import ModelInput, Rebuilt, model_input, rebuilt
 from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .prices import Price, Prices

@@ -33,7 +33,8 @@ from ..events import (
 )
 from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Taken, TurnAccount
 from .calls import calls_of, names_in, text_of
-from .conversation import Conversation, begun, evolve
+from .conversation import Conversation
+from .evolution import begun, evolve
 from .timeline import Recorded
 from .turn import Request
 

@@ -7,6 +7,7 @@ instead of running the tool.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,11 +16,11 @@ from msgspec import Struct
 DEEPEST = 64
 """Levels that arguments may be nested."""
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)  # it matches at every quote: looking once is enough
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # it matches at every quote: looking once is enough
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
-class Call(Struct, frozen=True, omit_defaults=True):
+class Call(Struct, frozen=True, omit_defaults=True, gc=False):
     """Is one tool call of an answer.
 
     Attributes:
@@ -38,33 +39,38 @@ class Call(Struct, frozen=True, omit_defaults=True):
     provider_id: str = ""
 
 
-class _Function(Struct, frozen=True):
+class _Function(Struct, frozen=True, gc=False):
     name: str = ""
 
 
-class _Tool(Struct, frozen=True):
+class _Tool(Struct, frozen=True, gc=False):
     function: _Function = _Function()
 
 
+_OBJECT = (dict, Mapping)  # a dict, as what is read from JSON is, is told at once
+
 _encoder = msgspec.json.Encoder()
+_any = msgspec.json.Decoder()
 _tools = msgspec.json.Decoder(tuple[_Tool, ...])
 
 
 def calls_of(message: Mapping[str, Any]) -> tuple[Call, ...]:
     """Return the calls of an assistant message, in OpenAI form or flat, in order; it never raises."""
     listed = message.get("tool_calls")
-    if not isinstance(listed, list | tuple):
+    if not listed or not isinstance(listed, (list, tuple)):
         return ()
-    return tuple(_call(index, entry) for index, entry in enumerate(listed))
+    return tuple([_call(index, entry) for index, entry in enumerate(listed)])
 
 
 def text_of(message: Mapping[str, Any]) -> str:
     """Return the words of a message: its content, or the text parts of a list; empty if there are none."""
     content = message.get("content")
-    if isinstance(content, list | tuple):
+    if isinstance(content, str):
+        return content
+    if isinstance(content, (list, tuple)):
         parts = (part.get("text") for part in content if isinstance(part, Mapping))
         return "\n".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
+    return ""
 
 
 def called(call: Call) -> str:
@@ -94,12 +100,18 @@ def names_in(tools: str) -> tuple[str, ...]:
         return ()
 
 
+@lru_cache(maxsize=64)
+def offered_in(tools: str) -> frozenset[str]:
+    """Return the names in a JSON list of tools, as `names_in` does, without their order; the same list comes often."""
+    return frozenset(names_in(tools))
+
+
 def _call(index: int, entry: object) -> Call:
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, _OBJECT):
         return Call(index, "", problem="Error: a tool call must be an object with a name and arguments")
     provider_id = entry.get("id")
     function = entry.get("function")
-    spec = function if isinstance(function, Mapping) else entry
+    spec = function if isinstance(function, _OBJECT) else entry
     name = spec.get("name")
     if not isinstance(name, str) or not name:
         return Call(index, "", problem="Error: a tool call must name a tool", provider_id=_text(provider_id))
@@ -110,16 +122,23 @@ def _call(index: int, entry: object) -> Call:
 def _arguments(name: str, given: object) -> tuple[dict[str, Any], str | None]:
     if given is None or given == "":
         return {}, None
+    written = isinstance(given, str)
     if isinstance(given, str):
-        if depth(given) > DEEPEST:
+        if too_deep(given):
             return {}, f"Error: the arguments of '{name}' are nested more than {DEEPEST} levels deep"
         try:
-            given = msgspec.json.decode(given.encode())
+            given = _any.decode(given.encode())
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             return {}, f"Error: the arguments of '{name}' are not valid JSON: {error}"
-    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+    if not isinstance(given, dict) or not (written or all(isinstance(key, str) for key in given)):
         return {}, f"Error: the arguments of '{name}' must be a JSON object, not {_kind(given)}"
     return given, None
+
+
+def too_deep(text: str) -> bool:
+    """Say whether a JSON text is nested deeper than arguments may be."""
+    brackets = text.count("{") + text.count("[")  # those within strings count too: to have few of them is enough
+    return brackets > DEEPEST and depth(text) > DEEPEST
 
 
 def depth(text: str) -> int:

@@ -20,7 +20,7 @@ class UserMessage(Struct, frozen=True, gc=False):
     text: str
 
 
-class AssistantMessage(Struct, frozen=True):
+class AssistantMessage(Struct, frozen=True, gc=False):
     """Is what the model answered, at its version, with its calls already read."""
 
     version: int
@@ -38,7 +38,7 @@ class ToolMessage(Struct, frozen=True, gc=False):
     failed: bool = False
 
 
-class EarlierMessage(Struct, frozen=True):
+class EarlierMessage(Struct, frozen=True, gc=False):
     """Is a message from before the conversation, as it was handed over."""
 
     message: dict[str, Any]
@@ -47,14 +47,14 @@ class EarlierMessage(Struct, frozen=True):
 Entry: TypeAlias = UserMessage | AssistantMessage | ToolMessage | EarlierMessage
 
 
-class Transcript(Struct, frozen=True):
+class Transcript(Struct, frozen=True, gc=False):
     """Holds the entries of each turn."""
 
     turns: Map[int, tuple[Entry, ...]] = Map()
 
     def add(self, turn: int, *entries: Entry) -> "Transcript":
         """Return this transcript with entries added to a turn."""
-        return Transcript(self.turns.set(turn, (*self.turns.get(turn, ()), *entries)))
+        return Transcript(self.turns.set(turn, self.turns.get(turn, ()) + entries))
 
     def window(self, first: int, last: int) -> tuple[Entry, ...]:
         """Return the entries of the turns `first` to `last`, both included, in order."""

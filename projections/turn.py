@@ -11,7 +11,7 @@ POISONED = "poison"
 """The reason of a turn that failed because worker after worker ended in it; its command is kept as a dead letter."""
 
 
-class Request(Struct, frozen=True):
+class Request(Struct, frozen=True, gc=False):
     """Is one request to the model, with the texts that the event may only refer to.
 
     Attributes:
@@ -40,7 +40,7 @@ class Request(Struct, frozen=True):
     not_before: int | None = None
 
 
-class Running(Struct, frozen=True):
+class Running(Struct, frozen=True, gc=False):
     """Is the call that was started and has no outcome yet."""
 
     index: int
@@ -48,7 +48,7 @@ class Running(Struct, frozen=True):
     effect: Effect
 
 
-class Result(Struct, frozen=True):
+class Result(Struct, frozen=True, gc=False):
     """Is the outcome of one call: where it stands, what the model was told, whether the tool returned."""
 
     index: int
@@ -57,7 +57,7 @@ class Result(Struct, frozen=True):
     succeeded: bool
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """Is the model's last answer and how far its calls have come; calls run one after another, in order.
 
     `journey` is the one that it was given in, which a call of it may have led away from.
@@ -82,7 +82,7 @@ class Answer(Struct, frozen=True):
         return self.calls[len(self.results) :]
 
 
-class Turn(Struct, frozen=True):
+class Turn(Struct, frozen=True, gc=False):
     """Is the turn in progress.
 
     Attributes:
@@ -118,7 +118,7 @@ class Turn(Struct, frozen=True):
     last: Result | None = None
 
 
-class Ended(Struct, frozen=True):
+class Ended(Struct, frozen=True, gc=False):
     """Is how a turn ended, and what its sender is told.
 
     Attributes:

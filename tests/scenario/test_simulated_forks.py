@@ -8,7 +8,7 @@ from msgspec import structs
 
 from agent_runtime_framework import InvalidInput
 from agent_runtime_framework.events import ConversationStarted
-from agent_runtime_framework.projections import Conversation, conversation
+from agent_runtime_framework.projections import Conversation, evolution
 from agent_runtime_framework.runtime.testing.simulation import Simulator, random_journeys
 from agent_runtime_framework.testing import (
     Crash,
@@ -70,23 +70,23 @@ def test_the_same_seed_forks_alike() -> None:
 
 
 def test_a_fork_that_takes_its_parents_messages_for_its_own_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    started = conversation._started
+    started = evolution.RULES[ConversationStarted]
 
-    def remembering(now: Conversation, event: ConversationStarted) -> Conversation:
-        return structs.replace(started(now, event), handled=now.handled)
+    def remembering(now: Conversation, event: ConversationStarted, version: int) -> Conversation:
+        return structs.replace(started(now, event, version), handled=now.handled)
 
-    monkeypatch.setattr(conversation, "_started", remembering)
+    monkeypatch.setattr(evolution, "RULES", evolution.RULES | {ConversationStarted: remembering})
     with pytest.raises(RuleBroken, match=r"rule 4 .* 'c-2'"):
         simulate(OnboardingAgent(), TALK, faults=())
 
 
 def test_a_fork_that_begins_anew_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    started = conversation._started
+    started = evolution.RULES[ConversationStarted]
 
-    def anew(now: Conversation, event: ConversationStarted) -> Conversation:
-        return structs.replace(started(now, event), state={}, left=Map())
+    def anew(now: Conversation, event: ConversationStarted, version: int) -> Conversation:
+        return structs.replace(started(now, event, version), state={}, left=Map())
 
-    monkeypatch.setattr(conversation, "_started", anew)
+    monkeypatch.setattr(evolution, "RULES", evolution.RULES | {ConversationStarted: anew})
     with pytest.raises(RuleBroken):
         simulate(OnboardingAgent(), TALK, faults=())
 

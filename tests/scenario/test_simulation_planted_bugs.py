@@ -27,7 +27,7 @@ from agent_runtime_framework.projections import (
     ModelInput,
     Request,
     Transcript,
-    conversation,
+    evolution,
     model_input,
 )
 from agent_runtime_framework.runtime.agents import asking
@@ -279,13 +279,13 @@ def test_a_planted_bug_is_found_and_its_rule_is_named(planted: type[Simulator], 
 
 
 def test_a_fold_that_is_not_the_same_each_time_breaks_rule_4(monkeypatch: pytest.MonkeyPatch) -> None:
-    evolve, calls = conversation.evolve, iter(range(10**9))
+    evolve, calls = evolution.evolve, iter(range(10**9))
 
     def wobbly(now: Conversation, event: AnyEvent) -> Conversation:
         after = evolve(now, event)
         return after if next(calls) % 7 else structs.replace(after, step="elsewhere")
 
-    monkeypatch.setattr(conversation, "evolve", wobbly)
+    monkeypatch.setattr(evolution, "evolve", wobbly)
     assert 4 in broken_by(Simulator, 4)
 
 

@@ -1,23 +1,34 @@
 """Reading and verifying take the same erasures: honest, interrupted and forged, in clear and sealed."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
 
 from agent_runtime_framework.events import (
+    START,
+    AnyEvent,
     Chain,
     CommandRefused,
     ConversationErased,
+    ConversationStarted,
     CorruptLog,
     Frame,
     FrameLog,
+    Head,
+    Lineage,
     MemoryRecords,
     RawFrame,
+    Status,
+    Stored,
     UserSpoke,
     encode_frame,
     frame_hash,
 )
 from agent_runtime_framework.events.codec import seal_frame
+from agent_runtime_framework.events.course import Course
 from agent_runtime_framework.runtime.crypto.ciphers import AesGcm
 from support.chains import CHAT
 
@@ -94,3 +105,54 @@ async def test_whoever_reads_on_after_an_erasure_takes_only_refusals_after_the_n
     for head in heads[:3]:
         with pytest.raises(CorruptLog, match="only refusals follow an erasure"):
             [one async for one in FrameLog(records).read(CHAT, head)]
+
+
+FORKED = ConversationStarted(agent="a", journey_hash="", state={}, lineage=Lineage(parent="p", version=0, frame=""))
+KINDS = (UserSpoke(message_id="m-1", text="hello"), ERASED, REFUSED, FORKED)
+
+
+class Drawn(NamedTuple):
+    """Is a frame to be drawn: how many versions it leaves out, and what else may be amiss with it."""
+
+    gap: int
+    other_prev: bool
+    status: Status
+    inherited: bool
+    events: list[AnyEvent]
+
+
+def standing(head: Head, drawn: Drawn) -> Stored:
+    first, prev = head.version + 1 + drawn.gap, "0" * 64 if drawn.other_prev else head.hash
+    frame = Frame(
+        first=first, time=0, writer="w", agent="a", prev=prev, status=drawn.status, events=tuple(drawn.events)
+    )
+    data = encode_frame(frame)
+    return Stored(CHAT, frame, Head(frame.last, 0 if drawn.inherited else first, frame_hash(data)), data)
+
+
+seldom = st.sampled_from((False, False, False, True))
+frames = st.builds(
+    Drawn,
+    st.sampled_from((0, 0, 0, 2)),
+    seldom,
+    st.sampled_from(("running", "idle", "erased")),
+    seldom,
+    st.lists(st.sampled_from(KINDS), max_size=3),
+)
+
+
+@for_all(st.sampled_from((START, Head(3, 7, "h"))), st.lists(frames, max_size=6))
+def test_a_frame_is_checked_as_one_that_is_asked_about_and_then_taken(head: Head, drawn: list[Drawn]) -> None:
+    checking, asking = Course(head), Course(head)
+    for each in drawn:
+        stored = standing(asking.head, each)
+        if asking.misfit(stored) is not None:
+            with pytest.raises(CorruptLog):
+                checking.check(stored)
+            break
+        asking.take(stored)
+        checking.check(stored)
+
+    assert [getattr(checking, name) for name in Course.__slots__] == [
+        getattr(asking, name) for name in Course.__slots__
+    ]

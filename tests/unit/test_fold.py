@@ -1,6 +1,6 @@
 """Folding: total, the same in parts and at once, and never slower for what came before."""
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from hypothesis import given as for_all
@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from agent_runtime_framework.events import (
     AgentSpoke,
+    AnyEvent,
     ConversationErased,
     ConversationId,
     ConversationStarted,
@@ -39,6 +40,8 @@ from agent_runtime_framework.projections import (
     outstanding,
     state_of,
 )
+from agent_runtime_framework.projections.calls import DEEPEST, depth, names_in, offered_in, too_deep
+from agent_runtime_framework.projections.evolution import RULES
 from support.journeys import given, tokens
 from support.strategies import events
 
@@ -54,6 +57,10 @@ ASKED = ModelRequested(cause=3, prompt="Be kind.", tools=({"function": {"name": 
 ANSWERED = ModelAnswered(cause=4, message=CALL, usage=tokens(3, 2, 5))
 RUNNING = ToolStarted(cause=5, index=0, effect="read", step="name")
 RETURNED = ToolReturned(cause=5, index=0, content="Added.")
+
+
+def tools_named(names: list[str]) -> str:
+    return msgspec.json.encode([{"type": "function", "function": {"name": name}} for name in names]).decode()
 
 
 @for_all(events)
@@ -89,6 +96,20 @@ def test_evolving_never_changes_what_was(listed: list[Any], event: Any) -> None:
     evolve(before, event)
 
     assert (msgspec.json.encode(before.transcript.window(0, 100)), dict(before.state), before.version) == copy
+
+
+def test_every_kind_of_event_has_its_rule() -> None:
+    assert RULES.keys() == {*get_args(AnyEvent)}
+
+
+@for_all(st.text(max_size=40) | st.lists(st.sampled_from(("add", "look", "é")), max_size=4).map(tools_named))
+def test_what_is_offered_is_what_the_list_of_tools_names(tools: str) -> None:
+    assert offered_in(tools) == offered_in(tools) == {*names_in(tools)}
+
+
+@for_all(st.text('[]{}"\\a', max_size=200) | st.integers(DEEPEST - 2, DEEPEST + 2).map(lambda levels: '{"a":' * levels))
+def test_a_text_is_too_deep_where_its_depth_is_counted_to_be(text: str) -> None:
+    assert too_deep(text) == (depth(text) > DEEPEST)
 
 
 def test_a_model_call_is_owed_from_its_request_to_its_answer() -> None:
