@@ -97,6 +97,10 @@ class AsyncioInbox:
         self._actor = actor
         self._wake()
 
+    def detach(self) -> None:
+        """Forget whose inbox this is; what comes is handled by nobody."""
+        self._actor = None
+
     def put(self, envelope: Any, /) -> None:
         """Add an envelope."""
         self._envelopes.append(envelope)
@@ -147,6 +151,14 @@ class AsyncioActor(Actor):
         """Handle messages from now on."""
         self._start_actor_loop()
 
+    def end(self) -> None:
+        """Handle nothing that comes from now on.
+
+        Nothing here refers to the actor then, so it is gone with whoever holds it, and what it holds with it: a cycle
+        would stay until the collector comes, which in a process of many objects may take long.
+        """
+        self._inbox.detach()
+
     @staticmethod
     def _create_actor_inbox() -> AsyncioInbox:
         return AsyncioInbox()
@@ -157,9 +169,13 @@ class AsyncioActor(Actor):
 
     def _start_actor_loop(self) -> None:
         self.on_start()
+        self._inbox.attach(self)
+
+    @property
+    def _inbox(self) -> AsyncioInbox:
         if not isinstance(self.actor_inbox, AsyncioInbox):
             raise TypeError(f"{type(self).__name__} needs the inbox that it creates")
-        self.actor_inbox.attach(self)
+        return self.actor_inbox
 
     async def handle(self, envelope: Any) -> None:
         """Handle one message; an exception stops this actor, after `on_failure`, and no other."""
