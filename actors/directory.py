@@ -21,7 +21,7 @@ Sleep = Callable[[float], Awaitable[None]]
 PAUSE = 0.25
 """Seconds between two tries to reach the log."""
 
-DROPPED = 1_000
+DROPPED = 100
 """So many idle actors are dropped at a time, which takes some milliseconds: meanwhile the loop does nothing else."""
 
 
@@ -174,18 +174,21 @@ class Directory:
     def _chosen(self, part: Hashable) -> list[_Part]:
         return list(self._parts.values()) if part is None else [self._parts[part]]
 
-    def passivate(self, idle_ms: int) -> int:
+    async def passivate(self, idle_ms: int) -> int:
         """Drop the actors that nobody has spoken to for `idle_ms` and that owe nothing; return how many these were.
 
-        It looks at those alone that are old enough, and drops at most `DROPPED` of them: the rest is for the next time.
+        It looks only at those that are old enough, and the loop goes on after each `DROPPED` of them.
         """
-        before = self._now() - idle_ms
-        old = takewhile(lambda key: self._used[key] <= before, self._used)
-        idle = (key for key in old if self._part_of(*key).actors[key].idle)
-        dropped = list(islice(idle, DROPPED))
-        for key in dropped:
-            self._drop(key)
-        return len(dropped)
+        before, dropped = self._now() - idle_ms, 0
+        while True:
+            old = takewhile(lambda key: self._used[key] <= before, self._used)
+            some = list(islice((key for key in old if self._part_of(*key).actors[key].idle), DROPPED))
+            for key in some:
+                self._drop(key)
+            dropped += len(some)
+            if len(some) < DROPPED:
+                return dropped
+            await self._sleep(0)
 
     def _drop(self, key: Key) -> ConversationActor:
         self._used.pop(key, None)

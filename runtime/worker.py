@@ -165,7 +165,7 @@ class Worker:
                 # what others say while this worker looks is heard, too
                 changed = asyncio.ensure_future(self._changed(self._substrate.leases.ttl / 4))
                 await self._shares.share()
-                self._directory.passivate(self._idle_ms)
+                await self._directory.passivate(self._idle_ms)
                 await self._first(changed)
                 for work in beside:
                     if work.done():

@@ -81,6 +81,7 @@ async def test_what_a_conversation_took_is_given_back(substrate: Substrate) -> N
 async def test_of_many_a_part_is_dropped_at_a_time_those_first_that_were_spoken_to_first() -> None:
     log, journey, hour = MemoryLog(), Journeys(order_agent(ScriptedLLM())), 0
     effects = agent_effects(journey, clock=SystemClock(), retry=RetryPolicy())
+    meanwhile: list[int] = []
 
     def create(agent: str, conversation: ConversationId, life: Life) -> ConversationActor:
         return ConversationActor(agent, conversation, journey=journey, log=log, effects=effects, life=life)
@@ -89,15 +90,21 @@ async def test_of_many_a_part_is_dropped_at_a_time_those_first_that_were_spoken_
         cancel = CancelTurn(id=f"m-{number}-{hour}", agent="order", reason="")
         directory.deliver("order", ConversationId(f"c-{number}"), Delivered(cancel, lambda: None, print))
 
-    directory = Directory(WriterId("w-1"), now=lambda: hour, sleep=asyncio.sleep, create=create)
+    async def sleep(_seconds: float) -> None:
+        meanwhile.append(len(directory))
+        speak_to(DROPPED + 1)  # it would have been the next
+
+    directory = Directory(WriterId("w-1"), now=lambda: hour, sleep=sleep, create=create)
     for number in range(DROPPED + 3):
         speak_to(number)
-    assert directory.passivate(0) == 0  # what they were told is not done
+    assert await directory.passivate(0) == 0  # what they were told is not done
     await directory.quiet()
     hour = 1
     speak_to(0)
     await directory.quiet()
 
-    assert [directory.passivate(1) for _ in range(3)] == [DROPPED, 2, 0]
-    assert len(directory) == 1
-    assert directory.passivate(0) == 1
+    assert await directory.passivate(1) == DROPPED + 1
+    assert meanwhile == [3]
+    await directory.quiet()
+    assert await directory.passivate(0) == 2
+    assert len(directory) == 0
