@@ -12,7 +12,6 @@ intent; one that another life recorded is first taken over by `turn.resumed`.
 import asyncio
 import itertools
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
@@ -71,7 +70,7 @@ class ConversationActor(AsyncioActor):
         self._loaded = False
         self._opening: Open | None = None
         self._running = 0
-        self._waiting: deque[SayToAgent] = deque()
+        self._waiting: list[SayToAgent] = []
         self._unacknowledged: list[Delivered] = []
         self._effect: tuple[str, asyncio.Task[None]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -166,7 +165,7 @@ class ConversationActor(AsyncioActor):
         return bool(self._waiting) and (self._is_anothers or turn is None or self._journey.mailbox == "interrupt")
 
     def _next_said(self, turn: Turn | None) -> SayToAgent | InterruptTurn:
-        said = self._waiting.popleft()
+        said = self._waiting.pop(0)
         return said if turn is None or self._is_anothers else InterruptTurn(said)
 
     async def remind(self) -> None:
@@ -197,7 +196,7 @@ class ConversationActor(AsyncioActor):
             except Conflict:
                 await self._catch_up()
                 if isinstance(command, SayToAgent) and self._conversation.turn is not None and not self._is_anothers:
-                    self._waiting.appendleft(command)
+                    self._waiting.insert(0, command)
                     return
                 continue
             except Withheld as error:

@@ -7,6 +7,7 @@ their conversation is no longer owned, or when an error stopped them; the next m
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable
+from itertools import islice, takewhile
 
 from ..events import ConversationId, WriterId
 from .admission import Admission
@@ -19,6 +20,9 @@ Sleep = Callable[[float], Awaitable[None]]
 
 PAUSE = 0.25
 """Seconds between two tries to reach the log."""
+
+DROPPED = 100
+"""So many idle actors are dropped at a time, which takes some milliseconds: meanwhile the loop does nothing else."""
 
 
 class _Part:
@@ -126,17 +130,14 @@ class Directory:
     def gone(self, actor: ConversationActor) -> None:
         """Hear that an actor stopped by an error."""
         key = (actor.agent, actor.id)
-        actors = self._part_of(*key).actors
-        if actors.get(key) is actor:
-            del actors[key]
-            self._used.pop(key, None)
+        if self._part_of(*key).actors.get(key) is actor:
+            self._drop(key)
 
     def abandon(self, part: Hashable = None) -> int:
         """Let go at once of the conversations of a part, or of all; return how many these were."""
         keys = [key for each in self._chosen(part) for key in each.actors]
         for key in keys:
-            self._part_of(*key).actors.pop(key).abandon()
-            self._used.pop(key, None)
+            self._drop(key).abandon()
         return len(keys)
 
     async def end(self, timeout: float, part: Hashable = None) -> int:
@@ -173,15 +174,24 @@ class Directory:
     def _chosen(self, part: Hashable) -> list[_Part]:
         return list(self._parts.values()) if part is None else [self._parts[part]]
 
-    def passivate(self, idle_ms: int) -> int:
-        """Drop the actors that nobody has spoken to for `idle_ms` and that owe nothing; return how many these were."""
-        before = self._now() - idle_ms
-        old: list[Key] = []
-        for key, used in self._used.items():
-            if used > before:
-                break
-            if self._part_of(*key).actors[key].idle:
-                old.append(key)
-        for key in old:
-            del self._part_of(*key).actors[key], self._used[key]
-        return len(old)
+    async def passivate(self, idle_ms: int) -> int:
+        """Drop the actors that nobody has spoken to for `idle_ms` and that owe nothing; return how many these were.
+
+        It looks only at those that are old enough, and the loop goes on after each `DROPPED` of them.
+        """
+        before, dropped = self._now() - idle_ms, 0
+        while True:
+            old = takewhile(lambda key: self._used[key] <= before, self._used)
+            some = list(islice((key for key in old if self._part_of(*key).actors[key].idle), DROPPED))
+            for key in some:
+                self._drop(key)
+            dropped += len(some)
+            if len(some) < DROPPED:
+                return dropped
+            await self._sleep(0)
+
+    def _drop(self, key: Key) -> ConversationActor:
+        self._used.pop(key, None)
+        actor = self._part_of(*key).actors.pop(key)
+        actor.end()
+        return actor

@@ -34,7 +34,7 @@ def fnv1a(text: str) -> int:
     return value
 
 
-@lru_cache(maxsize=100_000)  # it is asked for again and again of whoever is spoken to
+@lru_cache(maxsize=10_000)  # it is asked for again and again of whoever is spoken to
 def partition_of(conversation: ConversationId, partitions: int = PARTITIONS) -> int:
     """Return which of so many partitions of its agent a conversation belongs to, counted from 0."""
     return fnv1a(conversation) % partitions

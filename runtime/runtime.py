@@ -22,7 +22,9 @@ from .worker import Worker
 class Runtime(Client):
     """Runs agents over a place where conversations are kept, and talks to them.
 
-    Without `nats` the place is an embedded server in `.arf/`.  With `seal` workers seal where conversations end.  With
+    Without `nats` the place is an embedded server in `.arf/`.  Its workers run `concurrency` turns at once, have
+    `grace` seconds to finish them when they leave, and keep a conversation in memory for `idle` seconds after somebody
+    spoke to it.  With `seal` workers seal where conversations end.  With
     `encrypt`, the content of conversations that begin is sealed, each under a key of its own, which the master key in
     `ARF_MASTER_KEY` wraps, or the `KeyWrapper` that is given.
 
@@ -52,6 +54,7 @@ class Runtime(Client):
         shards: int = 8,
         concurrency: int = 200,
         grace: float = 30.0,
+        idle: float = 60.0,
         retry: RetryPolicy | None = None,
         seal: SealConfig | None = None,
         clock: Clock | None = None,
@@ -70,6 +73,7 @@ class Runtime(Client):
         )
         self._concurrency = concurrency
         self._grace = grace
+        self._idle = idle
         self._retry = retry
         self.seal = seal
         self._clock = clock if clock is not None else SystemClock()
@@ -137,6 +141,7 @@ class Runtime(Client):
             writer=self.writer,
             concurrency=self._concurrency,
             grace=self._grace,
+            idle=self._idle,
             retry=self._retry,
             beside=sealing,
         )

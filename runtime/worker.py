@@ -46,9 +46,6 @@ from .telling import FollowerTelling, reported
 
 logger = logging.getLogger("agent_runtime_framework.worker")
 
-IDLE_MS = 60_000
-"""A conversation that nobody has spoken to for so long leaves the memory; its next message folds it anew."""
-
 RETRY_AFTER = 5.0
 """Seconds after which a command comes again that could not be taken."""
 
@@ -63,7 +60,11 @@ REMIND_EVERY, REMINDED = 2.0, 1_000
 
 
 class Worker:
-    """Answers for its agents until it is stopped."""
+    """Answers for its agents until it is stopped.
+
+    It runs `concurrency` turns at once, and has `grace` seconds to finish what runs when it leaves.  A conversation
+    that nobody has spoken to for `idle` seconds leaves the memory; its next message folds it anew.
+    """
 
     def __init__(
         self,
@@ -74,6 +75,7 @@ class Worker:
         writer: WriterId,
         concurrency: int = 200,
         grace: float = 30.0,
+        idle: float = 60.0,
         retry: RetryPolicy | None = None,
         beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
@@ -82,6 +84,7 @@ class Worker:
         self._clock = clock
         self._writer = writer
         self._grace = grace
+        self._idle_ms = round(idle * 1_000)
         self._host, self._pid = socket.gethostname(), os.getpid()
         self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="arf-author")
         self._journeys = bound(agents, substrate.secrets)
@@ -162,7 +165,7 @@ class Worker:
                 # what others say while this worker looks is heard, too
                 changed = asyncio.ensure_future(self._changed(self._substrate.leases.ttl / 4))
                 await self._shares.share()
-                self._directory.passivate(IDLE_MS)
+                await self._directory.passivate(self._idle_ms)
                 await self._first(changed)
                 for work in beside:
                     if work.done():

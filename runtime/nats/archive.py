@@ -11,12 +11,12 @@ from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from ...events import ConversationId, RawFrame
+from ...events import ConversationId, RawFrame, frame_hash
 from ..archive import StreamState
 from ..clock import new_id
 from .connection import ApiError, api
 from .names import Names
-from .records import messages_of, pull
+from .records import message_id, messages_of, pull
 
 BATCH = 1_000
 _ABANDONED = 300 * 1_000_000_000
@@ -112,9 +112,14 @@ class _Info(Struct):
 _info = msgspec.json.Decoder(_Info)
 
 
-def _id(message: Msg, conversation: str) -> str | None:
-    """Return the hash that the message's id names; all of the id, if it is not one of this conversation."""
-    id_ = (message.headers or {}).get("Nats-Msg-Id")
+def _id(message: Msg, conversation: ConversationId) -> str | None:
+    """Return the hash of the bytes, if the message's id is theirs in this conversation; if not, what that names.
+
+    In older logs the id is `<conversation>.<hash>`.
+    """
+    id_, hash_ = (message.headers or {}).get("Nats-Msg-Id"), frame_hash(message.data)
+    if id_ == message_id(conversation, hash_):
+        return hash_
     return None if id_ is None else id_.removeprefix(f"{conversation}.")
 
 

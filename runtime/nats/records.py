@@ -6,6 +6,8 @@ Direct Get inline: on the connection of the appends they would wait behind it.
 
 import asyncio
 import contextlib
+import hashlib
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -50,8 +52,7 @@ class JetStreamRecords:
             )
         headers = {
             "Nats-Expected-Last-Subject-Sequence": str(expected),
-            # ids are one set a stream, and two conversations may have frames of the same bytes
-            "Nats-Msg-Id": f"{conversation}.{id}",
+            "Nats-Msg-Id": message_id(conversation, id),
         }
         try:
             reply = await publish(self._appends, self._names.event_subject(conversation), data, headers)
@@ -113,6 +114,16 @@ class JetStreamRecords:
             # none where some were promised: their subjects were purged meanwhile
             pending = pending - len(found) if found else 0
         await api(self._reads, f"CONSUMER.DELETE.{stream}.{consumer}")
+
+
+def message_id(conversation: ConversationId, hash_: str) -> str:
+    """Return the message id of a conversation's frame whose bytes have this hash: 22 characters for both.
+
+    Ids are one set a stream, and two conversations may have frames of the same bytes.  The server stores an id with its
+    message, so it is short: the first 128 bits of a SHA-256, of which no second one is found.
+    """
+    digest = hashlib.sha256(f"{conversation}.{hash_}".encode()).digest()[:16]
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 async def messages_of(

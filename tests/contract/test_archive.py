@@ -16,9 +16,10 @@ from agent_runtime_framework.runtime.archive import Archive, MemoryArchive
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.nats.archive import BATCH, JetStreamArchive
 from agent_runtime_framework.runtime.nats.client import Connection
-from agent_runtime_framework.runtime.nats.connection import api, connect
+from agent_runtime_framework.runtime.nats.connection import api, connect, publish
 from agent_runtime_framework.runtime.nats.log import JetStreamLog
 from agent_runtime_framework.runtime.nats.names import Names
+from agent_runtime_framework.runtime.nats.records import message_id
 from agent_runtime_framework.runtime.nats.seals import NatsSeals
 from agent_runtime_framework.runtime.nats.topology import ensure, find
 from agent_runtime_framework.runtime.seals import MemorySeals, SealLog
@@ -94,6 +95,18 @@ class TestJetStreamArchive(ArchiveContract):
         await write(log, CHAT, BATCH + 1)
 
         assert [raw.position for raw in await everything(archive)] == list(range(1, BATCH + 2))
+
+    async def test_a_frame_has_its_id_in_either_form_and_in_no_other_conversation(
+        self, client: Connection, names: Names, log: FrameLog, archive: Archive
+    ) -> None:
+        (stored,) = await write(log, CHAT, 1)
+        data, hash_ = stored.data, frame_hash(stored.data)
+        subject = names.event_subject(OTHER)
+        for id_ in (f"{OTHER}.{hash_}", message_id(OTHER, hash_), f"{CHAT}.{hash_}", f"{OTHER}.{'0' * 64}"):
+            assert not (await publish(client, subject, data, {"Nats-Msg-Id": id_})).duplicate
+
+        found = [raw.id for frames in [raws async for raws in archive.frames(OTHER)] for raw in frames]
+        assert found == [hash_, hash_, f"{CHAT}.{hash_}", "0" * 64]
 
     async def test_no_consumer_stays(self, client: Connection, names: Names, log: FrameLog, archive: Archive) -> None:
         await write(log, CHAT, 1)

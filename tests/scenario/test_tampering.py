@@ -178,7 +178,7 @@ async def test_a_frame_under_another_conversation_is_found(place: Attacked) -> N
     assert "version 8: expected a frame that continues version 7" in found[0]
     assert "c-9: position " in found[1]
     assert "version 1: expected the message id" in found[1]
-    assert "found c-1." in found[1]
+    assert f"found {first.id}" in found[1]
 
 
 async def test_a_frame_where_nobody_looks_is_found(place: Attacked) -> None:

@@ -1,6 +1,8 @@
 """The pykka actor on asyncio: one message after another, on the loop, and a failure stops only itself."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pykka
@@ -88,6 +90,21 @@ async def test_a_stopped_actor_answers_what_is_left_as_pykka_does() -> None:
 
     with pytest.raises(pykka.ActorDeadError):
         await left
+
+
+async def test_an_actor_that_ended_hears_nothing_more_and_needs_no_collector_to_be_gone() -> None:
+    actor, other = started(), started()
+    assert await actor.actor_ref.ask("hi", block=False) == "hi"
+    actor.end()
+    ref, gone = actor.actor_ref, weakref.ref(actor)
+    ref.tell("too late")
+    await other.actor_ref.ask("meanwhile", block=False)
+
+    assert actor.seen == [("begin", "hi"), ("end", "hi")]
+    gc.disable()
+    del actor
+    gc.enable()
+    assert gone() is None
 
 
 async def test_a_future_takes_its_first_value_only() -> None:

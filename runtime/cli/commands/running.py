@@ -33,6 +33,13 @@ def new(options: Options, name: str) -> int:
     "--concurrency", type=click.IntRange(min=1), default=200, show_default=True, help="Turns at once; the rest waits."
 )
 @click.option("--grace", type=click.FloatRange(min=0), default=30.0, show_default=True, help="Seconds to finish in.")
+@click.option(
+    "--idle",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds that a conversation stays in memory after somebody spoke to it.",
+)
 @click.option("--offline", is_flag=True, help="Where no model is configured, talk to the offline one.")
 @click.option(
     "--seal-key",
@@ -53,6 +60,7 @@ def worker(
     agents: tuple[str, ...],
     concurrency: int,
     grace: float,
+    idle: float,
     seal_key: str | None,
     seal_file: str | None,
     *,
@@ -72,8 +80,10 @@ def worker(
 
     seal = sealing(seal_key, seal_file)
     found = loaded(agents, offline=offline)
-    code = run(work(options, found, concurrency=concurrency, grace=grace, seal=seal, encrypt=encrypt, child=child))
-    return end_of_process(code)
+    working = work(
+        options, found, concurrency=concurrency, grace=grace, idle=idle, seal=seal, encrypt=encrypt, child=child
+    )
+    return end_of_process(run(working))
 
 
 @command("diagram", "arf diagram bot.py:agent", "arf diagram bot:agent > bot.mmd", "arf diagram bot:agent --check")

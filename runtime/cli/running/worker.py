@@ -101,6 +101,7 @@ async def work(
     *,
     concurrency: int,
     grace: float,
+    idle: float,
     seal: SealConfig | None = None,
     encrypt: bool = False,
     child: bool = False,
@@ -125,6 +126,7 @@ async def work(
         credentials=place.credentials,
         concurrency=concurrency,
         grace=grace,
+        idle=idle,
         seal=seal,
         encrypt=encrypt,
     )
