@@ -111,7 +111,7 @@ class _Kept:
     """Keeps what was used last; one at a time uses it."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # whatever is called meanwhile, such as a finalizer, may come here too
         self.size = 0
         self._by_oldest: dict[tuple[int, bool], tuple[Before, object]] = {}
 
@@ -123,6 +123,7 @@ class _Kept:
 
     def put(self, oldest: tuple[Entry, ...], before: Before, *, prompted: bool) -> None:
         """Keep this, and let go of what was not used for longest where it is too much."""
+        self.pop(oldest, prompted=prompted)
         # with the turn itself, so that no other is ever at its address
         self._by_oldest[id(oldest), prompted] = before, oldest
         self.size += before.size
