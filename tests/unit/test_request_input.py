@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given as for_all
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from agent_runtime_framework.projections import (
@@ -77,6 +78,7 @@ def grown(history: list[EarlierMessage], said: list[tuple[Entry, ...]]) -> list[
     return found
 
 
+@settings(deadline=None)  # how long one takes says nothing where others run beside it
 @for_all(
     st.lists(st.tuples(st.lists(earlier, max_size=2), turns), min_size=1, max_size=2),
     st.lists(text, min_size=1, max_size=2),
@@ -104,6 +106,7 @@ def test_it_is_the_whole_input_whoever_changes_what_was_given_before(
             assert request_hash(transcript, request) == whole.hash
 
 
+@settings(deadline=None)  # how long one takes says nothing where others run beside it
 @for_all(st.lists(earlier, max_size=2), turns, st.integers(0, 4))
 def test_what_an_author_is_told_was_said_is_what_is_rendered_up_to_the_users_words(
     history: list[EarlierMessage], said: list[tuple[Entry, ...]], turns_back: int
@@ -118,6 +121,7 @@ def test_what_an_author_is_told_was_said_is_what_is_rendered_up_to_the_users_wor
         assert said_until(transcript, turn) == render("", entries[: spoken + 1])
 
 
+@settings(deadline=None)  # how long one takes says nothing where others run beside it
 @for_all(st.lists(st.tuples(st.integers(0, 4), text), min_size=1, max_size=12), st.integers(0, 2**32))
 def test_a_log_that_goes_back_to_turns_which_were_over_is_rendered_as_it_says(
     said: list[tuple[int, str]], seed: int
