@@ -13,7 +13,7 @@ from .outstanding import Owed, OwedModelCall, OwedToolCall, outstanding
 from .prices import Price, Prices
 from .projection import Projection
 from .rendering import RENDERER, call_ids, canonical, render
-from .request_hash import request_hash
+from .request_hash import request_hash, request_input, said_until
 from .timeline import Recorded, timeline
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, Transcript, UserMessage
 from .turn import POISONED, Answer, Ended, Request, Result, Running, Turn
@@ -80,6 +80,8 @@ __all__ = [
     "rebuilt",
     "render",
     "request_hash",
+    "request_input",
+    "said_until",
     "spend",
     "state_after",
     "state_of",

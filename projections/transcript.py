@@ -48,16 +48,30 @@ Entry: TypeAlias = UserMessage | AssistantMessage | ToolMessage | EarlierMessage
 
 
 class Transcript(Struct, frozen=True, gc=False):
-    """Holds the entries of each turn."""
+    """Holds the entries of each turn; `latest` is the last turn that there are any of.
+
+    The entries of a turn are an object that is this transcript's and that of those which go on from it, as long as
+    nothing before the turn changes.  So where two transcripts have the very same object, all turns before it are the
+    same, too.
+    """
 
     turns: Map[int, tuple[Entry, ...]] = Map()
+    latest: int = 0
 
     def add(self, turn: int, *entries: Entry) -> "Transcript":
         """Return this transcript with entries added to a turn."""
-        return Transcript(self.turns.set(turn, self.turns.get(turn, ()) + entries))
+        if not entries:
+            return self
+        turns = self.turns.set(turn, (*self.turns.get(turn, ()), *entries))
+        if turn < self.latest:  # only in a log that was made up
+            later = {number: (*entries,) for number, entries in turns.items() if number > turn}
+            return Transcript(turns.update(later), self.latest)
+        return Transcript(turns, turn)
 
     def window(self, first: int, last: int) -> tuple[Entry, ...]:
         """Return the entries of the turns `first` to `last`, both included, in order."""
+        if first == last:
+            return self.turns.get(last, ())
         turns: Sequence[int] = range(first, last + 1)
         if last - first > len(self.turns):  # a log that was made up may count to anywhere
             turns = sorted(turn for turn in self.turns if first <= turn <= last)

@@ -4,7 +4,7 @@ from .authorization import Allow, Authorization, Deny, ToolCall
 from .declared import DeclaredTool, declared_tools, step_text, tool, type_arguments
 from .diagram import check_journey, diagram, steps_of
 from .difference import difference
-from .messages import AgentContext, AgentMessage, AgentResult
+from .messages import AgentContext, AgentMessage, AgentResult, context_telling
 from .prompts import Prompt, PromptManager, PromptTemplate, StepPromptMapping, preference_enricher
 from .redaction import REDACTED, SHORTEST, RedactedStream, Redaction
 from .routing import REROUTE, IntentDetector, IntentRouter, RouteDefinition, RouteResult, clashes, create_reroute_tool
@@ -84,6 +84,7 @@ __all__ = [
     "at_step",
     "check_journey",
     "clashes",
+    "context_telling",
     "create_reroute_tool",
     "declared_tools",
     "diagram",

@@ -8,7 +8,7 @@ writes it again replaces it, and `name = None` takes the tool away.
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar, get_args, get_origin, overload
 from ...events import Effect
 from .arguments import Argument, arguments_of, convert
 from .docstring import read_docstring
-from .schemas import ToolSchema, check_effect
+from .schemas import ToolParameter, ToolSchema, check_effect
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
@@ -64,7 +64,9 @@ class DeclaredTool:
     @property
     def schema(self) -> ToolSchema:
         """What the model is told; a copy, so that changing it changes no other agent."""
-        return deepcopy(self._schema)
+        made = copy(self._schema)
+        made.parameters = [_copied(parameter) for parameter in made.parameters]
+        return made
 
     def offered_in(self, step: str) -> bool:
         """Say whether the tool is there in a step."""
@@ -210,6 +212,15 @@ def _declared(attribute: str, method: Callable[..., Any]) -> DeclaredTool:
         effect=declaration.effect,
     )
     return DeclaredTool(attribute, declaration.steps, declaration.to, MappingProxyType(arguments), schema)
+
+
+def _copied(parameter: ToolParameter) -> ToolParameter:
+    """Return a copy that shares nothing which could be changed."""
+    made = copy(parameter)
+    for name, value in vars(made).items():
+        if not isinstance(value, str | bool | None):
+            setattr(made, name, deepcopy(value))
+    return made
 
 
 def _steps(steps: Steps | None) -> tuple[str, ...] | None:

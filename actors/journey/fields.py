@@ -29,17 +29,20 @@ class Field:
 
 def is_record(cls: type) -> bool:
     """Say whether a class declares its fields itself: a dataclass or a msgspec Struct."""
-    return dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct)
+    return hasattr(cls, "__dataclass_fields__") or issubclass(cls, msgspec.Struct)
 
 
-def field_names(cls: type) -> Iterator[tuple[str, str]]:
-    """Yield each field's name, and its name in JSON."""
+def field_names(cls: type) -> Mapping[str, str]:
+    """Return the names of the fields in JSON, by their names."""
+    return _field_names(cls, is_record(cls))
+
+
+@cache
+def _field_names(cls: type, record: bool) -> Mapping[str, str]:
     if issubclass(cls, msgspec.Struct):
-        yield from zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True)
-    elif dataclasses.is_dataclass(cls):
-        yield from ((field.name, field.name) for field in dataclasses.fields(cls))
-    else:
-        yield from ((name, name) for name in annotations(cls))  # type: ignore[arg-type]  # it has a hash
+        return dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+    names = [field.name for field in dataclasses.fields(cls)] if record else annotations(cls)  # type: ignore[arg-type]
+    return {name: name for name in names}
 
 
 @cache

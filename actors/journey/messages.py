@@ -1,6 +1,6 @@
 """What goes into an agent's run and what comes out: messages, the context, the result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -83,6 +83,41 @@ class AgentContext:
             if fields.get("role") == "user" and (text := _text(fields.get("content"))).strip():
                 return text
         return None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of, and what is pickled."""
+        return {"input_messages": self.input_messages, **vars(self)}
+
+
+_MAKING = "_making_input_messages"
+
+
+class _WhenLookedAt:
+    """Makes the messages of a context when they are first looked at; those that are there are found before it."""
+
+    def __get__(self, context: AgentContext | None, _: type[AgentContext]) -> list[dict[str, Any]]:
+        fields: dict[str, Any] = {} if context is None else vars(context)
+        make = fields.get(_MAKING)
+        if make is not None:
+            fields.setdefault("input_messages", make())  # another thread may have made them meanwhile
+            fields.pop(_MAKING, None)
+        if "input_messages" not in fields:
+            raise AttributeError("input_messages")
+        made: list[dict[str, Any]] = fields["input_messages"]
+        return made
+
+
+AgentContext.input_messages = _WhenLookedAt()  # type: ignore[assignment]  # a field all the same, and one without default
+
+
+def context_telling(
+    run_id: str, conversation_id: str, said: Callable[[], list[dict[str, Any]]], metadata: dict[str, Any]
+) -> AgentContext:
+    """Return a context whose messages are `said`, which is asked when they are first looked at, if they ever are."""
+    context = AgentContext(run_id, conversation_id, (), metadata)
+    del context.input_messages
+    vars(context)[_MAKING] = said
+    return context
 
 
 def _text(content: Any) -> str:

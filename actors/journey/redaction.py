@@ -37,16 +37,25 @@ class Redaction:
     """Takes some values out of whatever tells of them; those that `known` has are not written out again."""
 
     def __init__(self, values: Iterable[str], known: "Redaction | None" = None) -> None:
-        self.values = frozenset(value for value in values if len(value) >= SHORTEST)
+        given = frozenset(values)
         before: dict[str, _Ways] = {} if known is None else known._ways  # noqa: SLF001  of its own kind
-        self._ways: dict[str, _Ways] = {value: before.get(value) or _ways(value) for value in self.values}
+        forms: _Forms | None = None
+        if known is not None and known.values <= given:
+            forms = vars(known).get("_forms")  # only where it was asked for already
+        else:
+            before = {value: before[value] for value in given & before.keys()}
+        more = {value: _ways(value) for value in given - before.keys() if len(value) >= SHORTEST}
+        self._ways: dict[str, _Ways] = before | more
+        self.values: frozenset[str] = frozenset(self._ways)
+        self._begun = forms, (more if forms is not None else self._ways).values()
 
     def __bool__(self) -> bool:
         return bool(self.values)
 
     @cached_property
     def _forms(self) -> "_Forms":
-        return _Forms(self._ways.values())
+        begun, more = self._begun
+        return _Forms(more, begun)
 
     def text(self, text: str) -> str:
         """Return a text without the values; of base64 that holds one nothing stays."""
@@ -107,32 +116,47 @@ class _Forms:
     """Is what texts are searched for.
 
     Attributes:
+        every, written: all forms, and those of the text itself.
         encoded: the forms that are base64, and nothing else.
         sizes: by their first characters, in which lengths there are forms of up to `WINDOW`, the longest first.
+        long: the longer ones, by their first `WINDOW` characters.
         longest: how many characters the longest form has.
 
     """
 
-    def __init__(self, ways: Collection[_Ways]) -> None:
+    def __init__(self, ways: Collection[_Ways], begun: "_Forms | None" = None) -> None:
+        """Take these ways, and all that is `begun` already."""
+        self.every = self.written = self.encoded = frozenset[str]()
+        self.longest = 0
+        self.sizes: dict[str, tuple[int, ...]] = {}
+        self.long: dict[str, tuple[str, ...]] = {}
+        if begun is not None:
+            self.every, self.written, self.encoded = begun.every, begun.written, begun.encoded
+            self.longest, self.sizes, self.long = begun.longest, begun.sizes.copy(), begun.long.copy()
         written = frozenset[str]().union(*(each.written for each in ways))
-        self.encoded = frozenset[str]().union(*(each.encoded for each in ways)) - written
-        self._all = written | self.encoded
-        self.longest = max(map(len, self._all), default=0)
+        encoded = frozenset[str]().union(*(each.encoded for each in ways))
+        self._add((written | encoded) - self.every)
+        self.written |= written
+        self.encoded = (self.encoded | encoded) - self.written
+        self.every |= written | encoded
+        self._leading = {first[:SHORTEST] for first in self.long}
+
+    def _add(self, forms: Collection[str]) -> None:
         sizes: dict[str, set[int]] = {}
-        self._long: dict[str, list[str]] = {}
-        for form in self._all:
+        for form in forms:
             lengths = sizes.setdefault(form[:SHORTEST], set())
             if len(form) > WINDOW:
-                self._long.setdefault(form[:WINDOW], []).append(form)
+                self.long[form[:WINDOW]] = (*self.long.get(form[:WINDOW], ()), form)
             else:
                 lengths.add(len(form))
-        self.sizes = {first: tuple(sorted(lengths, reverse=True)) for first, lengths in sizes.items()}
-        self._leading = {first[:SHORTEST] for first in self._long}
+        for first, lengths in sizes.items():
+            self.sizes[first] = tuple(sorted(lengths.union(self.sizes.get(first, ())), reverse=True))
+        self.longest = max(self.longest, max(map(len, forms), default=0))
 
     @cached_property
     def in_order(self) -> list[str]:
         """All forms, sorted."""
-        return sorted(self._all)
+        return sorted(self.every)
 
     def found(self, text: str, tokens: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """Yield where forms begin and end in a text, but for those that begin in one of its `tokens`."""
@@ -140,15 +164,15 @@ class _Forms:
         inside = _Inside(tokens)
         for start in [at for at in range(len(text) - SHORTEST + 1) if text[at : at + SHORTEST] in sizes]:
             first = text[start : start + SHORTEST]
-            if first in self._leading and (window := text[start : start + WINDOW]) in self._long:
+            if first in self._leading and (window := text[start : start + WINDOW]) in self.long:
                 long.add(window)
             if inside.end(start) is not None:
                 continue
             for size in sizes[first]:
-                if text[start : start + size] in self._all:
+                if text[start : start + size] in self.every:
                     yield start, min(start + size, len(text))
                     break
-        for form in (form for window in long for form in self._long[window]):
+        for form in (form for window in long for form in self.long[window]):
             yield from _places(form, text, _Inside(tokens))
 
 

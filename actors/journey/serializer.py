@@ -43,6 +43,8 @@ COLLECTIONS: dict[Any, Any] = {
     frozenset: frozenset,
     tuple: tuple,
 }
+_AS_THEY_ARE = (str, int, bool)
+"""Values of these very types are what they were serialized to."""
 _UNDER_A_SECOND = re.compile(r"([+-])00:00:00\.(\d{6})$", re.ASCII)
 MAPPINGS = (dict, Mapping, MutableMapping)
 
@@ -163,6 +165,8 @@ def deserialize(annotation: Any, value: Any, path: str = "") -> Any:
         InvalidInput: the value does not fit; the message names the path to it.
 
     """
+    if type(value) is annotation and annotation in _AS_THEY_ARE:
+        return value
     kind, inner = get_origin(annotation) or annotation, get_args(annotation)
     if kind is Annotated:
         if isinstance(inner[0], type) and not _is_object(inner[0]) and not issubclass(inner[0], Enum):
@@ -193,6 +197,8 @@ def _has_form(member: Enum, form: Any) -> bool:
 
 def _serialize(value: Any, path: str, around: tuple[int, ...]) -> Any:
     """Serialize; `around` are the ids of the values that this one stands in."""
+    if type(value) is str and value.isascii():
+        return value
     match value:
         case None | bool():
             return value
@@ -245,7 +251,7 @@ def _own_form(value: Any, path: str) -> Any:
 
 def _fields(value: Any, path: str, around: tuple[int, ...]) -> dict[str, Any] | list[Any]:
     cls = type(value)
-    names = dict(field_names(cls))
+    names = field_names(cls)
     if not is_record(cls):
         for name in getattr(value, "__dict__", ()):
             if name not in names and not name.startswith("_") and not hasattr(cls, name):

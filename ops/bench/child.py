@@ -1,7 +1,7 @@
 """`python -m ops.bench.child HOME NAMESPACE`: a worker in a process of its own, which says what memory it takes.
 
-It reads lines: `look` is answered with a line of JSON, and so is `collect`, once garbage is collected; `idle MS` says
-after how many milliseconds a conversation leaves the memory.  It ends with its standard input.
+It reads lines: `look` is answered with a line of JSON, and so is `collect`, once garbage is collected; at `idle MS` the
+conversations leave the memory that nobody spoke to for so many milliseconds.  It ends with its standard input.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from msgspec import Struct
 
 from agent_runtime_framework import Runtime
 from agent_runtime_framework.actors import Directory
-from agent_runtime_framework.runtime import worker as working
 
 from .work import Clerk, Model
 
-NEVER = 24 * 3_600_000
+NEVER = 24 * 3_600.0
+"""Seconds: none leaves the memory by itself."""
 
 
 class Look(Struct, frozen=True):
@@ -48,8 +48,7 @@ def resident() -> int:
 
 async def main(home: str, namespace: str) -> None:
     """Work until nobody says anything any more."""
-    working.IDLE_MS = NEVER
-    async with Runtime([Clerk(Model())], home=home, namespace=namespace) as runtime:
+    async with Runtime([Clerk(Model())], home=home, namespace=namespace, idle=NEVER) as runtime:
         worker = runtime.worker()
         work = asyncio.ensure_future(worker.run())
         await worker.owned(work)
@@ -59,7 +58,7 @@ async def main(home: str, namespace: str) -> None:
         while line := await asyncio.to_thread(sys.stdin.readline):
             word, *rest = line.split()
             if word == "idle":
-                working.IDLE_MS = int(rest[0])
+                await directory.passivate(int(rest[0]))
                 continue
             if word == "collect":
                 collect()

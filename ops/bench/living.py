@@ -14,7 +14,7 @@ from msgspec import structs
 from agent_runtime_framework import Client
 from agent_runtime_framework.events import FrameworkError
 
-from .child import NEVER, Look
+from .child import Look
 from .place import AT_ONCE, Place
 from .results import Reach, Row, row
 from .work import AGENT, USUAL
@@ -45,14 +45,11 @@ class WorkerProcess:
 
     async def passivated(self) -> Look:
         """Let all conversations leave the memory, and return what is left."""
-        await self._say("idle 0")
-        found = await self.look()
-        for _ in range(LOOKS):
-            if not found.live:
+        for _ in range(LOOKS):  # one that has just been spoken to may owe something still
+            await self._say("idle 0")
+            if not (await self.look()).live:
                 break
             await asyncio.sleep(LOOK_EVERY)
-            found = await self.look()
-        await self._say(f"idle {NEVER}")
         return await self.collected()
 
     async def started(self) -> None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from ...actors import RecordAnswer, RecordModelFailure, described, shown
 from ...events import ConversationId, ModelError
-from ...projections import Conversation, ModelInput, Request, model_input
+from ...projections import Conversation, ModelInput, Request, request_input
 from ..clock import Clock
 from ..models import LLMClient, ModelReply, reply_of, streaming
 from ..retry import RetryPolicy
@@ -51,10 +51,10 @@ class ModelCaller:
         """Send a request, once its time has come, and return the answer or why there is none."""
         if request.not_before is not None:
             await self._clock.sleep(max(request.not_before - self._clock.now(), 0) / 1000)
-        given = model_input(conversation.transcript, request)
+        given = request_input(conversation.transcript, request)
         guard = self._guarded(conversation, request)
         try:
-            await self._watch(conversation, given if guard is None else guard.shown(given))
+            await self._watch(conversation, given, guard)
         except Exception as error:  # noqa: BLE001  in debug a hook may raise anything
             self._raised(conversation.id, conversation.turns, error)
             return RecordModelFailure(request=request.version, kind="hook_raised", error=described(error))
@@ -78,8 +78,9 @@ class ModelCaller:
             model=reply.model,
         )
 
-    async def _watch(self, conversation: Conversation, given: ModelInput) -> None:
+    async def _watch(self, conversation: Conversation, given: ModelInput, guard: Guard | None) -> None:
         if self._hooks is not None:
+            given = given if guard is None else guard.shown(given)
             rounds = 0 if conversation.turn is None else conversation.turn.rounds
             await watched(self._hooks.on_iteration_start, rounds + 1)
             await watched(self._hooks.on_llm_call, given.messages, given.tools)

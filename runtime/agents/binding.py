@@ -37,15 +37,12 @@ from ...events import Effect, FrameworkError, InvalidInput, call_id
 from ...projections import (
     Call,
     Conversation,
-    EarlierMessage,
     Request,
-    UserMessage,
-    render,
-    text_of,
     tools_text,
 )
 from ...projections.calls import names_in
 from ..models import LLMClient, get_llm_client
+from .context import context_of, said
 from .equipped import EquippedJourney
 from .guard import Guard
 from .hooks import ExecutorHooks
@@ -348,30 +345,6 @@ class BoundJourney:
             raise
         except BaseException as error:  # noqa: BLE001  a step that the initial state cannot be in may raise anything
             return (type(error).__name__,)
-
-
-def context_of(conversation: Conversation) -> AgentContext:
-    """Return what an author's code is told of the turn in progress, or of the one that just ended."""
-    turn = conversation.turn or conversation.ended
-    number, metadata = conversation.turns, {} if turn is None else turn.metadata
-    entries = conversation.transcript.window(0, number)
-    spoken = max((at for at, entry in enumerate(entries) if isinstance(entry, UserMessage)), default=len(entries))
-    return AgentContext(
-        run_id=f"{conversation.id}-{number}",
-        conversation_id=conversation.id,
-        input_messages=render("", entries[: spoken + 1]),
-        metadata=copy.deepcopy(metadata),
-    )
-
-
-def said(conversation: Conversation) -> str:
-    """Return what the user said in the turn in progress, also where that was handed over with the history."""
-    entries = conversation.transcript.window(conversation.turns, conversation.turns)
-    text = next((entry.text for entry in entries if isinstance(entry, UserMessage)), "")
-    if text or conversation.turns > 1:
-        return text
-    earlier = (one.message for one in conversation.transcript.window(0, 0) if isinstance(one, EarlierMessage))
-    return next((text_of(message) for message in reversed([*earlier]) if message.get("role") == "user"), "")
 
 
 def _kind(value: object) -> str:

@@ -18,8 +18,9 @@ from ..raised import KEPT, remember
 from ..retry import RetryPolicy
 from .asking import ModelCaller, Raised, Told
 from .author import author_code, call_author
-from .binding import context_of
 from .calling import ToolCaller, ToolRun
+from .context import context_of
+from .equipped import loads
 from .hooks import ExecutorHooks, watched
 from .journey_tools import JourneyToolRun
 from .journeys import Journeys
@@ -179,10 +180,12 @@ def agent_effects(
     agent = journeys.agent
 
     async def opening(conversation: ConversationId, command: SayToAgent) -> Open:
-        said = [{"role": "user", "content": command.text}]
-        ctx = AgentContext(f"{conversation}-1", conversation, said, copy.deepcopy(command.metadata))
-        async with asyncio.timeout(agent.config.tool_timeout):
-            state = await call_author(agent.load_state, ctx, threads=threads)
+        state = None
+        if loads(agent):
+            said = [{"role": "user", "content": command.text}]
+            ctx = AgentContext(f"{conversation}-1", conversation, said, copy.deepcopy(command.metadata))
+            async with asyncio.timeout(agent.config.tool_timeout):
+                state = await call_author(agent.load_state, ctx, threads=threads)
         with author_code():
             return journeys.open(conversation, state)
 
@@ -193,7 +196,7 @@ def agent_effects(
             with author_code():
                 async with asyncio.timeout(agent.config.tool_timeout):
                     with journeys.telling_none(conversation):
-                        for journey, state in journeys.states(conversation):
+                        for journey, state in journeys.to_save(conversation):
                             ctx = context_of(conversation)
                             await call_author(journey.agent.save_state, ctx, state, threads=threads)
 

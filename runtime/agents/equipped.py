@@ -55,3 +55,13 @@ class EquippedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
         agent's initial state.  It may be `async def` or `def`.
         """
         return None
+
+
+def loads(agent: EquippedJourney[Any, Any, Any]) -> bool:
+    """Say whether an agent has a `load_state` of its own, which may have a state."""
+    return getattr(agent.load_state, "__func__", None) is not EquippedJourney.load_state
+
+
+def saves(agent: EquippedJourney[Any, Any, Any]) -> bool:
+    """Say whether an agent has a `save_state` of its own, which is told of states."""
+    return getattr(agent.save_state, "__func__", None) is not EquippedJourney.save_state

@@ -27,15 +27,15 @@ from ...actors.journey import (
     sealed,
     state_fields,
     texts_of,
-    tokens_among,
     tokens_in,
 )
 from ...events import InvalidInput
-from ...projections import AssistantMessage, Conversation
+from ...projections import Conversation
 from ..secret_keys import KeylessSecrets
 from .authored import state_class_of
 from .equipped import EquippedJourney
 from .telling import NOTHING
+from .tokens_over import TokensOver, tokens_in_calls
 
 WHOLE = 8
 """Secrets of so many characters are found in a state also where they are only part of a text."""
@@ -46,12 +46,20 @@ KEPT = 256
 
 
 class _Kept:
-    """Is what is kept of a conversation: its last fold that was asked for, and what was known in that."""
+    """Is what is kept of a conversation: its last fold that was asked for, and what was known in that.
+
+    Attributes:
+        texts: those of each token that could be opened.
+        tokens: what was found in that fold; None where some of it could not be opened, and may be once there is a key.
+
+    """
 
     def __init__(self) -> None:
         self.fold: Conversation | None = None
         self.redaction = NOTHING
         self.texts: dict[str, frozenset[str]] = {}
+        self.tokens: tuple[frozenset[str], frozenset[str]] | None = None
+        self.over = TokensOver()
 
 
 class AgentSecrets:
@@ -73,10 +81,10 @@ class AgentSecrets:
             return NOTHING
         kept = self._of(conversation.id)
         if kept.fold is not conversation:
-            values, texts = self._values(conversation, kept.texts)
-            if values != kept.redaction.values:
-                kept.redaction = Redaction(values, kept.redaction)
-            kept.fold, kept.texts = conversation, texts
+            tokens = self._tokens_now(conversation), kept.over.of(conversation.transcript)
+            if tokens != kept.tokens:
+                self._open(conversation.root, tokens, kept)
+            kept.fold = conversation
         return kept.redaction
 
     def values(self, origin: str, tokens: Iterable[str]) -> frozenset[str]:
@@ -93,23 +101,25 @@ class AgentSecrets:
             del self._kept[next(iter(self._kept))]
         return kept
 
-    def _values(
-        self, conversation: Conversation, before: Mapping[str, frozenset[str]]
-    ) -> tuple[frozenset[str], dict[str, frozenset[str]]]:
-        """Return what is secret in a conversation, and the texts of each token that could be opened."""
+    def _open(self, root: str, tokens: tuple[frozenset[str], frozenset[str]], kept: _Kept) -> None:
+        """Learn the values of all tokens of a conversation."""
+        texts = {token: kept.texts.get(token) or self._texts(root, token) for token in frozenset().union(*tokens)}
+        values = frozenset(text for found in texts.values() for text in found if len(text) >= SHORTEST)
+        if values != kept.redaction.values:
+            kept.redaction = Redaction(values, kept.redaction)
+        kept.texts = {token: found for token, found in texts.items() if found != {token}}
+        kept.tokens = tokens if len(kept.texts) == len(texts) else None
+
+    def _tokens_now(self, conversation: Conversation) -> frozenset[str]:
+        """Return the tokens in the states of a conversation, and in the calls of its last turn."""
         tokens = set(tokens_in(conversation.state))
         # what was recorded before it was marked stands there in clear, and is no less known
         tokens.update(text for each in self.journeys for text in each.texts_in(conversation))
         for left in conversation.left.values():
             tokens.update(tokens_in(left.state))
-        for entries in conversation.transcript.turns.values():
-            for entry in entries:
-                for call in entry.calls if isinstance(entry, AssistantMessage) else ():
-                    tokens.update(tokens_among(call.arguments))
-        texts = {token: before.get(token) or self._texts(conversation.root, token) for token in tokens}
-        every = frozenset(text for found in texts.values() for text in found if len(text) >= SHORTEST)
-        # one that could not be opened may be once there is a key
-        return every, {token: found for token, found in texts.items() if found != {token}}
+        transcript = conversation.transcript
+        tokens.update(tokens_in_calls(transcript.window(transcript.latest, transcript.latest)))
+        return frozenset(tokens)
 
 
 class JourneySecrets:

@@ -15,8 +15,9 @@ from msgspec.structs import replace
 from ...actors.journey import AgentContext, Redaction, tokens_in
 from ...projections import Conversation, OwedToolCall
 from .author import call_author
-from .binding import BoundJourney, context_of
+from .binding import BoundJourney
 from .calling import Ran, ran
+from .context import context_of
 from .idempotency import durable_key, key_in_run
 from .journeys import Journeys
 from .telling import cleaned, knowing

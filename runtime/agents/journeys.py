@@ -31,7 +31,7 @@ from ...projections import Call, Conversation, Left
 from ..models import LLMClient
 from .author import call_author
 from .binding import BoundJourney
-from .equipped import EquippedJourney
+from .equipped import EquippedJourney, loads, saves
 from .journey_secrets import AgentSecrets
 from .telling import cleaned
 
@@ -154,8 +154,7 @@ class Journeys:
 
     def first(self, conversation: ConversationId) -> tuple[dict[str, bytes], str] | None:
         """Return the state and the step that a conversation begins with; None where `load_state` may say it."""
-        loads = getattr(self.agent.load_state, "__func__", None) is not EquippedJourney.load_state
-        return None if loads else self.front.first(None, conversation)
+        return None if loads(self.agent) else self.front.first(None, conversation)
 
     @contextmanager
     def telling_none(self, conversation: Conversation) -> Iterator[None]:
@@ -199,15 +198,16 @@ class Journeys:
         declared = on.agent.declared_tools.get(tool)
         return None if declared is None else declared.to
 
-    def states(self, conversation: Conversation) -> Iterator[tuple[BoundJourney, Any]]:
-        """Yield the journeys that were on in the last turn, with their states; the last one is still on."""
+    def to_save(self, conversation: Conversation) -> Iterator[tuple[BoundJourney, Any]]:
+        """Yield the journeys that were on in the last turn and save their states, with these; the last is still on."""
         turn = conversation.turn or conversation.ended
         for name in dict.fromkeys(() if turn is None else turn.left):
             journey, left = self._by_name.get(name), conversation.left.get(name)
-            if journey is not None and left is not None:
+            if journey is not None and left is not None and saves(journey.agent):
                 yield journey, journey.read(left.state, conversation.root)
         journey = self.on(conversation)
-        yield journey, journey.state(conversation)
+        if saves(journey.agent):
+            yield journey, journey.state(conversation)
 
     def _stays_left(self, conversation: Conversation, name: str, left: Left) -> bool:
         """Say whether a journey that was left waits for a worker of its version."""
@@ -226,7 +226,8 @@ class Journeys:
         left = conversation.left.get(to.name)
         if left is not None and (to is self.front or not _was_over(to, left, conversation)):
             return EnterJourney(journey=to.name, journey_hash=to.hash)
-        state = None if left is not None else await call_author(to.agent.load_state, ctx, threads=threads)
+        begins = left is None and loads(to.agent)
+        state = await call_author(to.agent.load_state, ctx, threads=threads) if begins else None
         origin, known = conversation.root, self.secrets.known(conversation)
         if state is None or _is_over(to, to.first(state, origin, known)[0], conversation):
             journey = None if self.agent.router is None else self.agent.router.resolve_tool_call(tool)

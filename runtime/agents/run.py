@@ -37,7 +37,7 @@ from .effects import (
     nobody,
     performing_by_journey,
 )
-from .equipped import EquippedJourney
+from .equipped import EquippedJourney, loads
 from .input_messages import split
 from .journey_tools import SAVING_BACK, JourneyToolRun
 from .journeys import Journeys
@@ -103,7 +103,8 @@ async def take_turn(
     journeys, clock = Journeys(agent, context=ctx, secrets=secrets or secrets_of_run()), SystemClock()
     history, text = split(ctx.input_messages, agent.config.history_turns)
     id_ = origin_of(ctx)
-    first = journeys.open(id_, await call_author(agent.load_state, ctx), history)
+    loaded = await call_author(agent.load_state, ctx) if loads(agent) else None
+    first = journeys.open(id_, loaded, history)
     effects = _effects(journeys, first, ctx, clock=clock, announce=announce, halted=halted)
     # tools are given `ctx` itself, so its metadata may be anything; what a log would not take is not recorded
     metadata = dict(ctx.metadata) if json_size(ctx.metadata) <= METADATA_LIMIT else {}
@@ -145,7 +146,7 @@ def _effects(
 async def _save(journeys: Journeys, after: Conversation, ctx: AgentContext) -> None:
     """Save the state of each journey that was on."""
     with journeys.telling_none(after):
-        for journey, state in journeys.states(after) if after.agent else ():
+        for journey, state in journeys.to_save(after) if after.agent else ():
             await call_author(journey.agent.save_state, ctx, state)
 
 

@@ -103,7 +103,9 @@ class ModelReply(Struct, frozen=True):
 
 def streaming(client: object) -> StreamingClient | None:
     """Return the client if it says that it streams, else None; a `stream` of its own kind, or a mock, says nothing."""
-    return client if isinstance(client, StreamingClient) and client.streams is True else None
+    if getattr(client, "streams", None) is not True:  # asked first, because a protocol is slow to ask for
+        return None
+    return client if isinstance(client, StreamingClient) else None
 
 
 def reply_of(answer: object) -> ModelReply:

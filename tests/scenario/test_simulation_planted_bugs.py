@@ -294,7 +294,7 @@ def test_a_transcript_without_the_results_of_its_calls_breaks_rule_6(monkeypatch
         given = model_input(transcript, request)
         return structs.replace(given, messages=[said for said in given.messages if said["role"] != "tool"])
 
-    monkeypatch.setattr(asking, "model_input", forgetful)
+    monkeypatch.setattr(asking, "request_input", forgetful)
     assert broken_by(Simulator) == {6}
 
 

@@ -1,0 +1,156 @@
+"""What stands before the last turn of a request, kept, so that a request costs what is new in it.
+
+A request holds the whole window of the transcript, so to render, encode and hash all of it for each request costs more
+with each turn.  But a turn that is over never changes, and stands at the same place in each request after it.  So what
+the turns before the last one are rendered to is kept, and hashed as far as it goes, for the conversations that were
+asked about last; a request adds its last turn to that.
+
+What is kept is only ever a short cut: it is used where the very same turns stand before the last, and nobody is handed
+what is kept itself.  Which turns these are is known by the last of them, since a `Transcript` is the same before it.
+"""
+
+import copy
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+
+from .rendering import Rendering
+from .transcript import Entry, Transcript
+
+KEPT: Final = 32 * 1024 * 1024
+"""Bytes of messages, as canonical JSON, that are kept; what was used last is kept in any case."""
+
+HEADS: Final = 4
+"""Of so many beginnings of a request, such as prompts, its hash is kept as far as it goes."""
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class Before:
+    """Is what the turns before the last one of a request come to.
+
+    Attributes:
+        begin: the first turn that there is.
+        size: bytes of its messages, as canonical JSON.
+
+    """
+
+    def __init__(self, begin: int, *, prompted: bool) -> None:
+        self.begin = begin
+        self.size = 0
+        self._newest = begin, tuple[Entry, ...]()
+        self._rendering = Rendering(after=int(prompted))
+        self._messages: list[dict[str, Any]] = []
+        self._calls: list[dict[str, Any]] = []
+        self._functions: list[dict[str, Any]] = []
+        self._calling: list[tuple[int, int, int]] = []
+        self._in_parts: list[int] = []
+        self._hashed: dict[bytes, tuple[hashlib._Hash, int]] = {}
+
+    def goes_on(self, transcript: Transcript, begin: int, last: int) -> bool:
+        """Say whether the turns from `begin` on that stand before turn `last` are these, or go on after these."""
+        newest, entries = self._newest
+        return begin == self.begin and newest < last and transcript.turns.get(newest) is entries
+
+    def take(self, transcript: Transcript, last: int) -> None:
+        """Take the turns up to `last`, which is left out; all of them are over."""
+        newest, known = self._newest
+        for turn in range(newest + 1 if known else newest, last):
+            entries = transcript.turns.get(turn)
+            if entries:
+                self._add(entries)
+                self._newest = turn, entries
+
+    def following(self) -> Rendering:
+        """Return a rendering that goes on here."""
+        return self._rendering.following()
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return the messages; they are the caller's own, with all that is in them."""
+        made = list(map(dict.copy, self._messages))
+        calls = list(map(dict.copy, self._calls))
+        for call, function in zip(calls, map(dict.copy, self._functions), strict=True):
+            call["function"] = function
+        for at, first, after in self._calling:
+            made[at]["tool_calls"] = calls[first:after]
+        for at in self._in_parts:
+            made[at]["content"] = copy.deepcopy(made[at]["content"])
+        return made
+
+    def hash_after(self, head: bytes) -> "hashlib._Hash":
+        """Return the hash of `head` and all messages so far, each followed by a comma, to be gone on with."""
+        hashed, length = self._hashed.pop(head) if head in self._hashed else (hashlib.sha256(head), 0)
+        if length < len(self._messages):
+            hashed.update(_encoder.encode(self._messages[length:])[1:-1] + b",")
+        self._hashed[head] = hashed, len(self._messages)
+        if len(self._hashed) > HEADS:
+            del self._hashed[next(iter(self._hashed))]
+        return hashed.copy()
+
+    def _add(self, turn: tuple[Entry, ...]) -> None:
+        self._rendering.take(turn)
+        self._rendering.settle()
+        taken = self._rendering.taken()
+        self.size += len(_encoder.encode(taken))
+        for at, message in enumerate(taken, len(self._messages)):
+            calls = message.get("tool_calls")
+            if calls is not None:
+                self._calling.append((at, len(self._calls), len(self._calls) + len(calls)))
+                self._calls += calls
+                self._functions += [call["function"] for call in calls]
+            elif isinstance(message["content"], list | tuple):
+                self._in_parts.append(at)
+        self._messages += taken
+
+
+class _Kept:
+    """Keeps what was used last; one at a time uses it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()  # whatever is called meanwhile, such as a finalizer, may come here too
+        self.size = 0
+        self._by_oldest: dict[tuple[int, bool], tuple[Before, object]] = {}
+
+    def pop(self, oldest: tuple[Entry, ...], *, prompted: bool) -> Before | None:
+        """Take out what is kept under its oldest turn."""
+        before, _ = self._by_oldest.pop((id(oldest), prompted), (None, None))
+        self.size -= 0 if before is None else before.size
+        return before
+
+    def put(self, oldest: tuple[Entry, ...], before: Before, *, prompted: bool) -> None:
+        """Keep this, and let go of what was not used for longest where it is too much."""
+        self.pop(oldest, prompted=prompted)
+        # with the turn itself, so that no other is ever at its address
+        self._by_oldest[id(oldest), prompted] = before, oldest
+        self.size += before.size
+        while self.size > KEPT and len(self._by_oldest) > 1:
+            gone, _ = self._by_oldest.pop(next(iter(self._by_oldest)))
+            self.size -= gone.size
+
+
+_kept = _Kept()
+
+
+@contextmanager
+def turns_before(transcript: Transcript, first: int, last: int, *, prompted: bool) -> Iterator[Before]:
+    """Give what stands from turn `first` on before turn `last`, going on from what is kept of it.
+
+    There are at most as many turns in this window as in the transcript.  It is not to be used after the block.
+    """
+    # the first one that there is: what was said before the conversation seldom is
+    begin = next((turn for turn in range(first, last) if transcript.turns.get(turn)), None)
+    if begin is None:
+        yield Before(first, prompted=prompted)
+        return
+    oldest = transcript.turns[begin]
+    with _kept.lock:
+        before = _kept.pop(oldest, prompted=prompted)
+        if before is None or not before.goes_on(transcript, begin, last):
+            before = Before(begin, prompted=prompted)
+        before.take(transcript, last)
+        _kept.put(oldest, before, prompted=prompted)
+        yield before
