@@ -6,7 +6,8 @@ gap, or a few seconds of silence, is filled from the log.  So it may miss any nu
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from ..events import (
     START,
@@ -54,20 +55,26 @@ class Follower:
             async for stored in self._log.read(conversation, after):
                 after = stored.head
                 yield stored
-            async for heard in self.goes_on(conversation, listener, after):
-                if heard is not None:
-                    yield heard
+            async with aclosing(self.goes_on(conversation, listener, after)) as going:
+                async for heard in going:
+                    if heard is not None:
+                        yield heard
 
     async def goes_on(
         self, conversation: ConversationId, listener: Listener, after: Head
-    ) -> AsyncIterator[Stored | Delta | Queued | None]:
+    ) -> AsyncGenerator[Stored | Delta | Queued | None, None]:
         """Yield what a listener hears after the head `after`, until it is closed; errors as `follow`.
 
-        None stands for silence, in which the log was looked at and had nothing more.
+        None stands for a look at the log that found nothing more, such as after some silence.
         """
-        head = after
-        async for message in self._heard(conversation, listener):
-            if isinstance(message, Delta | Queued):
+        head, clock = after, asyncio.get_running_loop().time
+        until = clock() + self._silence
+        while True:
+            data = await listener.heard(until)
+            if listener.closed:
+                return
+            message = None if data is None else await self._opened(conversation, data)
+            if isinstance(message, Delta | Queued):  # which go on also where a frame was lost
                 yield message
                 continue
             next_one = None if message is None else await self._continues(conversation, head, message)
@@ -75,35 +82,16 @@ class Follower:
                 head = next_one.head
                 yield next_one
             elif message is None or message.position > head.position:
-                found = False
+                before = head
                 try:
                     async for stored in self._log.read(conversation, head):
-                        head, found = stored.head, True
+                        head = stored.head
                         yield stored
                 except Unavailable as error:
                     logger.info("cannot read on in %s now: %s", conversation, error)
-                    continue
-                if not found:
+                if head is before:
                     yield None
-
-    async def _heard(
-        self, conversation: ConversationId, listener: Listener
-    ) -> AsyncIterator[LiveFrame | Delta | Queued | None]:
-        """Yield what is heard; None for silence, and for a message that nobody can read."""
-        clock = asyncio.get_running_loop().time
-        until = clock() + self._silence
-        while True:
-            data = await listener.heard(until)
-            if listener.closed:
-                return
-            if data is None:
-                yield None
-                until = clock() + self._silence
-                continue
-            heard = await self._opened(conversation, data)
-            if not isinstance(heard, Delta | Queued):  # which go on also where a frame was lost
-                until = clock() + self._silence
-            yield heard
+            until = clock() + self._silence
 
     async def _opened(self, conversation: ConversationId, data: bytes) -> LiveFrame | Delta | Queued | None:
         try:

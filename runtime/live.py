@@ -110,13 +110,21 @@ class MemoryLive:
         self._listeners: dict[ConversationId, list[Listener]] = {}
 
     async def publish(self, conversation: ConversationId, data: bytes) -> None:
-        """Send to all who listen to that conversation."""
+        """Send to all who listen to that conversation; they hear it in a turn of the loop of its own."""
+        loop = asyncio.get_running_loop()
         for listener in self._listeners.get(conversation, ()):
-            listener.tell(data)
+            loop.call_soon(listener.tell, data)
 
     @asynccontextmanager
     async def subscribe(self, conversation: ConversationId) -> AsyncIterator[Listener]:
         """Listen; what is published after the context was entered is yielded in order."""
+        async with self.listen(conversation) as listener:
+            await asyncio.sleep(0)  # whoever listens again and again lets others go on, as where a server answers
+            yield listener
+
+    @asynccontextmanager
+    async def listen(self, conversation: ConversationId) -> AsyncIterator[Listener]:
+        """Listen; see `Live.listen`."""
         listener = Listener()
         listeners = self._listeners.setdefault(conversation, [])
         listeners.append(listener)
@@ -127,7 +135,3 @@ class MemoryLive:
             listeners.remove(listener)
             if not listeners:
                 del self._listeners[conversation]
-
-    def listen(self, conversation: ConversationId) -> AbstractAsyncContextManager[Listener]:
-        """Listen; see `Live.listen`."""
-        return self.subscribe(conversation)

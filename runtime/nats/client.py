@@ -12,7 +12,7 @@ import contextlib
 import logging
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -25,7 +25,7 @@ from ...events import FrameworkError, Unavailable
 from ..credentials import Credentials
 from .credentials import AccessRefused, Transport, options, refusal
 from .headers import NO_RESPONDERS, as_text, parsed
-from .in_flight import Asked, Block, InFlight
+from .in_flight import Asked, Block, InFlight, cancellable
 
 logger = logging.getLogger("agent_runtime_framework.nats")
 
@@ -95,7 +95,7 @@ class Connection(Client):
         given = await asyncio.to_thread(options, self._credentials, tls=self._tls_wanted)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                with _cancellable():
+                with cancellable():
                     await self.connect(
                         self._address,
                         name=name,
@@ -258,7 +258,7 @@ class Connection(Client):
         """Send a request, and wait until its answers came; raises as `ask`."""
         self._in_flight.add(asked)
         try:
-            with _cancellable():
+            with cancellable():
                 await self.publish(asked.subject, payload, inbox, headers)
             await asked.over
         finally:
@@ -379,16 +379,6 @@ class Connection(Client):
         elif s.uri.scheme in {"nats", "tls"}:
             self._transport = Transport()  # type: ignore[no-untyped-call]  # nats-py's
         await super()._connect_to_server(s)
-
-
-@contextlib.contextmanager
-def _cancellable() -> Iterator[None]:
-    """Raise what asyncio forgot: `wait_for` of some releases loses a cancellation to an answer of the same moment."""
-    task = asyncio.current_task()
-    cancels = 0 if task is None else task.cancelling()
-    yield
-    if task is not None and task.cancelling() > cancels:
-        raise asyncio.CancelledError
 
 
 async def _logged(callback: Awaitable[None]) -> None:

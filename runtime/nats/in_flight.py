@@ -1,7 +1,8 @@
 """Requests whose answers are awaited, and that end at once when no answer can come."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -79,3 +80,13 @@ class Asked(InFlight):
             return
         self._seen = self._heard
         self._look = self._loop.call_later(self._silence, self._looked)
+
+
+@contextlib.contextmanager
+def cancellable() -> Iterator[None]:
+    """Raise what asyncio forgot: `wait_for` of some releases loses a cancellation to an answer of the same moment."""
+    task = asyncio.current_task()
+    cancels = 0 if task is None else task.cancelling()
+    yield
+    if task is not None and task.cancelling() > cancels:
+        raise asyncio.CancelledError
