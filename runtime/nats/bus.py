@@ -20,8 +20,9 @@ from nats.aio.msg import Msg
 from ...events import AgentKey, ConversationId, TooLarge, Unavailable
 from ..bus import PARTITIONS, Consumption, Deliver
 from ..leases import Lease
-from .client import Connection, Forbidden, Hearing
+from .client import Connection, Hearing
 from .connection import ApiError, api, publish, request, status
+from .in_flight import Forbidden
 from .names import Names
 
 logger = logging.getLogger("agent_runtime_framework.nats")

@@ -12,7 +12,8 @@ import contextlib
 import logging
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -25,7 +26,7 @@ from ...events import FrameworkError, Unavailable
 from ..credentials import Credentials
 from .credentials import AccessRefused, Transport, options, refusal
 from .headers import NO_RESPONDERS, as_text, parsed
-from .in_flight import Asked, Block, InFlight, cancellable
+from .in_flight import Asked, Awaiting, Block, Forbidden, cancellable, cancels
 
 logger = logging.getLogger("agent_runtime_framework.nats")
 
@@ -38,10 +39,6 @@ Take: TypeAlias = Callable[[Msg], object]
 """Takes a message, and returns at once."""
 
 _FORBIDDEN = re.compile(r'permissions violation for (\w+) [^"]*"([^"]*)"')
-
-
-class Forbidden(Unavailable):
-    """Raised when the server's permissions do not let this user do what a request needs."""
 
 
 class Hearing:
@@ -82,12 +79,11 @@ class Connection(Client):
         self._on_reconnect = on_reconnect
         self._restore = restore
         self._failures: deque[Exception] | None = deque(maxlen=4)
-        self._in_flight: set[InFlight] = set()
+        self._awaiting = Awaiting()
         self._takers: dict[int, Take] = {}
         self._answers = ""
         self._asked: dict[str, Asked] = {}
         self._asked_before = count(1)
-        self._deaf = ""
         self._warned: set[tuple[str, str]] = set()
 
     async def open(self, name: str) -> None:
@@ -173,9 +169,8 @@ class Connection(Client):
             Forbidden: the server forbids the subject.
 
         """
-        self._check_hears()
         request = Block(subject)
-        self._in_flight.add(request)
+        self._awaiting.enter(request)
         try:
             async with request.awaited:
                 yield
@@ -184,11 +179,7 @@ class Connection(Client):
                 raise Forbidden(request.forbidden) from None
             raise
         finally:
-            self._in_flight.discard(request)
-
-    def _check_hears(self) -> None:
-        if self._deaf:
-            raise Forbidden(self._deaf)
+            self._awaiting.leave(request)
 
     async def request(
         self,
@@ -234,7 +225,6 @@ class Connection(Client):
             Forbidden: the server forbids it.
 
         """
-        self._check_hears()
         if not self._answers:
             await self._hear_answers()
         token = str(next(self._asked_before))
@@ -246,7 +236,6 @@ class Connection(Client):
 
     async def ask_consumer(self, subject: str, payload: bytes, take: Callable[[Msg], bool], *, silence: float) -> None:
         """Ask a consumer for messages, as `ask`: they come under subjects of their own, so to an inbox of its own."""
-        self._check_hears()
         asked, inbox = Asked(subject, take, silence), self.new_inbox()
         hearing = await self.hear(inbox, asked.hear)
         try:
@@ -256,14 +245,16 @@ class Connection(Client):
 
     async def _answered_by(self, asked: Asked, payload: bytes, inbox: str, headers: dict[str, Any] | None) -> None:
         """Send a request, and wait until its answers came; raises as `ask`."""
-        self._in_flight.add(asked)
+        self._awaiting.enter(asked)
+        before = cancels()
         try:
-            with cancellable():
-                await self.publish(asked.subject, payload, inbox, headers)
+            await self.publish(asked.subject, payload, inbox, headers)
+            if cancels() > before:  # nats-py loses one where it has to wait for its buffer
+                raise asyncio.CancelledError
             await asked.over
         finally:
-            self._in_flight.discard(asked)
-            asked.close()
+            self._awaiting.leave(asked)
+            asked.over.cancel()
         if asked.forbidden:
             raise Forbidden(asked.forbidden)
         if asked.unanswered is not None:
@@ -302,14 +293,7 @@ class Connection(Client):
 
     def give_up(self) -> None:
         """Say that no answer will come to what is in flight."""
-        self._deaf = ""
-        self._end(self._in_flight)
-
-    def _end(self, requests: Iterable[InFlight]) -> None:
-        ended = set(requests)
-        self._in_flight -= ended  # one that has ended cannot be told twice
-        for request in ended:
-            request.end()
+        self._awaiting.lost()
 
     async def close(self) -> None:
         """End the connection; what could not be sent to a lost server is dropped."""
@@ -336,11 +320,8 @@ class Connection(Client):
         """End the requests that need what the server forbids; of what nobody waits for, warn once a kind."""
         verb = "publish to" if what == "publish" else "subscribe to"
         if what != "publish" and subject == f"{self._answers}*".lower():
-            self._deaf = _forbids(verb, subject)
-        hit = [request for request in self._in_flight if self._deaf or subject == request.subject.lower()]
-        for request in hit:
-            request.forbidden = self._deaf or _forbids(verb, request.subject)
-        self._end(hit)
+            self._awaiting.deaf = _forbids(verb, subject)
+        hit = self._awaiting.forbid(subject, partial(_forbids, verb))
         kind = (verb, subject.rpartition(".")[0])
         if not hit and kind not in self._warned:
             self._warned.add(kind)

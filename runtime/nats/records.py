@@ -15,8 +15,9 @@ from nats.aio.msg import Msg
 
 from ...events import AckLost, ConversationId, PositionMoved, TooLarge, Unavailable
 from ..clock import new_id
-from .client import Connection, Forbidden
+from .client import Connection
 from .connection import ApiError, NobodyListens, api, publish, pulled, request, request_many, status
+from .in_flight import Forbidden
 from .names import Names
 
 BATCH = 1_000
