@@ -118,8 +118,7 @@ class Client(Reader):
 
         """
         say = checked(agent_key, text, metadata or {}, message_id)
-        conversation = checked_id(conversation_id)
-        await publish(self.substrate, conversation, say, await self._log.last(conversation))
+        await self._saying.publish(checked_id(conversation_id), say)
         return say.id
 
     async def send(

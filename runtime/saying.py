@@ -152,6 +152,13 @@ class Saying:
                 self._forget(conversation)
                 return await self._heard(listener, self._from_start(known), say, waits, read=True)
 
+    async def publish(self, conversation: ConversationId, say: SayToAgent) -> bool:
+        """Send a message, and return whether its id was known; raises as `publish`."""
+        known = self._known.get(conversation)
+        if known is None:
+            return await publish(self.substrate, conversation, say, await self.substrate.log.last(conversation))
+        return await self._publish(conversation, say, known)
+
     async def _publish(self, conversation: ConversationId, say: SayToAgent, known: Known) -> bool:
         if known.clear and not known.conversation.erased:
             data = seal_command(say, conversation, None)

@@ -5,6 +5,8 @@ from typing import Final
 NO_RESPONDERS: Final = "503"
 """The status that is the answer where nobody listens."""
 
+_SPACE: Final = " \t\n\r\v\f"
+
 
 def as_text(data: bytes) -> str:
     """Return the text of these bytes, with what is not UTF-8 in them written out."""
@@ -32,7 +34,7 @@ def parsed(headers: str) -> dict[str, str] | None:
             found["Description"] = description
     for line in lines:
         name, colon, value = line.partition(":")
-        name = name.strip()
-        if colon and name.isascii() and not (" " in name or "\t" in name):
-            found[name] = value.strip()
+        name = name.strip(_SPACE)
+        if colon and name.isascii() and name.split() == [name]:
+            found[name] = value.strip(_SPACE)
     return found or None
