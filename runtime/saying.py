@@ -150,6 +150,7 @@ class Saying:
                 return await self._heard(listener, known, say, waits, read=again)
             except (CorruptLog, _Elsewhere):
                 self._forget(conversation)
+                known = await self.known(conversation, say)
                 return await self._heard(listener, self._from_start(known), say, waits, read=True)
 
     async def publish(self, conversation: ConversationId, say: SayToAgent) -> bool:

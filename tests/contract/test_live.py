@@ -39,6 +39,28 @@ class LiveContract:
 
             assert await read(heard, 200) == sent
 
+    async def test_who_does_not_wait_for_the_server_hears_what_comes_of_what_he_sends(self, far: Live) -> None:
+        for number in range(20):
+            async with far.listen(CHAT) as heard:
+                await far.publish(CHAT, b"%d" % number)
+
+                assert await read(heard, 1) == [b"%d" % number]
+
+    async def test_after_listening_nobody_listens_any_more(self, far: Live, unheard: Unheard) -> None:
+        async with far.listen(CHAT):
+            assert not await unheard(CHAT)
+
+        assert await unheard(CHAT)
+
+    async def test_whoever_listens_for_so_long_hears_nothing_then_and_goes_on(self, live: Live, far: Live) -> None:
+        async with far.subscribe(CHAT) as heard:
+            assert await heard.heard(asyncio.get_running_loop().time()) is None
+            await live.publish(CHAT, b"late")
+
+            assert await read(heard, 1) == [b"late"]
+            assert not heard.closed
+        assert heard.closed
+
     async def test_two_listeners_both_hear_everything(self, live: Live, far: Live) -> None:
         async with far.subscribe(CHAT) as one, far.subscribe(CHAT) as two, live.subscribe(CHAT) as three:
             await live.publish(CHAT, b"1")
