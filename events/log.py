@@ -183,6 +183,8 @@ class FrameLog:
             return None
         if not expected.position:
             return await self._vault.created(conversation)
+        if self._sealed.get(conversation) is False:  # what was begun in clear goes on so
+            return None
         cipher = await self._vault.cipher(conversation)
         if cipher is None and await self._sealed_before(conversation):
             cipher = await self._vault.cipher(conversation, anew=True)
@@ -195,6 +197,10 @@ class FrameLog:
 
     async def _sealed_before(self, conversation: ConversationId) -> bool | None:
         """Say whether what a conversation has of its own is sealed, None where no frame has content."""
+        if conversation not in self._sealed:
+            last = await self._records.last(conversation)  # which tells it mostly
+            if last is not None:
+                self._note(conversation, decode_frame(last[1]), last[1])
         if conversation not in self._sealed:
             async for _, data in self._records.get(conversation, 0):
                 self._note(conversation, decode_frame(data), data)

@@ -11,29 +11,21 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
-
-from ..actors import CancelTurn, SayToAgent, cut
+from ..actors import CancelTurn, cut
 from ..actors.sizes import REASON_LIMIT
 from ..events import (
     AgentKey,
-    CommandRefused,
     ConversationId,
     InvalidInput,
-    Refused,
-    Stored,
     Unavailable,
     WriterId,
     check_token,
     not_found,
 )
-from ..projections import evolve, initial, state_of
-from .agents.run import no_reply
 from .bus import partition_of
 from .checking import as_id as checked_id
 from .checking import checked
 from .clock import SystemClock, new_id
-from .command_keys import key_for
 from .credentials import ANONYMOUS, Credentials
 from .deadletters import DATA_STORE, STORE, DeadLetter, DeadLetters, said_again
 from .erasing import Receipt, erase
@@ -43,40 +35,14 @@ from .leases import unanswered
 from .logfiles import Recording
 from .memory import MemoryStore
 from .opening import Place, opened
-from .raised import raised_in
 from .reader import Reader
 from .restoring import restoring
+from .saying import Reply, Saying, publish
 from .vault import KeyWrapper
-from .wire import Queued, seal_command
+from .wire import Queued
 
 LOOK = 2.0
 """Seconds to find out why there is no reply."""
-
-
-class Reply(Struct, frozen=True):
-    """Is what an agent replied.
-
-    Attributes:
-        text: its words; empty where it had nothing to say.
-        turn: the number of the turn.
-        version: of the event that ended the turn.
-        state: the journey's state after it.
-
-    >>> import asyncio
-    >>> from agent_runtime_framework.testing import AgentsAtWork, OnboardingAgent, ScriptedLLM
-    >>> async def main():
-    ...     async with AgentsAtWork(lambda: nats_url)(OnboardingAgent(ScriptedLLM("Hello!"))) as rt:
-    ...         return await rt.send("onboarding", "c-1", "hi")
-    >>> reply = asyncio.run(main())
-    >>> reply.text, reply.turn, reply.state["step"]
-    ('Hello!', 1, 'welcome')
-
-    """
-
-    text: str
-    turn: int
-    version: int
-    state: dict[str, Any]
 
 
 class Client(Reader):
@@ -126,6 +92,14 @@ class Client(Reader):
         async with opened(place, WriterId(new_id("client")), create=create) as there:
             yield Client(there.substrate)
 
+    _said: Saying | None = None
+
+    @property
+    def _saying(self) -> Saying:
+        if self._said is None or self._said.substrate is not self.substrate:
+            self._said = Saying(self.substrate, self._follower)
+        return self._said
+
     async def publish(
         self,
         agent_key: str,
@@ -144,7 +118,7 @@ class Client(Reader):
 
         """
         say = checked(agent_key, text, metadata or {}, message_id)
-        await self._publish(checked_id(conversation_id), say)
+        await self._saying.publish(checked_id(conversation_id), say)
         return say.id
 
     async def send(
@@ -168,9 +142,8 @@ class Client(Reader):
         """
         conversation = checked_id(conversation_id)
         say = checked(agent_key, text, metadata or {}, message_id)
-        last = await self._log.last(conversation)
-        if last is not None and last.frame.agent not in ("", say.agent):
-            raise Refused(f"conversation {conversation!r} belongs to agent {last.frame.agent!r}, not to {say.agent!r}")
+        saying = self._saying
+        known = await saying.known(conversation, say)
         last_queued: Queued | None = None
 
         def waiting(queued: Queued) -> None:
@@ -181,34 +154,10 @@ class Client(Reader):
 
         try:
             async with asyncio.timeout(timeout):
-                return await self._say(conversation, say, waiting, None if last is None else last.frame.parent)
+                return await saying.reply(known, say, waiting)
         except TimeoutError:
             nobody = await self._nobody(say.agent)
             raise late(say, conversation, within=timeout, nobody=nobody, queued=last_queued) from None
-
-    async def _say(
-        self, conversation: ConversationId, say: SayToAgent, waits: Callable[[Queued], None], parent: str | None
-    ) -> Reply:
-        await self._publish(conversation, say)
-        now = initial(conversation)
-        async for heard in self._follower.follow(conversation):
-            if isinstance(heard, Queued) and heard.message_id == say.id:
-                waits(heard)
-            if not isinstance(heard, Stored):
-                continue
-            for event in heard.frame.events:
-                now = evolve(now, event)
-                # a parent may have heard of a message under the same id; an import has its frames in the fork's own log
-                if heard.inherited or parent not in (None, heard.frame.parent):
-                    continue
-                if isinstance(event, CommandRefused) and event.command_id == say.id:
-                    raise Refused(f"message {say.id} was refused in {conversation!r}: {event.because}")
-                ended = now.ended
-                if ended is not None and ended.message_id == say.id and ended.version == now.version:
-                    if ended.outcome != "completed":
-                        raise no_reply(now.id, ended, raised_in(heard.head.hash))
-                    return Reply(ended.text, ended.turn, ended.version, state_of(now))
-        raise Unavailable(f"following {conversation!r} ended before the reply came")
 
     async def _nobody(self, agent_key: str) -> str:
         """Return `unanswered` for the agent; empty if that cannot be known now."""
@@ -217,10 +166,6 @@ class Client(Reader):
                 return unanswered(agent_key, await self.workers())
         except (TimeoutError, Unavailable):
             return ""
-
-    async def _publish(self, conversation: ConversationId, say: SayToAgent | CancelTurn) -> None:
-        data = seal_command(say, conversation, await key_for(self.substrate, conversation))
-        await self.substrate.bus.publish(AgentKey(say.agent), conversation, data, id=say.id)
 
     def store(self, name: str = "") -> MemoryStore[Any]:
         """Return a store that outlives this process: a bucket of the namespace, made by its first write.
@@ -275,7 +220,7 @@ class Client(Reader):
         if last is None:
             raise not_found(conversation)
         command = CancelTurn(id=new_id("c"), agent=last.frame.agent, reason=cut(reason, REASON_LIMIT))
-        await self._publish(conversation, command)
+        await publish(self.substrate, conversation, command, last)
         return command.id
 
     async def restore(self, recording: Recording) -> int:

@@ -6,7 +6,8 @@ gap, or a few seconds of silence, is filled from the log.  So it may miss any nu
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from ..events import (
     START,
@@ -22,7 +23,7 @@ from ..events import (
 )
 from ..events.encryption import Keyring
 from ..events.inheritance import stored_at
-from .live import Live
+from .live import Listener, Live
 from .wire import Delta, LiveFrame, Queued, SealedWord, decode_live, open_live
 
 logger = logging.getLogger("agent_runtime_framework.follower")
@@ -50,53 +51,47 @@ class Follower:
             Unavailable: the log cannot be read now.
 
         """
-        head = after
-        async with self._live.subscribe(conversation) as messages:
-            async for stored in self._log.read(conversation, head):
-                head = stored.head
+        async with self._live.subscribe(conversation) as listener:
+            async for stored in self._log.read(conversation, after):
+                after = stored.head
                 yield stored
-            async for message in self._heard(conversation, messages):
-                if isinstance(message, Delta | Queued):
-                    yield message
-                    continue
-                next_one = None if message is None else await self._continues(conversation, head, message)
-                if next_one is not None:
-                    head = next_one.head
-                    yield next_one
-                elif message is None or message.position > head.position:
-                    try:
-                        async for stored in self._log.read(conversation, head):
-                            head = stored.head
-                            yield stored
-                    except Unavailable as error:
-                        logger.info("cannot read on in %s now: %s", conversation, error)
+            async with aclosing(self.goes_on(conversation, listener, after)) as going:
+                async for heard in going:
+                    if heard is not None:
+                        yield heard
 
-    async def _heard(
-        self, conversation: ConversationId, messages: AsyncIterator[bytes]
-    ) -> AsyncIterator[LiveFrame | Delta | Queued | None]:
-        """Yield what is heard; None for silence, and for a message that nobody can read."""
-        waiting: asyncio.Task[bytes] | None = None
-        clock = asyncio.get_running_loop().time
+    async def goes_on(
+        self, conversation: ConversationId, listener: Listener, after: Head
+    ) -> AsyncGenerator[Stored | Delta | Queued | None, None]:
+        """Yield what a listener hears after the head `after`, until it is closed; errors as `follow`.
+
+        None stands for a look at the log that found nothing more, such as after some silence.
+        """
+        head, clock = after, asyncio.get_running_loop().time
         until = clock() + self._silence
-        try:
-            while True:
-                if waiting is None:
-                    waiting = asyncio.ensure_future(anext(messages))
-                done, _ = await asyncio.wait({waiting}, timeout=max(until - clock(), 0))
-                if not done:
+        while True:
+            data = await listener.heard(until)
+            if listener.closed:
+                return
+            message = None if data is None else await self._opened(conversation, data)
+            if isinstance(message, Delta | Queued):  # which go on also where a frame was lost
+                yield message
+                continue
+            next_one = None if message is None else await self._continues(conversation, head, message)
+            if next_one is not None:
+                head = next_one.head
+                yield next_one
+            elif message is None or message.position > head.position:
+                before = head
+                try:
+                    async for stored in self._log.read(conversation, head):
+                        head = stored.head
+                        yield stored
+                except Unavailable as error:
+                    logger.info("cannot read on in %s now: %s", conversation, error)
+                if head is before:
                     yield None
-                    until = clock() + self._silence
-                    continue
-                data, waiting = waiting.result(), None
-                heard = await self._opened(conversation, data)
-                if not isinstance(heard, Delta | Queued):  # which go on also where a frame was lost
-                    until = clock() + self._silence
-                yield heard
-        except StopAsyncIteration:
-            return
-        finally:
-            if waiting is not None:
-                waiting.cancel()
+            until = clock() + self._silence
 
     async def _opened(self, conversation: ConversationId, data: bytes) -> LiveFrame | Delta | Queued | None:
         try:

@@ -4,6 +4,7 @@ Everything here may be lost without harm: a frame is in the log, and tokens are 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
@@ -20,10 +21,17 @@ class Live(Protocol):
     async def publish(self, conversation: ConversationId, data: bytes) -> None:
         """Send to all who listen to that conversation; nobody may be listening, and nothing is kept."""
 
-    def subscribe(self, conversation: ConversationId) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    def subscribe(self, conversation: ConversationId) -> "AbstractAsyncContextManager[Listener]":
         """Listen; what is published after the context was entered is yielded in order.
 
         Entering raises `Unavailable` where the server does not answer.  Leaving ends the iteration.
+        """
+
+    def listen(self, conversation: ConversationId) -> "AbstractAsyncContextManager[Listener]":
+        """Listen as `subscribe`, without waiting for the server to say so.
+
+        What comes of a command that is sent from here afterwards is heard; of what else is published in this moment,
+        perhaps not all.  Entering raises `Unavailable` where nothing can be sent now.
         """
 
 
@@ -31,27 +39,56 @@ class Listener:
     """Yields what it was told, in order, until it is closed."""
 
     def __init__(self) -> None:
-        self._unheard: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._unheard: deque[bytes] = deque()
+        self._waits: asyncio.Future[bool] | None = None
         self._closed = False
 
     def tell(self, data: bytes) -> None:
         """Let it yield `data`, unless too much waits already."""
-        if self._unheard.qsize() < UNHEARD_LIMIT:
-            self._unheard.put_nowait(data)
+        if len(self._unheard) < UNHEARD_LIMIT:
+            self._unheard.append(data)
+            self._wake(told=True)
 
     def close(self) -> None:
         """End the iteration, also of a task that waits in it now."""
         self._closed = True
-        self._unheard.put_nowait(None)
+        self._wake(told=True)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        data = None if self._closed else await self._unheard.get()
+        data = await self.heard()
         if data is None:
             raise StopAsyncIteration
         return data
+
+    async def heard(self, until: float | None = None) -> bytes | None:
+        """Return what it was told next; None once it is closed, or the loop's clock says `until`.
+
+        One task waits at a time.
+        """
+        loop = asyncio.get_running_loop()
+        while not self._closed and not self._unheard:
+            self._waits = loop.create_future()
+            limit = None if until is None else loop.call_at(until, self._wake)
+            try:
+                if not await self._waits:
+                    return None
+            finally:
+                self._waits = None
+                if limit is not None:
+                    limit.cancel()
+        return None if self._closed else self._unheard.popleft()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it yields nothing any more."""
+        return self._closed
+
+    def _wake(self, *, told: bool = False) -> None:
+        if self._waits is not None and not self._waits.done():
+            self._waits.set_result(told)
 
 
 class MemoryLive:
@@ -73,13 +110,21 @@ class MemoryLive:
         self._listeners: dict[ConversationId, list[Listener]] = {}
 
     async def publish(self, conversation: ConversationId, data: bytes) -> None:
-        """Send to all who listen to that conversation."""
+        """Send to all who listen to that conversation; they hear it in a turn of the loop of its own."""
+        loop = asyncio.get_running_loop()
         for listener in self._listeners.get(conversation, ()):
-            listener.tell(data)
+            loop.call_soon(listener.tell, data)
 
     @asynccontextmanager
-    async def subscribe(self, conversation: ConversationId) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def subscribe(self, conversation: ConversationId) -> AsyncIterator[Listener]:
         """Listen; what is published after the context was entered is yielded in order."""
+        async with self.listen(conversation) as listener:
+            await asyncio.sleep(0)  # whoever listens again and again lets others go on, as where a server answers
+            yield listener
+
+    @asynccontextmanager
+    async def listen(self, conversation: ConversationId) -> AsyncIterator[Listener]:
+        """Listen; see `Live.listen`."""
         listener = Listener()
         listeners = self._listeners.setdefault(conversation, [])
         listeners.append(listener)

@@ -2,14 +2,13 @@
 
 from functools import cache
 
-from nats.aio.client import Client
-
 from ...events import WriterId
 from ..deadletters import DATA_STORE, STORE
 from ..substrate import Substrate
 from ..vault import KeyVault, KeyWrapper
 from .archive import JetStreamArchive
 from .bus import NatsBus
+from .client import Connection
 from .connection import connect
 from .feed import JetStreamFeed
 from .heart import Connect, ThreadHeart
@@ -43,8 +42,8 @@ async def nats_substrate(
     namespace: str,
     writer: WriterId,
     *,
-    appends: Client,
-    reads: Client,
+    appends: Connection,
+    reads: Connection,
     more: Connect,
     shards: int,
     create: bool,

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 from msgspec import Struct
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from ...events import ConversationId, RawFrame, frame_hash
 from ..archive import StreamState
 from ..clock import new_id
+from .client import Connection
 from .connection import ApiError, api
 from .names import Names
 from .records import message_id, messages_of, pull
@@ -28,7 +28,7 @@ _NOT_FOUND = 10059
 class JetStreamArchive:
     """Gives what is in the event streams of a namespace; `reads` is a connection that no append waits on."""
 
-    def __init__(self, names: Names, reads: Client) -> None:
+    def __init__(self, names: Names, reads: Connection) -> None:
         self._names = names
         self._reads = reads
 

@@ -15,15 +15,14 @@ import logging
 import msgspec
 import nats.errors
 from msgspec import Struct
-from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
 from ...events import AgentKey, ConversationId, TooLarge, Unavailable
 from ..bus import PARTITIONS, Consumption, Deliver
 from ..leases import Lease
-from .client import Forbidden
+from .client import Connection, Hearing
 from .connection import ApiError, api, publish, request, status
+from .in_flight import Forbidden
 from .names import Names
 
 logger = logging.getLogger("agent_runtime_framework.nats")
@@ -61,7 +60,7 @@ class NatsBus:
 
     partitions = PARTITIONS
 
-    def __init__(self, client: Client, names: Names) -> None:
+    def __init__(self, client: Connection, names: Names) -> None:
         self._client = client
         self._names = names
         self._consumptions: dict[tuple[AgentKey, int], _Consumption] = {}
@@ -99,10 +98,10 @@ class NatsBus:
 class _Consumption:
     """Keeps one request for commands waiting at the server, and starts anew whenever the way there changed.
 
-    One task does all the asking.  What the server sends is handled in the callback of the inbox, which never waits.
+    One task does all the asking.  What the server sends is taken as it comes.
     """
 
-    def __init__(self, client: Client, names: Names, lease: Lease, deliver: Deliver) -> None:
+    def __init__(self, client: Connection, names: Names, lease: Lease, deliver: Deliver) -> None:
         self.lease = lease
         self._client = client
         self._names = names
@@ -110,7 +109,7 @@ class _Consumption:
         self._over: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._subscription: Subscription | None = None
+        self._hearing: Hearing | None = None
         self._open = False
         self._reconnects = 0
         self._inbox = ""
@@ -205,7 +204,7 @@ class _Consumption:
             self._finish(lost=True)
             return
         self._inbox = self._client.new_inbox()
-        self._subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._heard)
+        self._hearing = await self._client.hear(f"{self._inbox}.*", self._heard)
         self._open = True
         await self._ask()
 
@@ -219,11 +218,11 @@ class _Consumption:
         )
 
     async def _close(self) -> None:
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None and not self._client.is_closed and not self._client.is_draining:
-            await subscription.unsubscribe()
+        hearing, self._hearing = self._hearing, None
+        if hearing is not None:
+            await hearing.end()
 
-    async def _heard(self, message: Msg) -> None:
+    def _heard(self, message: Msg) -> None:
         if self._over.done():
             return
         self._silence = 0
@@ -257,7 +256,7 @@ class _Consumption:
 class _NatsDelivery:
     """Is one stored command."""
 
-    def __init__(self, client: Client, message: Msg) -> None:
+    def __init__(self, client: Connection, message: Msg) -> None:
         _, _, agent, _, conversation = message.subject.split(".")
         self.agent = AgentKey(agent)
         self.conversation = ConversationId(conversation)
@@ -298,7 +297,7 @@ def _consumer(lease: Lease) -> str:
     return f"{_prefix(lease)}-{lease.epoch}"
 
 
-async def _take_over(client: Client, names: Names, lease: Lease) -> bool:
+async def _take_over(client: Connection, names: Names, lease: Lease) -> bool:
     """Make the lease's consumer, anew, the only one of its partition; return False if a newer one is there."""
     for _ in range(ATTEMPTS):
         await _delete(client, names, _consumer(lease))
@@ -321,7 +320,7 @@ async def _take_over(client: Client, names: Names, lease: Lease) -> bool:
     )
 
 
-async def _epochs(client: Client, names: Names, lease: Lease) -> list[int]:
+async def _epochs(client: Connection, names: Names, lease: Lease) -> list[int]:
     """Return the epochs of all consumers of the lease's partition."""
     found: list[str] = []
     while True:
@@ -335,7 +334,7 @@ async def _epochs(client: Client, names: Names, lease: Lease) -> list[int]:
     return [int(epoch) for prefix, _, epoch in parts if prefix == _prefix(lease) and epoch.isdecimal()]
 
 
-async def _delete(client: Client, names: Names, consumer: str) -> None:
+async def _delete(client: Connection, names: Names, consumer: str) -> None:
     try:
         await api(client, f"CONSUMER.DELETE.{names.command_stream}.{consumer}")
     except ApiError as error:
@@ -343,7 +342,7 @@ async def _delete(client: Client, names: Names, consumer: str) -> None:
             raise
 
 
-async def _create(client: Client, names: Names, lease: Lease) -> None:
+async def _create(client: Connection, names: Names, lease: Lease) -> None:
     stream, consumer = names.command_stream, _consumer(lease)
     subjects = names.partition_filter(lease.agent, lease.partition)
     config = {

@@ -2,6 +2,9 @@
 
 A lost connection brings no answers, and a server tells of what it forbids, not of whom it concerns: nats-py would wait
 for the time-out of each request.  Where TLS was asked for, a server without it is shown nothing.
+
+What a subscription is told is handed over as it is read from the socket: nats-py would put it into a queue of its own,
+and wake a task for each.  All answers come to one inbox, however many a request has.
 """
 
 import asyncio
@@ -9,16 +12,21 @@ import contextlib
 import logging
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from itertools import count
 from typing import Any, TypeAlias
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from ...events import FrameworkError, Unavailable
 from ..credentials import Credentials
 from .credentials import AccessRefused, Transport, options, refusal
+from .headers import NO_RESPONDERS, as_text, parsed
+from .in_flight import Asked, Awaiting, Block, Forbidden, cancellable, cancels
 
 logger = logging.getLogger("agent_runtime_framework.nats")
 
@@ -27,23 +35,25 @@ CONNECT_TIMEOUT = 5.0
 
 Callback: TypeAlias = Callable[[], Awaitable[None]]
 
+Take: TypeAlias = Callable[[Msg], object]
+"""Takes a message, and returns at once."""
+
 _FORBIDDEN = re.compile(r'permissions violation for (\w+) [^"]*"([^"]*)"')
 
 
-class Forbidden(Unavailable):
-    """Raised when the server's permissions do not let this user do what a request needs."""
+class Hearing:
+    """Is a subscription whose messages are taken as they come."""
 
+    def __init__(self, connection: "Connection", subscription: Subscription, number: int) -> None:
+        self._connection = connection
+        self._subscription = subscription
+        self._number = number
 
-class _InFlight:
-    """Is a request whose answer is awaited, and the subjects that it needs, by how the server's errors spell them."""
-
-    def __init__(self, subjects: tuple[str, ...]) -> None:
-        self.subjects = {subject.lower(): subject for subject in subjects}
-        self.awaited = asyncio.timeout(None)
-        self.forbidden = ""
-
-    def end(self) -> None:
-        self.awaited.reschedule(asyncio.get_running_loop().time())
+    async def end(self) -> None:
+        """Take no more; on a connection that ended there is nothing to be done."""
+        self._connection.forget(self._number)
+        with contextlib.suppress(nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError):
+            await self._subscription.unsubscribe()
 
 
 class Connection(Client):
@@ -69,8 +79,11 @@ class Connection(Client):
         self._on_reconnect = on_reconnect
         self._restore = restore
         self._failures: deque[Exception] | None = deque(maxlen=4)
-        self._in_flight: set[_InFlight] = set()
-        self._deaf = ""
+        self._awaiting = Awaiting()
+        self._takers: dict[int, Take] = {}
+        self._answers = ""
+        self._asked: dict[str, Asked] = {}
+        self._asked_before = count(1)
         self._warned: set[tuple[str, str]] = set()
 
     async def open(self, name: str) -> None:
@@ -78,7 +91,7 @@ class Connection(Client):
         given = await asyncio.to_thread(options, self._credentials, tls=self._tls_wanted)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                with _cancellable():
+                with cancellable():
                     await self.connect(
                         self._address,
                         name=name,
@@ -148,18 +161,16 @@ class Connection(Client):
         return self._server_info
 
     @contextlib.asynccontextmanager
-    async def in_flight(self, *subjects: str) -> AsyncIterator[None]:
-        """Stop waiting in the block when no answer can come; it is entered before a request on `subjects` is sent.
+    async def in_flight(self, subject: str) -> AsyncIterator[None]:
+        """Stop waiting in the block when no answer can come; it is entered before a request on `subject` is sent.
 
         Raises:
             TimeoutError: the connection was lost.
-            Forbidden: the server forbids one of the subjects.
+            Forbidden: the server forbids the subject.
 
         """
-        if self._deaf:
-            raise Forbidden(self._deaf)
-        request = _InFlight(subjects)
-        self._in_flight.add(request)
+        request = Block(subject)
+        self._awaiting.enter(request)
         try:
             async with request.awaited:
                 yield
@@ -168,31 +179,121 @@ class Connection(Client):
                 raise Forbidden(request.forbidden) from None
             raise
         finally:
-            self._in_flight.discard(request)
+            self._awaiting.leave(request)
 
     async def request(
         self,
         subject: str,
         payload: bytes = b"",
         timeout: float = 0.5,
-        old_style: bool = False,
+        old_style: bool = False,  # noqa: ARG002  nats-py's signature
         headers: dict[str, Any] | None = None,
     ) -> Msg:
-        """Return the answer to a request; as nats-py's, and it ends with `in_flight`."""
-        async with self.in_flight(subject):
-            with _cancellable():
-                return await super().request(subject, payload, timeout, old_style, headers)
+        """Return the answer to a request.
+
+        Raises:
+            nats.errors.NoRespondersError: nobody listens there.
+            TimeoutError: no answer came in time, or the connection was lost.
+            Forbidden: the server forbids it.
+
+        """
+        answers: list[Msg] = []
+
+        def first(answer: Msg) -> bool:
+            answers.append(answer)
+            return True
+
+        await self.ask(subject, payload, first, silence=timeout, headers=headers)
+        answer = answers[0]
+        if answer.headers is not None and answer.headers.get("Status") == NO_RESPONDERS:
+            raise nats.errors.NoRespondersError
+        return answer
+
+    async def ask(
+        self,
+        subject: str,
+        payload: bytes,
+        take: Callable[[Msg], bool],
+        *,
+        silence: float,
+        headers: dict[str, Any] | None = None,
+    ) -> None:
+        """Send a request and hand its answers to `take`, until that says that it was the last.
+
+        Raises:
+            TimeoutError: none came for `silence` seconds, or the connection was lost.
+            Forbidden: the server forbids it.
+
+        """
+        if not self._answers:
+            await self._hear_answers()
+        token = str(next(self._asked_before))
+        asked = self._asked[token] = Asked(subject, take, silence)
+        try:
+            await self._answered_by(asked, payload, f"{self._answers}{token}", headers)
+        finally:
+            del self._asked[token]
+
+    async def ask_consumer(self, subject: str, payload: bytes, take: Callable[[Msg], bool], *, silence: float) -> None:
+        """Ask a consumer for messages, as `ask`: they come under subjects of their own, so to an inbox of its own."""
+        asked, inbox = Asked(subject, take, silence), self.new_inbox()
+        hearing = await self.hear(inbox, asked.hear)
+        try:
+            await self._answered_by(asked, payload, inbox, None)
+        finally:
+            await hearing.end()
+
+    async def _answered_by(self, asked: Asked, payload: bytes, inbox: str, headers: dict[str, Any] | None) -> None:
+        """Send a request, and wait until its answers came; raises as `ask`."""
+        self._awaiting.enter(asked)
+        before = cancels()
+        try:
+            await self.publish(asked.subject, payload, inbox, headers)
+            if cancels() > before:  # nats-py loses one where it has to wait for its buffer
+                raise asyncio.CancelledError
+            await asked.over
+        finally:
+            self._awaiting.leave(asked)
+            asked.over.cancel()
+        if asked.forbidden:
+            raise Forbidden(asked.forbidden)
+        if asked.unanswered is not None:
+            raise asked.unanswered
+
+    async def _hear_answers(self) -> None:
+        """Listen where all answers come; whoever asks in the same moment finds that done."""
+        inbox = self._answers = f"{self.new_inbox()}."
+        try:
+            await self.hear(f"{inbox}*", self._answered)
+        except BaseException:
+            self._answers = ""
+            raise
+
+    def _answered(self, answer: Msg) -> None:
+        asked = self._asked.get(answer.subject.rpartition(".")[2])
+        if asked is not None:
+            asked.hear(answer)
+
+    async def hear(self, subject: str, take: Take) -> Hearing:
+        """Subscribe, and hand each message to `take` as it comes; what that raises is logged.
+
+        It stands at the server before whatever this connection sends next.
+        """
+        number = self._sid + 1  # the one that it will have, and may be told under before this returns
+        self._takers[number] = take
+        try:
+            return Hearing(self, await self.subscribe(subject), number)
+        except BaseException:
+            self.forget(number)
+            raise
+
+    def forget(self, number: int) -> None:
+        """Hand on no more of a subscription."""
+        self._takers.pop(number, None)
 
     def give_up(self) -> None:
         """Say that no answer will come to what is in flight."""
-        self._deaf = ""
-        self._end(self._in_flight)
-
-    def _end(self, requests: Iterable[_InFlight]) -> None:
-        ended = set(requests)
-        self._in_flight -= ended  # one that has ended cannot be told twice
-        for request in ended:
-            request.end()
+        self._awaiting.lost()
 
     async def close(self) -> None:
         """End the connection; what could not be sent to a lost server is dropped."""
@@ -218,12 +319,9 @@ class Connection(Client):
     def _forbid(self, what: str, subject: str) -> None:
         """End the requests that need what the server forbids; of what nobody waits for, warn once a kind."""
         verb = "publish to" if what == "publish" else "subscribe to"
-        if what != "publish" and subject == f"{bytes(self._resp_sub_prefix or b'').decode()}*".lower():
-            self._deaf = _forbids(verb, subject)
-        hit = [request for request in self._in_flight if self._deaf or subject in request.subjects]
-        for request in hit:
-            request.forbidden = self._deaf or _forbids(verb, request.subjects[subject])
-        self._end(hit)
+        if what != "publish" and subject == f"{self._answers}*".lower():
+            self._awaiting.deaf = _forbids(verb, subject)
+        hit = self._awaiting.forbid(subject, partial(_forbids, verb))
         kind = (verb, subject.rpartition(".")[0])
         if not hit and kind not in self._warned:
             self._warned.add(kind)
@@ -233,13 +331,19 @@ class Connection(Client):
 
     def _build_message(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: dict[str, str] | None
-    ) -> Msg:
-        message: Msg = super()._build_message(sid, _utf8(subject), _utf8(reply), data, headers)
-        return message
+    ) -> Msg | None:
+        message = Msg(self, as_text(subject), as_text(reply), data, headers, _sid=sid)
+        take = self._takers.get(sid)
+        if take is None:
+            return message
+        try:
+            take(message)
+        except Exception:
+            logger.exception("what came on %s was not taken", message.subject)
+        return None  # nats-py has nothing more to do
 
     async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
-        found: dict[str, str] | None = await super()._process_headers(headers and _utf8(headers))
-        return found
+        return parsed(as_text(headers)) if headers else None
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         # the last moment before nats-py shows our credentials
@@ -256,25 +360,6 @@ class Connection(Client):
         elif s.uri.scheme in {"nats", "tls"}:
             self._transport = Transport()  # type: ignore[no-untyped-call]  # nats-py's
         await super()._connect_to_server(s)
-
-
-def _utf8(data: bytes) -> bytes:
-    """Return the bytes with what is not UTF-8 in them written out."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return data.decode(errors="backslashreplace").encode()
-    return data
-
-
-@contextlib.contextmanager
-def _cancellable() -> Iterator[None]:
-    """Raise what asyncio forgot: `wait_for` of some releases loses a cancellation to an answer of the same moment."""
-    task = asyncio.current_task()
-    cancels = 0 if task is None else task.cancelling()
-    yield
-    if task is not None and task.cancelling() > cancels:
-        raise asyncio.CancelledError
 
 
 async def _logged(callback: Awaitable[None]) -> None:

@@ -5,10 +5,8 @@ it lives, and requests meanwhile raise `Unavailable`.  A request that timed out 
 what it asks for must be safe then.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -21,8 +19,12 @@ from ...events import FrameworkError, InvalidInput, Unavailable
 from ..credentials import ANONYMOUS, Credentials, with_those_of, without_secrets
 from .client import Callback, Connection
 from .credentials import AccessRefused
+from .headers import NO_RESPONDERS
 
 REQUEST_TIMEOUT = 5.0
+
+Ends: TypeAlias = Callable[[Msg], bool]
+"""Says of an answer whether it is the last."""
 
 
 class ApiError(FrameworkError):
@@ -109,48 +111,57 @@ async def request(client: Client, subject: str, payload: bytes, headers: Mapping
         raise _unanswered(client, subject, error) from error
 
 
-async def request_many(client: Client, subject: str, payload: bytes, *, ends: Callable[[Msg], bool]) -> list[Msg]:
+async def request_many(client: Client, subject: str, payload: bytes, *, ends: Ends) -> list[Msg]:
     """Return the answers to one request, up to and with the first of which `ends` says that it is the last.
 
     Raises:
         Unavailable: none came for `REQUEST_TIMEOUT` seconds, and the last one had not come.
 
     """
-    answers: list[Msg] = []
-    done = asyncio.get_running_loop().create_future()
 
-    async def take(answer: Msg) -> None:
-        if not done.done():
-            answers.append(answer)
-            if ends(answer):
-                done.set_result(None)
+    async def ask(take: Ends) -> None:
+        if isinstance(client, Connection):
+            await client.ask(subject, payload, take, silence=REQUEST_TIMEOUT)
+        else:
+            await _asked_of_any(client, subject, payload, take)
+
+    return await _answers(client, subject, ask, ends)
+
+
+async def pulled(client: Connection, subject: str, payload: bytes, *, ends: Ends) -> list[Msg]:
+    """Return what a consumer gives, as `request_many`."""
+
+    async def ask(take: Ends) -> None:
+        await client.ask_consumer(subject, payload, take, silence=REQUEST_TIMEOUT)
+
+    return await _answers(client, subject, ask, ends)
+
+
+async def _answers(client: Client, subject: str, ask: Callable[[Ends], Awaitable[None]], ends: Ends) -> list[Msg]:
+    answers: list[Msg] = []
+
+    def take(answer: Msg) -> bool:
+        answers.append(answer)
+        return ends(answer)
 
     try:
-        inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox, cb=take)
-        try:
-            async with _in_flight(client, subject, inbox):
-                await client.publish(subject, payload, reply=inbox)
-                await _unless_silent(done, answers)
-        finally:
-            await subscription.unsubscribe()
+        await ask(take)
     except (TimeoutError, OSError, nats.errors.Error) as error:
         raise _unanswered(client, subject, error) from error
-    if status(answers[-1]) == "503":
+    if status(answers[-1]) == NO_RESPONDERS:
         raise _unanswered(client, subject, nats.errors.NoRespondersError())
     return answers
 
 
-def _in_flight(client: Client, *subjects: str) -> contextlib.AbstractAsyncContextManager[None]:
-    return client.in_flight(*subjects) if isinstance(client, Connection) else contextlib.nullcontext()
-
-
-async def _unless_silent(done: asyncio.Future[None], answers: list[Msg]) -> None:
-    while not done.done():
-        seen = len(answers)
-        await asyncio.wait({done}, timeout=REQUEST_TIMEOUT)
-        if not done.done() and len(answers) == seen:
-            raise TimeoutError(f"silence after {seen} answers")
+async def _asked_of_any(client: Client, subject: str, payload: bytes, take: Ends) -> None:
+    """Ask through a client that is nats-py's own, which knows of one answer only."""
+    subscription = await client.subscribe(inbox := client.new_inbox())
+    try:
+        await client.publish(subject, payload, reply=inbox)
+        while not take(await subscription.next_msg(REQUEST_TIMEOUT)):
+            pass
+    finally:
+        await subscription.unsubscribe()
 
 
 def status(answer: Msg) -> str:

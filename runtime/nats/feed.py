@@ -18,9 +18,9 @@ from nats.aio.client import Client
 from ...events import CorruptLog, FrameworkError, Unavailable
 from ..clock import new_id
 from ..feed import BATCH, BATCH_BYTES, End, Entry, check_reaches
-from .client import Forbidden
 from .connection import ApiError, api
 from .heart import Connect
+from .in_flight import Forbidden
 from .names import Names
 from .pull import Broken, Pull
 from .shared import SharedConnection

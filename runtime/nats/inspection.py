@@ -15,8 +15,9 @@ from ..deadletters import DeadLetters
 from ..findings import Finding, filled, size
 from ..owners import free, owners, ranges
 from ..vault import KeyWrapper
-from .client import Connection, Forbidden
+from .client import Connection
 from .connection import ApiError, api
+from .in_flight import Forbidden
 from .leases import NatsLeases
 from .members import NatsMembers
 from .names import Names

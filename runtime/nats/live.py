@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import nats.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from ...events import ConversationId, Unavailable
 from ..live import Listener
+from .client import Connection
 from .connection import REQUEST_TIMEOUT
 from .names import Names
 
@@ -19,7 +18,7 @@ logger = logging.getLogger("agent_runtime_framework.nats")
 class NatsLive:
     """Carries bytes to whoever listens now, on any machine that reaches the server."""
 
-    def __init__(self, client: Client, names: Names) -> None:
+    def __init__(self, client: Connection, names: Names) -> None:
         self._client = client
         self._names = names
 
@@ -31,31 +30,38 @@ class NatsLive:
             logger.debug("followers of %s missed %d bytes: %s", conversation, len(data), error)
 
     @asynccontextmanager
-    async def subscribe(self, conversation: ConversationId) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def subscribe(self, conversation: ConversationId) -> AsyncIterator[Listener]:
         """Listen; what is published after the context was entered is yielded in order.
 
         Raises:
             Unavailable: the server did not answer.
 
         """
+        async with self.listen(conversation) as listener:
+            await self._reach_the_server(self._names.live_subject(conversation))
+            yield listener
+
+    @asynccontextmanager
+    async def listen(self, conversation: ConversationId) -> AsyncIterator[Listener]:
+        """Listen, without waiting for the server; see `Live.listen`.
+
+        What this connection sends afterwards reaches the server after the subscription.
+
+        Raises:
+            Unavailable: the connection is closed.
+
+        """
         listener = Listener()
-
-        async def hear(message: Msg) -> None:
-            listener.tell(message.data)
-
         subject = self._names.live_subject(conversation)
         try:
-            subscription = await self._client.subscribe(subject, cb=hear)
+            hearing = await self._client.hear(subject, lambda message: listener.tell(message.data))
         except (nats.errors.Error, OSError) as error:
             raise Unavailable(f"cannot listen to {subject}: {error}") from error
         try:
-            await self._reach_the_server(subject)
             yield listener
         finally:
             listener.close()
-            with suppress(nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError):
-                # a connection that ended has no subscriptions left
-                await subscription.unsubscribe()
+            await hearing.end()
 
     async def _reach_the_server(self, subject: str) -> None:
         # nats-py's flush() sends its PING ahead of a subscription that is still buffered; a request keeps its place

@@ -1,9 +1,8 @@
 """The event log on JetStream."""
 
-from nats.aio.client import Client
-
 from ...events import FrameLog, Vault
 from ..looking import after_each
+from .client import Connection
 from .names import Names
 from .records import JetStreamRecords
 
@@ -18,6 +17,6 @@ class JetStreamLog(FrameLog):
     from `topology.ensure` or `topology.find`.
     """
 
-    def __init__(self, names: Names, *, appends: Client, reads: Client, vault: Vault | None = None) -> None:
+    def __init__(self, names: Names, *, appends: Connection, reads: Connection, vault: Vault | None = None) -> None:
         records = JetStreamRecords(names, appends=appends, reads=reads)
         super().__init__(records, again=after_each(BEHIND), vault=vault)

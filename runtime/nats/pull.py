@@ -137,6 +137,6 @@ class Pull:
         self._wake.set()
 
 
-def in_flight(client: Client, *subjects: str) -> contextlib.AbstractAsyncContextManager[None]:
+def in_flight(client: Client, subject: str) -> contextlib.AbstractAsyncContextManager[None]:
     """Return a context that stops waiting when no answer can come; see `Connection.in_flight`."""
-    return client.in_flight(*subjects) if isinstance(client, Connection) else contextlib.nullcontext()
+    return client.in_flight(subject) if isinstance(client, Connection) else contextlib.nullcontext()

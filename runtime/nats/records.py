@@ -17,8 +17,9 @@ from nats.aio.msg import Msg
 
 from ...events import AckLost, ConversationId, PositionMoved, TooLarge, Unavailable
 from ..clock import new_id
-from .client import Forbidden
-from .connection import ApiError, NobodyListens, api, publish, request, request_many, status
+from .client import Connection
+from .connection import ApiError, NobodyListens, api, publish, pulled, request, request_many, status
+from .in_flight import Forbidden
 from .names import Names
 
 BATCH = 1_000
@@ -38,7 +39,7 @@ _ABANDONED = 300 * 1_000_000_000
 class JetStreamRecords:
     """Stores bytes in the event streams of a namespace; `appends` and `reads` are two connections to one server."""
 
-    def __init__(self, names: Names, *, appends: Client, reads: Client) -> None:
+    def __init__(self, names: Names, *, appends: Connection, reads: Connection) -> None:
         self._names = names
         self._appends = appends
         self._reads = reads
@@ -150,17 +151,17 @@ async def messages_of(
         more = _more(end, conversation)
 
 
-async def pull(client: Client, subject: str, batch: int) -> list[Msg]:
+async def pull(client: Connection, subject: str, batch: int) -> list[Msg]:
     """Return what a consumer gives; in a cluster it takes a moment until every server knows of a new one."""
     payload = msgspec.json.encode({"batch": batch, "max_bytes": BATCH_BYTES, "no_wait": True})
     answers: list[Msg] | None = None
     for _ in range(_LOOKS):
         with contextlib.suppress(NobodyListens):
-            answers = await request_many(client, subject, payload, ends=_Counter(batch).ends)
+            answers = await pulled(client, subject, payload, ends=_Counter(batch).ends)
             break
         await asyncio.sleep(_LOOK)
     if answers is None:
-        answers = await request_many(client, subject, payload, ends=_Counter(batch).ends)
+        answers = await pulled(client, subject, payload, ends=_Counter(batch).ends)
     return [answer for answer in answers if not _is_status(answer)]
 
 

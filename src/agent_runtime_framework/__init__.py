@@ -90,7 +90,6 @@ if TYPE_CHECKING:
     )
     from .runtime.client import (
         Client,
-        Reply,
     )
     from .runtime.config import (
         FrameworkConfig,
@@ -146,6 +145,9 @@ if TYPE_CHECKING:
     from .runtime.runtime import (
         Runtime,
     )
+    from .runtime.saying import (
+        Reply,
+    )
     from .runtime.sealing import (
         SealConfig,
     )
@@ -191,7 +193,7 @@ _HOMES = {
         "BaseAgent CallableToolExecutor CompositeHooks ExecutionResult Executor ExecutorConfig ExecutorHooks "
         "JourneyAgent JourneyConfig LLMExecutor LLMExecutorConfig LoggingHooks MethodToolExecutor ToolExecutor"
     ),
-    ".runtime.client": "Client Reply",
+    ".runtime.client": "Client",
     ".runtime.config": "FrameworkConfig configure get_config is_debug set_config should_swallow_exceptions",
     ".runtime.credentials": "Credentials",
     ".runtime.deadletters": "DeadLetter",
@@ -207,6 +209,7 @@ _HOMES = {
     ".runtime.replay": "reask replay",
     ".runtime.retry": "RetryPolicy",
     ".runtime.runtime": "Runtime",
+    ".runtime.saying": "Reply",
     ".runtime.sealing": "SealConfig",
     ".runtime.sinks": "MemorySink Sink",
     ".runtime.sinks.sqlite": "SQLiteSink",

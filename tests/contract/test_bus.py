@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from nats.aio.client import Client
 
 from agent_runtime_framework.events import AgentKey, ConversationId
 from agent_runtime_framework.runtime.bus import PARTITIONS, Bus, Delivery, MemoryBus, partition_of
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.leases import Lease
 from agent_runtime_framework.runtime.nats.bus import NatsBus
+from agent_runtime_framework.runtime.nats.client import Connection
 from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import ensure
@@ -259,17 +259,17 @@ class TestMemoryBus(BusContract):
 
 class TestNatsBus(BusContract):
     @pytest.fixture
-    async def client(self, nats_url: str) -> AsyncIterator[Client]:
+    async def client(self, nats_url: str) -> AsyncIterator[Connection]:
         client = await connect(nats_url)
         yield client
         await client.close()
 
     @pytest.fixture
-    async def names(self, client: Client) -> Names:
+    async def names(self, client: Connection) -> Names:
         return await ensure(client, new_id("bus"), shards=1)
 
     @pytest.fixture
-    async def bus(self, client: Client, names: Names) -> Bus:
+    async def bus(self, client: Connection, names: Names) -> Bus:
         return NatsBus(client, names)
 
     @pytest.fixture

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from nats.aio.client import Client
 
 from agent_runtime_framework.events import ConversationId, CorruptLog, Unavailable
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.feed import Entry
 from agent_runtime_framework.runtime.nats import pull as pulling
+from agent_runtime_framework.runtime.nats.client import Connection
 from agent_runtime_framework.runtime.nats.connection import api, connect
 from agent_runtime_framework.runtime.nats.feed import JetStreamFeed
 from agent_runtime_framework.runtime.nats.names import Names
@@ -27,14 +27,14 @@ from support.feeds import fill, read_all, take
 class Namespace:
     """Is a namespace of one stream, its records and its feed; `connections` are those that the feed opened."""
 
-    def __init__(self, url: str, names: Names, appends: Client, reads: Client, **limits: Any) -> None:
+    def __init__(self, url: str, names: Names, appends: Connection, reads: Connection, **limits: Any) -> None:
         self.url, self.names, self.appends, self.reads = url, names, appends, reads
         self.stream = names.event_stream(0)
         self.records = JetStreamRecords(names, appends=appends, reads=reads)
-        self.connections: list[Client] = []
+        self.connections: list[Connection] = []
         self.feed = JetStreamFeed(names, asks=reads, more=self._more, **limits)
 
-    async def _more(self) -> Client:
+    async def _more(self) -> Connection:
         self.connections.append(await connect(self.url))
         return self.connections[-1]
 

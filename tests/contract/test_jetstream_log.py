@@ -9,7 +9,6 @@ from typing import Literal
 
 import msgspec
 import pytest
-from nats.aio.client import Client
 
 from agent_runtime_framework.events import (
     START,
@@ -22,6 +21,7 @@ from agent_runtime_framework.events import (
 )
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.nats import connection
+from agent_runtime_framework.runtime.nats.client import Connection
 from agent_runtime_framework.runtime.nats.connection import api, connect
 from agent_runtime_framework.runtime.nats.log import JetStreamLog
 from agent_runtime_framework.runtime.nats.names import Names
@@ -33,7 +33,7 @@ from support.faults import Proxy
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Client]:
+async def connected(url: str) -> AsyncIterator[Connection]:
     client = await connect(url)
     try:
         yield client
@@ -42,18 +42,18 @@ async def connected(url: str) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def client(nats_url: str) -> AsyncIterator[Client]:
+async def client(nats_url: str) -> AsyncIterator[Connection]:
     async with connected(nats_url) as client:
         yield client
 
 
 @pytest.fixture
-async def names(client: Client) -> Names:
+async def names(client: Connection) -> Names:
     return await ensure(client, new_id("log"), shards=2)
 
 
 @pytest.fixture
-def log(client: Client, names: Names) -> JetStreamLog:
+def log(client: Connection, names: Names) -> JetStreamLog:
     return JetStreamLog(names, appends=client, reads=client)
 
 
@@ -66,7 +66,7 @@ def sooner_than_a_timeout() -> Iterator[None]:
 
 @pytest.mark.parametrize("what", ["request", "answer"])
 async def test_an_append_is_stored_once_though_the_connection_is_cut(
-    nats_url: str, client: Client, names: Names, log: JetStreamLog, what: Literal["request", "answer"]
+    nats_url: str, client: Connection, names: Names, log: JetStreamLog, what: Literal["request", "answer"]
 ) -> None:
     (before,) = await write(log, CHAT, 1)
     async with Proxy(nats_url) as proxy, connected(proxy.url) as appends:
@@ -79,7 +79,7 @@ async def test_an_append_is_stored_once_though_the_connection_is_cut(
         assert await read(log) == [before, stored]
 
 
-async def test_records_say_that_an_acknowledgement_was_lost(nats_url: str, client: Client, names: Names) -> None:
+async def test_records_say_that_an_acknowledgement_was_lost(nats_url: str, client: Connection, names: Names) -> None:
     async with Proxy(nats_url) as proxy, connected(proxy.url) as appends:
         proxy.lose("answer")
         with pytest.raises(AckLost):
@@ -90,7 +90,7 @@ async def test_records_say_that_an_acknowledgement_was_lost(nats_url: str, clien
 
 
 async def test_a_read_that_is_cut_in_the_middle_is_unavailable_and_may_be_made_again(
-    nats_url: str, client: Client, names: Names, log: JetStreamLog
+    nats_url: str, client: Connection, names: Names, log: JetStreamLog
 ) -> None:
     written = await write(log, CHAT, 3)
     async with Proxy(nats_url) as proxy, connected(proxy.url) as reads:
@@ -144,7 +144,7 @@ async def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
         await connect(url)
 
 
-async def test_a_stream_that_is_not_there_is_unavailable(client: Client) -> None:
+async def test_a_stream_that_is_not_there_is_unavailable(client: Connection) -> None:
     log = JetStreamLog(Names(new_id("none"), 8), appends=client, reads=client)
 
     with pytest.raises(Unavailable, match="the stream is missing"):
@@ -178,7 +178,7 @@ async def test_a_conversation_id_that_is_no_token_reaches_no_subject(log: JetStr
         await log.append(ConversationId(name), frame_after(START), START)
 
 
-async def test_a_listing_leaves_no_consumer_behind(client: Client, names: Names, log: JetStreamLog) -> None:
+async def test_a_listing_leaves_no_consumer_behind(client: Connection, names: Names, log: JetStreamLog) -> None:
     await write(log, CHAT, 1)
 
     assert len([stored async for stored in log.lasts()]) == 1

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import nats.errors
 import pytest
-from nats.aio.client import Client
 
 from agent_runtime_framework.events import ConversationId, Unavailable
 from agent_runtime_framework.runtime import live as live_module
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.live import Live, MemoryLive
+from agent_runtime_framework.runtime.nats.client import Connection
 from agent_runtime_framework.runtime.nats.connection import connect
 from agent_runtime_framework.runtime.nats.live import NatsLive
 from agent_runtime_framework.runtime.nats.names import Names
@@ -38,6 +38,28 @@ class LiveContract:
                 await live.publish(CHAT, data)
 
             assert await read(heard, 200) == sent
+
+    async def test_who_does_not_wait_for_the_server_hears_what_comes_of_what_he_sends(self, far: Live) -> None:
+        for number in range(20):
+            async with far.listen(CHAT) as heard:
+                await far.publish(CHAT, b"%d" % number)
+
+                assert await read(heard, 1) == [b"%d" % number]
+
+    async def test_after_listening_nobody_listens_any_more(self, far: Live, unheard: Unheard) -> None:
+        async with far.listen(CHAT):
+            assert not await unheard(CHAT)
+
+        assert await unheard(CHAT)
+
+    async def test_whoever_listens_for_so_long_hears_nothing_then_and_goes_on(self, live: Live, far: Live) -> None:
+        async with far.subscribe(CHAT) as heard:
+            assert await heard.heard(asyncio.get_running_loop().time()) is None
+            await live.publish(CHAT, b"late")
+
+            assert await read(heard, 1) == [b"late"]
+            assert not heard.closed
+        assert heard.closed
 
     async def test_two_listeners_both_hear_everything(self, live: Live, far: Live) -> None:
         async with far.subscribe(CHAT) as one, far.subscribe(CHAT) as two, live.subscribe(CHAT) as three:
@@ -126,7 +148,7 @@ class TestMemoryLive(LiveContract):
 
 class TestNatsLive(LiveContract):
     @pytest.fixture
-    async def client(self, nats_url: str) -> AsyncIterator[Client]:
+    async def client(self, nats_url: str) -> AsyncIterator[Connection]:
         client = await connect(nats_url)
         yield client
         await client.close()
@@ -136,21 +158,21 @@ class TestNatsLive(LiveContract):
         return Names(new_id("live"), 1)
 
     @pytest.fixture
-    def live(self, client: Client, names: Names) -> Live:
+    def live(self, client: Connection, names: Names) -> Live:
         return NatsLive(client, names)
 
     @pytest.fixture
-    async def far_client(self, nats_url: str) -> AsyncIterator[Client]:
+    async def far_client(self, nats_url: str) -> AsyncIterator[Connection]:
         client = await connect(nats_url)
         yield client
         await client.close()
 
     @pytest.fixture
-    def far(self, far_client: Client, names: Names) -> Live:
+    def far(self, far_client: Connection, names: Names) -> Live:
         return NatsLive(far_client, names)
 
     @pytest.fixture
-    def unheard(self, client: Client, far_client: Client, names: Names) -> Unheard:
+    def unheard(self, client: Connection, far_client: Connection, names: Names) -> Unheard:
         async def check(conversation: ConversationId) -> bool:
             # the server says at once when nobody listens to the subject of a request; the first one only makes sure
             # that it knows of all that the listener's connection said before
@@ -166,7 +188,7 @@ class TestNatsLive(LiveContract):
 
         return check
 
-    async def test_two_namespaces_do_not_hear_each_other(self, client: Client, live: Live) -> None:
+    async def test_two_namespaces_do_not_hear_each_other(self, client: Connection, live: Live) -> None:
         async with live.subscribe(CHAT) as heard:
             await NatsLive(client, Names(new_id("live"), 1)).publish(CHAT, b"elsewhere")
             await live.publish(CHAT, b"here")
@@ -191,7 +213,7 @@ class TestNatsLiveOverARestart:
         return asyncio.Event()
 
     @pytest.fixture
-    async def client(self, server: NatsServer, gone: asyncio.Event, back: asyncio.Event) -> AsyncIterator[Client]:
+    async def client(self, server: NatsServer, gone: asyncio.Event, back: asyncio.Event) -> AsyncIterator[Connection]:
         async def found() -> None:
             back.set()
 
@@ -204,7 +226,7 @@ class TestNatsLiveOverARestart:
         await client.close()
 
     async def test_a_listener_hears_again_after_the_server_was_gone(
-        self, server: NatsServer, client: Client, back: asyncio.Event
+        self, server: NatsServer, client: Connection, back: asyncio.Event
     ) -> None:
         live = NatsLive(client, Names("t", 1))
         async with live.subscribe(CHAT) as heard:
@@ -219,7 +241,7 @@ class TestNatsLiveOverARestart:
     async def test_without_a_server_publishing_is_lost_and_subscribing_unavailable(
         self,
         server: NatsServer,
-        client: Client,
+        client: Connection,
         gone: asyncio.Event,
         back: asyncio.Event,
         monkeypatch: pytest.MonkeyPatch,
@@ -239,7 +261,9 @@ class TestNatsLiveOverARestart:
         async with asyncio.timeout(PATIENCE):
             await back.wait()
 
-    async def test_on_a_closed_connection_publishing_is_lost_and_subscribing_unavailable(self, client: Client) -> None:
+    async def test_on_a_closed_connection_publishing_is_lost_and_subscribing_unavailable(
+        self, client: Connection
+    ) -> None:
         live = NatsLive(client, Names("t", 1))
         async with live.subscribe(CHAT):
             await client.close()

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from agent_runtime_framework.events import TooLarge, Unavailable
@@ -14,6 +13,7 @@ from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.leases import Lease
 from agent_runtime_framework.runtime.nats import bus as nats_bus
 from agent_runtime_framework.runtime.nats.bus import NatsBus
+from agent_runtime_framework.runtime.nats.client import Connection
 from agent_runtime_framework.runtime.nats.connection import api, connect
 from agent_runtime_framework.runtime.nats.names import Names
 from agent_runtime_framework.runtime.nats.topology import command_stream, ensure
@@ -23,17 +23,17 @@ from support.owner import AGENT, CHAT, PATIENCE, Owner, say
 
 class TestNatsBus:
     @pytest.fixture
-    async def client(self, nats_url: str) -> AsyncIterator[Client]:
+    async def client(self, nats_url: str) -> AsyncIterator[Connection]:
         client = await connect(nats_url)
         yield client
         await client.close()
 
     @pytest.fixture
-    async def names(self, client: Client) -> Names:
+    async def names(self, client: Connection) -> Names:
         return await ensure(client, new_id("bus"), shards=1)
 
     @pytest.fixture
-    async def bus(self, client: Client, names: Names) -> Bus:
+    async def bus(self, client: Connection, names: Names) -> Bus:
         return NatsBus(client, names)
 
     @pytest.fixture
@@ -72,7 +72,7 @@ class TestNatsBus:
     @pytest.mark.parametrize(("expires", "heartbeat", "silent"), [(0.2, 0.05, 1000), (30, 15, 1)])
     async def test_a_request_that_expired_or_fell_silent_is_made_again(
         self,
-        client: Client,
+        client: Connection,
         names: Names,
         bus: Bus,
         monkeypatch: pytest.MonkeyPatch,
@@ -98,7 +98,9 @@ class TestNatsBus:
         assert await owner.read(2) == [b"1", b"2"]
         assert owner.idle
 
-    async def test_a_consumer_deleted_by_hand_is_a_lost_partition(self, client: Client, names: Names, bus: Bus) -> None:
+    async def test_a_consumer_deleted_by_hand_is_a_lost_partition(
+        self, client: Connection, names: Names, bus: Bus
+    ) -> None:
         owner = await Owner.of(bus, 7)
         await say(bus, "1")
         await owner.take()
@@ -107,7 +109,7 @@ class TestNatsBus:
         assert await owner.lost()
 
     async def test_a_consumer_deleted_before_it_was_asked_is_lost_or_made_anew(
-        self, client: Client, names: Names, bus: Bus
+        self, client: Connection, names: Names, bus: Bus
     ) -> None:
         for epoch in range(1, 6):
             owner = await Owner.of(bus, epoch)
@@ -120,7 +122,7 @@ class TestNatsBus:
             for task in waiting:
                 task.cancel()
 
-    async def test_a_foreign_consumer_in_the_way_is_named(self, client: Client, names: Names, bus: Bus) -> None:
+    async def test_a_foreign_consumer_in_the_way_is_named(self, client: Connection, names: Names, bus: Bus) -> None:
         config = {"durable_name": "watcher", "name": "watcher", "ack_policy": "explicit"}
         body = {"stream_name": names.command_stream, "config": config}
         await api(client, f"CONSUMER.CREATE.{names.command_stream}.watcher", body)
@@ -129,7 +131,7 @@ class TestNatsBus:
             await Owner.of(bus)
 
     async def test_a_command_over_the_servers_limit_is_refused_and_the_connection_lives(
-        self, client: Client, bus: Bus
+        self, client: Connection, bus: Bus
     ) -> None:
         with pytest.raises(TooLarge, match="m-1"):
             await bus.publish(AGENT, CHAT, b"x" * (client.max_payload - 10), id="m-1")
@@ -139,7 +141,7 @@ class TestNatsBus:
         assert await (await Owner.of(bus)).read() == [largest]
 
     async def test_a_command_that_the_stream_has_no_room_for_is_an_error(
-        self, client: Client, names: Names, bus: Bus
+        self, client: Connection, names: Names, bus: Bus
     ) -> None:
         await api(client, f"STREAM.UPDATE.{names.command_stream}", {**command_stream(names), "max_msgs": 1})
         await say(bus, "1")
@@ -147,7 +149,9 @@ class TestNatsBus:
         with pytest.raises(Unavailable, match="maximum messages exceeded"):
             await say(bus, "2")
 
-    async def test_a_consumption_that_ended_leaves_no_subscription(self, client: Client, bus: Bus, other: Bus) -> None:
+    async def test_a_consumption_that_ended_leaves_no_subscription(
+        self, client: Connection, bus: Bus, other: Bus
+    ) -> None:
         first = await Owner.of(bus, 1)
         await first.flow.stop()
         before = len(client._subs)

@@ -14,8 +14,9 @@ from agent_runtime_framework.events import ConversationId, Unavailable
 from agent_runtime_framework.runtime.client import Client
 from agent_runtime_framework.runtime.credentials import Credentials
 from agent_runtime_framework.runtime.nats import connection
-from agent_runtime_framework.runtime.nats.client import Connection, Forbidden
+from agent_runtime_framework.runtime.nats.client import Connection
 from agent_runtime_framework.runtime.nats.connection import api, connect, request, request_many, status
+from agent_runtime_framework.runtime.nats.in_flight import Forbidden
 from agent_runtime_framework.runtime.nats.topology import ensure
 from support.chains import write
 from support.projections import Listening

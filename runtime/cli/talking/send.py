@@ -5,9 +5,10 @@ from msgspec.structs import replace
 
 from ....events import ConversationId, Unavailable, check_token
 from ...checking import checked
-from ...client import Client, Reply
+from ...client import Client
 from ...late import Late
 from ...leases import unanswered
+from ...saying import Reply
 from ...wire import Queued, place_in_line
 from ..console import output
 from ..console.options import Options

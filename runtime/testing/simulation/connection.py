@@ -6,13 +6,14 @@ All that is known of the ports is in this module and in `World`.
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 from ....events import AckLost, AgentKey, ConversationId, FrameLog, Unavailable, WriterId
 from ...bus import Consumption, Deliver, Delivery
 from ...feed import MemoryFeed
 from ...leases import Lease
+from ...live import Listener
 from ...looking import after_each
 from ...members import Member
 from ...secret_keys import in_process
@@ -327,7 +328,10 @@ class _Live:
         world.act(carry)
 
     @asynccontextmanager
-    async def subscribe(self, conversation: ConversationId) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def subscribe(self, conversation: ConversationId) -> AsyncIterator[Listener]:
         await self._to.request("subscribe", lambda: None)
         async with self._to.world.live.subscribe(conversation) as heard:
             yield heard
+
+    def listen(self, conversation: ConversationId) -> AbstractAsyncContextManager[Listener]:
+        return self._to.world.live.listen(conversation)
