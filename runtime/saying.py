@@ -28,7 +28,7 @@ from ..events import (
 )
 from ..events.codec import in_clear, is_sealed
 from ..projections import Conversation, evolve, initial, state_of
-from ..projections.conversation import begun
+from ..projections.evolution import begun
 from .agents.run import no_reply
 from .command_keys import key_for
 from .follower import Follower
