@@ -218,6 +218,7 @@ class _Flow:
 
     def _hand(self, delivery: "_Delivery") -> None:
         if not self._stopped and not self._to.world.closed:
+            CONVERSATION.set(delivery.conversation)  # what it owes may go on with nothing read or stored before
             self._deliver(delivery)
 
     async def lost(self) -> bool:
