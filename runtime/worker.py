@@ -13,7 +13,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..actors import BusCommand, CancelTurn, ConversationActor, Delivered, Directory, Life, SayToAgent, described
+from ..actors import (
+    BusCommand,
+    CancelTurn,
+    ConversationActor,
+    Delivered,
+    Directory,
+    Life,
+    NoSnapshots,
+    SayToAgent,
+    described,
+)
 from ..actors.journey import Secrets, undeclared_tools
 from ..events import (
     ERASED,
@@ -99,6 +109,7 @@ class Worker:
             for key, journeys in self._journeys.items()
         }
         self._letters = DeadLetters(substrate.store, substrate.vault)
+        self._snapshots = substrate.snapshots or NoSnapshots()
         self._opener = CommandOpener(substrate.vault, spawn=self._spawn, take=self._take)
         self._since = clock.now()
         self._versions: dict[AgentKey, tuple[str, ...]] = {}
@@ -341,6 +352,7 @@ class Worker:
             log=self._substrate.log,
             effects=self._effects[agent],
             life=life,
+            snapshots=self._snapshots,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
