@@ -92,6 +92,11 @@ class ConversationActor(AsyncioActor):
         return quiet and not self._unacknowledged and self.actor_inbox.empty()
 
     @property
+    def keeping(self) -> asyncio.Task[None] | None:
+        """What keeps a snapshot of the conversation at this moment, or None."""
+        return self._current.keeping
+
+    @property
     def running(self) -> tuple[asyncio.Task[None], ...]:
         """What runs now: effects, also those that are being ended, the handling of messages, and what is being kept."""
         handling = self.actor_inbox.draining if isinstance(self.actor_inbox, AsyncioInbox) else None

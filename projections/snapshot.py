@@ -119,7 +119,7 @@ def parts_of(before: Snapshot, now: Conversation, head: Head, cipher: Cipher | N
         part, plain = _next(made, head, sealed=cipher is not None), encoded(body)
         compressed = zlib.compress(plain, LEVEL)
         packed = _packer.encode(
-            replace(part, body=compressed if cipher is None else cipher.seal(compressed, _bound(part)))
+            replace(part, body=compressed if cipher is None else cipher.seal(compressed, bound_to_part(part)))
         )
         digest = sha256(packed).digest()
         if len(plain) > BODY_LIMIT or _DIGEST + len(packed) > PART_LIMIT:
@@ -143,7 +143,7 @@ def _next(before: Snapshot, head: Head, *, sealed: bool) -> Part:
     )
 
 
-def _bound(part: Part) -> bytes:
+def bound_to_part(part: Part) -> bytes:
     """Return what the body of a part is bound to: all that it says besides."""
     return _PREFIX + _packer.encode(replace(part, body=b""))
 
@@ -181,7 +181,7 @@ def with_part(before: Snapshot, read: StoredPart, cipher: Cipher | None = None) 
     if part.version < before.head.version or part.sealed != (cipher is not None):
         raise Unfit("it is older than the part before, or sealed otherwise than its conversation")
     try:
-        compressed = part.body if cipher is None else cipher.open(part.body, _bound(part))
+        compressed = part.body if cipher is None else cipher.open(part.body, bound_to_part(part))
         inflating = zlib.decompressobj()
         plain = inflating.decompress(compressed, BODY_LIMIT)
         if not inflating.eof or inflating.unused_data:

@@ -17,7 +17,18 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from ..actors import Kept
-from ..events import Cipher, ConversationId, EventLog, FrameworkError, Head, PositionMoved, Stored, Vault
+from ..events import (
+    Cipher,
+    ConversationId,
+    EventLog,
+    FrameworkError,
+    Head,
+    InvalidInput,
+    PositionMoved,
+    Stored,
+    Vault,
+    Withheld,
+)
 from ..projections import Conversation, Snapshot, StoredPart, Unfit, nothing_kept, parts_of, read_part, with_part
 
 logger = logging.getLogger("agent_runtime_framework.snapshots")
@@ -109,7 +120,7 @@ class ConversationSnapshots:
         versions: int = VERSIONS,
         recorded: int = RECORDED,
     ) -> None:
-        self._parts = parts
+        self.parts = parts
         self._log = log
         self._vault = vault
         self._versions = versions
@@ -119,7 +130,7 @@ class ConversationSnapshots:
         """Return what is kept; see `actors.Snapshots.load`."""
         nothing = Kept(nothing_kept(conversation), closed=True)
         try:
-            found, last = await asyncio.gather(self._parts.get(conversation), self._log.last(conversation))
+            found, last = await asyncio.gather(self.parts.get(conversation), self._log.last(conversation))
             if (found and found[-1][1] == MARK) or (last is not None and last.frame.status == "erased"):
                 return nothing
             stale, chain = _parted([(position, _read(conversation, data)) for position, data in found])
@@ -164,8 +175,8 @@ class ConversationSnapshots:
                 parts.append(part)
                 await asyncio.sleep(0)  # other conversations go on meanwhile
             for part in parts:
-                positions.append(await self._parts.put(id_, part, positions[-1] if positions else kept.position))
-        except (Unfit, PositionMoved) as reason:
+                positions.append(await self.parts.put(id_, part, positions[-1] if positions else kept.position))
+        except (Unfit, PositionMoved, Withheld, InvalidInput) as reason:
             logger.debug("%s is not kept any more: %s", id_, str(reason) or "another writer keeps it")
             return Kept(nothing_kept(id_), closed=True)
         except FrameworkError as error:
@@ -193,7 +204,7 @@ class ConversationSnapshots:
         """Take away what another chain took the place of, and return what is still there."""
         for done, position in enumerate(stale):
             try:
-                await self._parts.remove(conversation, position)
+                await self.parts.remove(conversation, position)
             except FrameworkError as error:
                 logger.info("old parts of %s are still there: %s", conversation, error)
                 return stale[done:]
@@ -206,7 +217,7 @@ class ConversationSnapshots:
             Unavailable: it is not known to be done; the same call may be made again.
 
         """
-        return await self._parts.erase(conversation)
+        return await self.parts.erase(conversation)
 
 
 def _read(conversation: ConversationId, data: bytes) -> StoredPart | None:

@@ -259,6 +259,7 @@ class Worker:
                 await self._directory.quiet(key)
                 agent = key[0]
                 after = self._effects[agent].telling(lambda conversation: self._shares.part(agent, conversation) == key)
+                after += self._directory.keeping(key)
                 if self._tasks or after:
                     await asyncio.wait({*self._tasks, *after})
         except TimeoutError:
