@@ -202,7 +202,7 @@ class ConversationActor(AsyncioActor):
             if not settled.events:
                 return
             try:
-                frame = self._current.frame(settled, command, self._life)
+                frame = self._current.frame(settled, command, time=self._life.now(), writer=self._life.writer)
                 stored = await self._patiently(frame)  # 2. append
             except Conflict:
                 await self._catch_up()

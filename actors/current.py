@@ -14,11 +14,11 @@ from ..events import (
     NewerRelease,
     Stored,
     Unavailable,
+    WriterId,
     not_to_be_had,
 )
 from ..projections import Conversation, can_be_kept, fold, nothing_kept
 from .commands import Command
-from .life import Life
 from .settle import Settled
 from .snapshots import Kept, Snapshots
 
@@ -92,13 +92,13 @@ class Current:
         self.conversation, self.head = conversation, stored.head
         self._recorded += len(stored.data)
 
-    def frame(self, settled: Settled, command: Command, life: Life) -> Frame:
+    def frame(self, settled: Settled, command: Command, *, time: int, writer: WriterId) -> Frame:
         """Return the frame of what was decided, as it goes on from here."""
         conversation = settled.conversation
         return Frame(
             first=self.head.version + 1,
-            time=life.now(),
-            writer=life.writer,
+            time=time,
+            writer=writer,
             agent=conversation.agent,
             turn=conversation.turns,
             step=conversation.step,
