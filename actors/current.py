@@ -36,6 +36,8 @@ class Current:
 
     """
 
+    __slots__ = ("_kept", "_loaded", "_log", "_pause", "_recorded", "_snapshots", "conversation", "head", "keeping")
+
     def __init__(
         self,
         conversation: ConversationId,
@@ -64,7 +66,8 @@ class Current:
             return
         self._open(await self._snapshots.load(self.conversation.id))
         try:
-            await self._read_on()
+            if not self._kept.ends:
+                await self._read_on()
         except CorruptLog as error:
             if not self._kept.snapshot.number:
                 raise

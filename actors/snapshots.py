@@ -16,6 +16,7 @@ class Kept(Struct, frozen=True):
         position: of what was stored last of it; 0 if there is nothing.
         parts: where its parts stand.
         stale: where parts of older chains stand, which whoever keeps it next takes away.
+        ends: whether the log ended at that head when this was loaded, so that nothing is to be read on.
         closed: whether nothing more is kept from here: it is erased, another writer keeps it, or it cannot be kept.
 
     """
@@ -24,6 +25,7 @@ class Kept(Struct, frozen=True):
     position: int = 0
     parts: tuple[int, ...] = ()
     stale: tuple[int, ...] = ()
+    ends: bool = False
     closed: bool = False
 
     @property

@@ -136,7 +136,8 @@ class ConversationSnapshots:
             stale, chain = _parted([(position, _read(conversation, data)) for position, data in found])
             kept = Kept(nothing.snapshot, found[-1][0] if found else 0, tuple(chain), stale)
             try:
-                return replace(kept, snapshot=await self._joined(kept.snapshot, tuple(chain.values()), last))
+                snapshot = await self._joined(kept.snapshot, tuple(chain.values()), last)
+                return replace(kept, snapshot=snapshot, ends=last is None or last.head == snapshot.head)
             except Unfit as unfit:
                 logger.info("the snapshot of %s is thrown away: %s", conversation, unfit)
                 return kept.thrown_away

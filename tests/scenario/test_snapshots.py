@@ -52,23 +52,35 @@ async def replied(substrate: Substrate, conversation: str = "c-1") -> str:
 async def test_a_worker_opens_a_conversation_by_what_is_kept_and_reads_on_from_there(substrate: Substrate) -> None:
     place = kept_often(substrate)
     await talk(place, 3)
-    last = (await frames(place, "c-1"))[-1]
+    await replied(structs.replace(place, snapshots=None))  # which is not kept
+    kept = await place.snapshots.load(CHAT)  # type: ignore[union-attr]
     log = ReadLog(place.log)
 
     with ScriptedLLM("Good day.") as llm:
         async with working(order_agent(llm), substrate=structs.replace(place, log=log)) as rt:
             await rt.publish("order", "c-1", "hello", message_id="m")
             async with asyncio.timeout(20):
-                while (await frames(place, "c-1"))[-1].frame.turn < 4:  # noqa: ASYNC110
+                while (await frames(place, "c-1"))[-1].frame.turn < 5:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
-    assert log.read_after == [last.head.version]
+    assert log.read_after == [kept.snapshot.head.version]
     assert [message["content"] for message in llm.requests[0].messages if message["role"] == "user"] == [
         *["I am Ada"] * 3,
-        "hello",
+        *["hello"] * 2,
     ]
     assert await is_used(place)
     assert await opened(place) == await opened(place, snapshots=False)
+
+
+async def test_of_a_log_that_ends_where_it_was_kept_or_was_never_begun_no_frame_is_read(substrate: Substrate) -> None:
+    place = kept_often(substrate)
+    await talk(place, 1)
+    log = ReadLog(place.log)
+
+    now = await opened(structs.replace(place, log=log))
+    nothing = await opened(structs.replace(place, log=log), conversation="c-2")
+
+    assert (now.turns, nothing.version, log.read_after) == (1, 0, [])
 
 
 async def test_what_is_said_after_a_snapshot_is_folded_on_top_of_it(substrate: Substrate) -> None:
