@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 from msgspec import structs
 
@@ -11,6 +12,10 @@ from agent_runtime_framework.events import START, ConversationId, EventLog, Fram
 from agent_runtime_framework.projections import Conversation
 from agent_runtime_framework.runtime.snapshots import ConversationSnapshots, Parts
 from agent_runtime_framework.runtime.substrate import Substrate
+from agent_runtime_framework.testing import ScriptedLLM, calls
+from support.journeys import order_agent, working
+
+NAMED = calls(("save_name", {"name": "Ada Lovelace"}))
 
 
 def kept_often(substrate: Substrate, *, parts: Parts | None = None, log: EventLog | None = None) -> Substrate:
@@ -37,6 +42,23 @@ async def until_kept(substrate: Substrate, count: int, conversation: str = "c-1"
         while len(found := await stored_parts(substrate, conversation)) < count:  # nobody tells of it  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return found
+
+
+async def talk(substrate: Substrate, turns: int, conversation: str = "c-1") -> None:
+    """Hold a conversation of so many turns, each of which is kept."""
+    answers: list[Any] = [NAMED, "Nice to meet you, Ada."] * turns
+    with ScriptedLLM(*answers) as llm:
+        async with working(order_agent(llm), substrate=substrate) as rt:
+            for turn in range(1, turns + 1):
+                await rt.send("order", conversation, "I am Ada", timeout=20)
+                await until_kept(substrate, turn, conversation)
+
+
+async def replied(substrate: Substrate, conversation: str = "c-1") -> str:
+    """Say something more, to a worker that has to open the conversation, and return the reply."""
+    with ScriptedLLM("Good day.") as llm:
+        async with working(order_agent(llm), substrate=substrate) as rt:
+            return (await rt.send("order", conversation, "hello", timeout=20)).text
 
 
 async def _raised(error: Unavailable, _tries: int) -> None:
@@ -79,3 +101,39 @@ class ReadLog:
 
     def lasts(self) -> AsyncIterator[Stored | Unreadable]:
         return self._inner.lasts()
+
+
+class Faulty:
+    """Is a place of parts where each call fails that is told to."""
+
+    def __init__(self, inner: Parts) -> None:
+        self._inner = inner
+        self.fails: set[str] = set()
+        self.tried: list[str] = []
+
+    def _try(self, what: str) -> None:
+        self.tried.append(what)
+        if what in self.fails:
+            raise Unavailable("the server is away")
+
+    async def get(self, conversation: ConversationId) -> list[tuple[int, bytes]]:
+        self._try("get")
+        return await self._inner.get(conversation)
+
+    async def put(self, conversation: ConversationId, data: bytes, expected: int) -> int:
+        self._try("put")
+        return await self._inner.put(conversation, data, expected)
+
+    async def remove(self, conversation: ConversationId, position: int) -> None:
+        self._try("remove")
+        await self._inner.remove(conversation, position)
+
+    async def erase(self, conversation: ConversationId) -> int:
+        self._try("erase")
+        return await self._inner.erase(conversation)
+
+
+async def tried(parts: Faulty, what: str, times: int) -> None:
+    async with asyncio.timeout(20):
+        while parts.tried.count(what) < times:  # nobody tells of it  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
