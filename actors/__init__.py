@@ -33,6 +33,7 @@ from .life import Delivered, Effects, Everything, Life, Ownership
 from .revision import VERSION_SHOWN, Pinned
 from .settle import Journey, Mailbox, Policy, Settled, Verdict, settle
 from .sizes import cut, described, json_size, shown
+from .snapshots import Kept, NoSnapshots, Snapshots
 
 __all__ = [
     "ERASED",
@@ -57,8 +58,10 @@ __all__ = [
     "HaltTurn",
     "InterruptTurn",
     "Journey",
+    "Kept",
     "Life",
     "Mailbox",
+    "NoSnapshots",
     "Open",
     "Outcome",
     "Ownership",
@@ -75,6 +78,7 @@ __all__ = [
     "RunTool",
     "SayToAgent",
     "Settled",
+    "Snapshots",
     "Verdict",
     "cut",
     "decide",

@@ -12,41 +12,40 @@ intent; one that another life recorded is first taken over by `turn.resumed`.
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 from ..events import (
     QUEUE_LIMIT,
-    START,
     Conflict,
     ConversationId,
     EventLog,
     Frame,
     FrameworkError,
-    Head,
     InvalidInput,
-    NewerRelease,
     OtherVersion,
     Stored,
     TurnResumed,
     TurnStarted,
     Unavailable,
     Withheld,
-    not_to_be_had,
 )
-from ..projections import Conversation, Owed, Turn, fold, initial, outstanding
+from ..projections import Conversation, Owed, Turn, outstanding
 from .admission import SUSPECT
 from .asyncio_actor import AsyncioActor, AsyncioInbox
 from .commands import BusCommand, CancelTurn, Command, InterruptTurn, Open, RefuseCommand, ResumeTurn, SayToAgent
+from .current import Current
 from .decide import overflow
 from .effect_task import EffectTask, performed
 from .instead import storable
 from .life import Admitted, Delivered, Effects, Life, Message
 from .revision import Pinned
-from .settle import Journey, Settled, settle
+from .settle import Journey, settle
 from .sizes import described
+from .snapshots import NoSnapshots, Snapshots
 
 logger = logging.getLogger("agent_runtime_framework.actors")
+
+NO_SNAPSHOTS = NoSnapshots()
 
 SAID_EVERY = 40
 """Of so many tries to reach the log one is logged: a conversation may wait for long, and many at once."""
@@ -56,7 +55,15 @@ class ConversationActor(AsyncioActor):
     """Is one conversation, as `agent` answers it."""
 
     def __init__(
-        self, agent: str, conversation: ConversationId, *, journey: Journey, log: EventLog, effects: Effects, life: Life
+        self,
+        agent: str,
+        conversation: ConversationId,
+        *,
+        journey: Journey,
+        log: EventLog,
+        effects: Effects,
+        life: Life,
+        snapshots: Snapshots = NO_SNAPSHOTS,
     ) -> None:
         super().__init__()
         self.agent = agent
@@ -65,9 +72,7 @@ class ConversationActor(AsyncioActor):
         self._log = log
         self._effects = effects
         self._life = life
-        self._conversation = initial(conversation)
-        self._head: Head = START
-        self._loaded = False
+        self._current = Current(conversation, log=log, snapshots=snapshots, pause=self._pause)
         self._opening: Open | None = None
         self._running = 0
         self._waiting: list[SayToAgent] = []
@@ -76,13 +81,23 @@ class ConversationActor(AsyncioActor):
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
+    def _conversation(self) -> Conversation:
+        return self._current.conversation
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is in progress, waiting or unacknowledged here."""
-        return self._effect is None and not self._unacknowledged and self.actor_inbox.empty()
+        quiet = self._effect is None and self._current.keeping is None
+        return quiet and not self._unacknowledged and self.actor_inbox.empty()
+
+    @property
+    def keeping(self) -> asyncio.Task[None] | None:
+        """What keeps a snapshot of the conversation at this moment, or None."""
+        return self._current.keeping
 
     @property
     def running(self) -> tuple[asyncio.Task[None], ...]:
-        """What runs now: effects, also those that are being ended, and the handling of messages."""
+        """What runs now: effects, also those that are being ended, the handling of messages, and what is being kept."""
         handling = self.actor_inbox.draining if isinstance(self.actor_inbox, AsyncioInbox) else None
         return (*self._tasks, *(() if handling is None else (handling,)))
 
@@ -104,7 +119,7 @@ class ConversationActor(AsyncioActor):
             self._unacknowledged.remove(message)  # it comes again, to whoever holds the conversation then
             self._idle()
             return
-        await self._load()
+        await self._current.load()
         if isinstance(message, Delivered):
             await self._take(await self._opened(message.command))
         elif not isinstance(message, Admitted):
@@ -151,14 +166,9 @@ class ConversationActor(AsyncioActor):
         """Whether the conversation belongs to another agent, whose turns this actor never hears of."""
         return self._conversation.agent not in ("", self.agent)
 
-    @property
-    def _is_lost(self) -> bool:
-        """Whether what the conversation goes on from was erased, so that nobody ever decides on it."""
-        return self._conversation.withheld and self._conversation.lost
-
     def _is_theirs(self, turn: Turn | None) -> bool:
         """Say whether a turn is in progress that another life began and this one has not taken over."""
-        return turn is not None and self._running != turn.number and not (self._is_anothers or self._is_lost)
+        return turn is not None and self._running != turn.number and not (self._is_anothers or self._current.lost)
 
     def _may_speak(self, turn: Turn | None) -> bool:
         # another's is refused, whatever goes on there
@@ -184,15 +194,15 @@ class ConversationActor(AsyncioActor):
         journey: Journey | None = self._journey
         commands = self._preceded(command)
         while True:
-            settled = settle(self._conversation, None if self._is_lost else journey, *commands)  # 1. decide
+            settled = settle(self._conversation, None if self._current.lost else journey, *commands)  # 1. decide
             if settled.pinned is not None:
                 commands = (await self._turned_away(command, settled.pinned),)
                 continue
             if not settled.events:
                 return
             try:
-                frame = self._frame(settled, command)
-                stored = await self._patiently(lambda: self._log.append(self.id, frame, self._head))  # 2. append  # noqa: B023
+                frame = self._current.frame(settled, command, time=self._life.now(), writer=self._life.writer)
+                stored = await self._patiently(frame)  # 2. append
             except Conflict:
                 await self._catch_up()
                 if isinstance(command, SayToAgent) and self._conversation.turn is not None and not self._is_anothers:
@@ -207,12 +217,13 @@ class ConversationActor(AsyncioActor):
             except InvalidInput as error:
                 journey, commands = None, storable(self._conversation, commands, error)
                 continue
-            self._conversation, self._head = settled.conversation, stored.head  # 3. adopt
+            self._current.adopt(settled.conversation, stored)  # 3. adopt
             if any(isinstance(event, TurnStarted | TurnResumed) for event in settled.events):
                 self._running = settled.conversation.turns
             if settled.raised is not None:
                 self._effects.raised(self.id, settled.conversation.turns, settled.raised)
             await self._effects.stored(stored, settled.conversation)  # 4. publish
+            self._keep()
             return
 
     async def _turned_away(self, command: Command, pinned: Pinned) -> RefuseCommand:
@@ -229,7 +240,7 @@ class ConversationActor(AsyncioActor):
             await self._effects.queued(self.id, said.id, 0, pinned.waits)
         raise OtherVersion(f"{self.id!r} {pinned.waits}", version=pinned.version)
 
-    async def _patiently(self, call: Callable[[], Awaitable[Stored]]) -> Stored:
+    async def _patiently(self, frame: Frame) -> Stored:
         """Store, waiting as long as the log cannot be reached and the conversation is still ours.
 
         Raises:
@@ -240,7 +251,7 @@ class ConversationActor(AsyncioActor):
             if self.actor_stopped.is_set():
                 break
             try:
-                return await call()
+                return await self._log.append(self.id, frame, self._current.head)
             except Unavailable as error:
                 await self._pause(error, tries)
         raise Conflict(f"{self.id!r} is no longer this worker's; nothing was stored")
@@ -262,31 +273,9 @@ class ConversationActor(AsyncioActor):
             return (self._opening, command)
         return (command,)
 
-    def _frame(self, settled: Settled, command: Command) -> Frame:
-        conversation = settled.conversation
-        return Frame(
-            first=self._head.version + 1,
-            time=self._life.now(),
-            writer=self._life.writer,
-            agent=conversation.agent,
-            turn=conversation.turns,
-            step=conversation.step,
-            status=conversation.status,
-            command=getattr(command, "id", ""),
-            prev=self._head.hash,
-            parent="" if conversation.lineage is None else conversation.lineage.parent,
-            events=settled.events,
-        )
-
-    async def _load(self) -> None:
-        """Fold the log, once."""
-        if not self._loaded:
-            await self._fold_tail()
-            self._loaded = True
-
     async def _opened(self, command: BusCommand) -> BusCommand | RefuseCommand:
         """Learn how the conversation begins, if it does with this command; refuse it if the author's code raises."""
-        if self._is_lost:
+        if self._current.lost:
             return RefuseCommand(id=command.id, reason="")  # words could not be sealed by everybody who comes here
         if self._conversation.agent or self._conversation.erased or not isinstance(command, SayToAgent):
             return command
@@ -299,30 +288,24 @@ class ConversationActor(AsyncioActor):
 
     async def _catch_up(self) -> None:
         """Fold what another writer appended; its turn, or ours that it went on with, is taken over when admitted."""
-        await self._fold_tail()
+        await self._current.catch_up()
         if self.actor_stopped.is_set() or not self._life.ownership.holds(self.agent, self.id):
-            raise Conflict(f"{self.id!r} was taken over at version {self._head.version}; this worker lets go of it")
+            raise Conflict(
+                f"{self.id!r} was taken over at version {self._current.head.version}; this worker lets go of it"
+            )
         owed = outstanding(self._conversation)
         if owed is None or self._effect is None or self._effect[0] != owed.id:
             self._running = 0
 
-    async def _fold_tail(self) -> None:
-        was_lost = self._is_lost or not self._loaded
-        for tries in itertools.count():
-            try:
-                async for stored in self._log.read(self.id, self._head):
-                    self._conversation = fold(self._conversation, [stored.frame])
-                    self._head = stored.head
-                break
-            except Unavailable as error:
-                await self._pause(error, tries)
-        if self._conversation.unknown:
-            tags = ", ".join(sorted(set(self._conversation.unknown)))
-            raise NewerRelease(
-                f"{self.id!r} holds events of a newer release ({tags}); a worker of that release is needed"
-            )
-        if self._conversation.withheld and not (self._is_lost and was_lost):
-            raise not_to_be_had(f"the content of {self.id!r}", erased=self._is_lost)
+    def _keep(self) -> None:
+        """Begin to keep the conversation beside all else, if that is due."""
+        keeping = self._current.keep()
+        if keeping is not None:
+            self._run_beside(keeping)
+
+    def _run_beside(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _perform(self) -> None:
         """Begin what is owed and not yet under way; end what is no longer owed."""
@@ -336,8 +319,7 @@ class ConversationActor(AsyncioActor):
         if owed is not None and self._effect is None and self._may_perform():
             task = EffectTask(self._effects_outcome(self._conversation, owed), loop=asyncio.get_running_loop())
             self._effect = (owed.id, task)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._run_beside(task)
         self._idle()
 
     def _may_perform(self) -> bool:
@@ -358,7 +340,7 @@ class ConversationActor(AsyncioActor):
         for delivered in self._unacknowledged:
             id_ = delivered.command.id
             if id_ not in self._conversation.handled or (
-                turn is not None and turn.message_id == id_ and not self._is_lost
+                turn is not None and turn.message_id == id_ and not self._current.lost
             ):
                 still.append(delivered)
             elif delivered.poisoned is not None and id_ in self._conversation.poisoned:
@@ -373,6 +355,8 @@ class ConversationActor(AsyncioActor):
         if self._effect is not None:
             self._effect[1].cancel()
             self._effect = None
+        if self._current.keeping is not None:
+            self._current.keeping.cancel()
         self._unacknowledged.clear()
         self._waiting.clear()
         self._life.leave(self)

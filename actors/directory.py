@@ -162,6 +162,11 @@ class Directory:
         while busy := next((each for each in self._chosen(part) if each.busy), None):
             await busy.quiet.wait()
 
+    def keeping(self, part: Hashable = None) -> list[asyncio.Task[None]]:
+        """Return what keeps conversations of a part, or of all, at this moment."""
+        actors = [actor for each in self._chosen(part) for actor in each.actors.values()]
+        return [actor.keeping for actor in actors if actor.keeping is not None]
+
     async def remind(self, most: int) -> None:
         """Tell again of messages that wait: behind the turns in progress, and for `most` turns to be admitted."""
         busy = [actor for part in self._parts.values() for actor in part.busy]

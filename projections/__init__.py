@@ -14,12 +14,14 @@ from .prices import Price, Prices
 from .projection import Projection
 from .rendering import RENDERER, call_ids, canonical, render
 from .request_hash import request_hash, request_input, said_until
+from .snapshot import FOLD, Snapshot, StoredPart, Unfit, can_be_kept, nothing_kept, parts_of, read_part, with_part
 from .timeline import Recorded, timeline
 from .transcript import AssistantMessage, EarlierMessage, Entry, ToolMessage, Transcript, UserMessage
 from .turn import POISONED, Answer, Ended, Request, Result, Running, Turn
 from .usage import Spent, spend
 
 __all__ = [
+    "FOLD",
     "POISONED",
     "RENDERER",
     "VERDICTS",
@@ -52,14 +54,17 @@ __all__ = [
     "Result",
     "Round",
     "Running",
+    "Snapshot",
     "Spent",
     "Start",
+    "StoredPart",
     "Taken",
     "ToolDecision",
     "ToolMessage",
     "Transcript",
     "Turn",
     "TurnAccount",
+    "Unfit",
     "UserMessage",
     "Verdict",
     "account",
@@ -68,6 +73,7 @@ __all__ = [
     "call_key",
     "called",
     "calls_of",
+    "can_be_kept",
     "canonical",
     "compared",
     "decisions_of",
@@ -76,7 +82,10 @@ __all__ = [
     "fold",
     "initial",
     "model_input",
+    "nothing_kept",
     "outstanding",
+    "parts_of",
+    "read_part",
     "rebuilt",
     "render",
     "request_hash",
@@ -89,4 +98,5 @@ __all__ = [
     "timeline",
     "tools_text",
     "unfinished",
+    "with_part",
 ]

@@ -75,7 +75,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
         frames_kept, frames_removed: of its own log, now.
         commands: how many of those that were waiting are overwritten; sealed ones are left to be refused.
         dead_letters: how many are removed.
-        snapshots: how many are removed; there are none yet.
+        snapshots: how many parts of its snapshot are overwritten; no more are stored.
         remains: places in which bytes that were removed may still be on the server's disk.
         stores: buckets in which authors keep what they want; nothing in them is touched.
         out_of_reach: what this cannot erase.
@@ -177,6 +177,8 @@ class _Erasing:
         """Take away what was said before the tombstone, and return the receipt."""
         clear = await self._in_clear()
         had_key = await self._overwrite_key()
+        kept = self._substrate.snapshots
+        parts = 0 if kept is None else await kept.erase(self._id)
         removed = 0
         if clear:
             async for _ in self._shredder.frames(self._id, tombstone.head.position):
@@ -200,6 +202,7 @@ class _Erasing:
             frames_removed=removed,
             commands=commands,
             dead_letters=letters,
+            snapshots=parts,
             remains=self._remains(clear=clear, surely=surely),
             stores=await self._shredder.stores(),
             forks=forks,

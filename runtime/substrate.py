@@ -19,6 +19,7 @@ from .memory import InMemoryStore, MemoryStore
 from .seals import MemorySeals, SealLog
 from .secret_keys import NamespaceSecrets, in_process
 from .shredding import MemoryShredder, Shredder
+from .snapshots import ConversationSnapshots, MemoryParts
 from .vault import KeyVault, KeyWrapper, MemoryKeys
 
 
@@ -26,8 +27,8 @@ class Substrate(Struct, frozen=True):
     """Holds the ports; `store` gives the store of that name, which whoever asks again shares.
 
     Without a heart of its own a place has one that beats on the event loop.  Without archive and seals it cannot be
-    audited, without a vault no content is sealed, without a shredder nothing is erased, and without secrets no agent
-    is at work that marks any.
+    audited, without a vault no content is sealed, without a shredder nothing is erased, without secrets no agent is at
+    work that marks any, and without snapshots every conversation is folded from its beginning.
     """
 
     log: EventLog
@@ -43,6 +44,7 @@ class Substrate(Struct, frozen=True):
     vault: KeyVault | None = None
     shredder: Shredder | None = None
     secrets: NamespaceSecrets | None = None
+    snapshots: ConversationSnapshots | None = None
 
 
 def in_memory(clock: Clock, wrapper: KeyWrapper | None = None) -> Substrate:
@@ -62,6 +64,7 @@ def in_memory(clock: Clock, wrapper: KeyWrapper | None = None) -> Substrate:
         vault=vault,
         shredder=MemoryShredder(log.records, bus),
         secrets=in_process(),
+        snapshots=ConversationSnapshots(MemoryParts(), log, vault),
     )
 
 

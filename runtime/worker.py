@@ -13,7 +13,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..actors import BusCommand, CancelTurn, ConversationActor, Delivered, Directory, Life, SayToAgent, described
+from ..actors import (
+    BusCommand,
+    CancelTurn,
+    ConversationActor,
+    Delivered,
+    Directory,
+    Life,
+    NoSnapshots,
+    SayToAgent,
+    described,
+)
 from ..actors.journey import Secrets, undeclared_tools
 from ..events import (
     ERASED,
@@ -102,6 +112,7 @@ class Worker:
             for key, journeys in self._journeys.items()
         }
         self._letters = DeadLetters(substrate.store, substrate.vault)
+        self._snapshots = substrate.snapshots or NoSnapshots()
         self._opener = CommandOpener(substrate.vault, spawn=self._spawn, take=self._take)
         self._since = clock.now()
         self._versions: dict[AgentKey, tuple[str, ...]] = {}
@@ -251,6 +262,7 @@ class Worker:
                 await self._directory.quiet(key)
                 agent = key[0]
                 after = self._effects[agent].telling(lambda conversation: self._shares.part(agent, conversation) == key)
+                after += self._directory.keeping(key)
                 if self._tasks or after:
                     await asyncio.wait({*self._tasks, *after})
         except TimeoutError:
@@ -344,6 +356,7 @@ class Worker:
             log=self._substrate.log,
             effects=self._effects[agent],
             life=life,
+            snapshots=self._snapshots,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -4,6 +4,7 @@ from functools import cache
 
 from ...events import WriterId
 from ..deadletters import DATA_STORE, STORE
+from ..snapshots import ConversationSnapshots
 from ..substrate import Substrate
 from ..vault import KeyVault, KeyWrapper
 from .archive import JetStreamArchive
@@ -19,6 +20,7 @@ from .log import JetStreamLog
 from .members import NatsMembers
 from .seals import NatsSeals
 from .shredder import JetStreamShredder
+from .snapshots import JetStreamParts
 from .store import JetStreamStore
 from .topology import ensure, find, replicas_of
 
@@ -27,6 +29,7 @@ __all__ = [
     "JetStreamFeed",
     "JetStreamKeys",
     "JetStreamLog",
+    "JetStreamParts",
     "NatsBus",
     "NatsLeases",
     "NatsLive",
@@ -63,8 +66,10 @@ async def nats_substrate(
         return None
     replicas = await replicas_of(appends, names)
     vault = KeyVault(JetStreamKeys(appends, names, replicas=replicas), wrapper, namespace=namespace)
+    log = JetStreamLog(names, appends=appends, reads=reads, vault=vault)
+    parts = JetStreamParts(names, appends=appends, reads=reads, replicas=replicas)
     substrate = Substrate(
-        JetStreamLog(names, appends=appends, reads=reads, vault=vault),
+        log,
         NatsBus(appends, names),
         NatsLeases(appends, names, writer),
         NatsMembers(appends, names),
@@ -81,5 +86,6 @@ async def nats_substrate(
         NatsSeals(appends, names, replicas=replicas),
         vault,
         JetStreamShredder(appends, names),
+        snapshots=ConversationSnapshots(parts, log, vault),
     )
     return substrate, replicas

@@ -11,6 +11,7 @@ $KV.<ns>-keys.<name>                       bucket <ns>-keys           keys of co
 $KV.<ns>-memory.<key>                      bucket <ns>-memory         what authors keep; a store with a name
                                            of its own is in bucket    <ns>-<name>-<length of ns>-store
 <ns>.seal                                  stream <ns>-seals          seals over all heads, from the first one on
+<ns>.snap.<conversation>                   stream <ns>-snapshots      parts of the conversation's snapshot
 """
 
 from msgspec import Struct
@@ -111,6 +112,21 @@ class Names(Struct, frozen=True):
     def seal_subject(self) -> str:
         """The subject of the seals."""
         return f"{self.namespace}.seal"
+
+    @property
+    def snapshot_stream(self) -> str:
+        """The name of the stream of snapshots."""
+        return f"{self.namespace}-snapshots"
+
+    def snapshot_subject(self, conversation: ConversationId) -> str:
+        """Return the subject of the parts of a conversation's snapshot.
+
+        Raises:
+            InvalidId: it is not a token.
+
+        """
+        check_token(conversation, "conversation id")
+        return f"{self.namespace}.snap.{conversation}"
 
     def memory_bucket(self, store: str) -> str:
         """Return the name of the key-value bucket of a store; an empty text names the one that has no name.

@@ -90,6 +90,11 @@ async def ensure_seals(client: Client, names: Names, *, replicas: int = 1) -> No
     await _create(client, seal_stream(names, replicas))
 
 
+async def ensure_snapshots(client: Client, names: Names, *, replicas: int = 1) -> None:
+    """Create the stream of snapshots, if it is missing; raises as `ensure_memory`."""
+    await _create(client, snapshot_stream(names, replicas))
+
+
 async def replicas_of(client: Client, names: Names) -> int:
     """Return how many servers hold each event of a namespace that exists.
 
@@ -148,6 +153,19 @@ def seal_stream(names: Names, replicas: int = 1) -> dict[str, Any]:
         "deny_delete": True,
         "deny_purge": True,
         "duplicate_window": DUPLICATE_WINDOW,
+        "num_replicas": replicas,
+    }
+
+
+def snapshot_stream(names: Names, replicas: int = 1) -> dict[str, Any]:
+    """Return the configuration of the stream of snapshots, in which a message can be deleted: that overwrites it."""
+    return {
+        "name": names.snapshot_stream,
+        "subjects": [f"{names.namespace}.snap.*"],
+        "storage": "file",
+        "retention": "limits",
+        "discard": "new",
+        "allow_direct": True,
         "num_replicas": replicas,
     }
 

@@ -3,15 +3,19 @@
 import asyncio
 import json
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from agent_runtime_framework import Client, Runtime
+from agent_runtime_framework.events import ConversationId
+from agent_runtime_framework.projections import can_be_kept, fold, initial, read_part
 from agent_runtime_framework.runtime.testing.working import at_work
 from support.cli_bots import Bot
 from support.command_line import in_use, run
+from support.snapshots import kept_often, stored_parts
 from support.words import KEYED, MASTER, SAID, WORDS, found_in, stopped, talk
 
 
@@ -106,3 +110,46 @@ def test_after_the_erasure_of_a_conversation_in_clear_its_log_and_letters_are_ov
     logs = [path for path in stopped(tmp_path).rglob("arf-ev-*") if path.is_dir()]
     assert logs
     assert [found for log in logs for found in found_in(log, *SAID)] == []
+
+
+async def kept(place: Path) -> list[bytes]:
+    """Keep a snapshot of `c-1`, in two parts, and return them as they are stored."""
+    async with Client.connect(home=place / ".arf") as client:
+        often = kept_often(client.substrate)
+        assert often.snapshots is not None
+        before = await often.snapshots.load(ConversationId("c-1"))
+        now = initial(ConversationId("c-1"))
+        async for stored in client.substrate.log.read(now.id):
+            now = fold(now, [stored.frame])
+            if now.ended is not None and now.ended.turn in (1, 4) and can_be_kept(now):
+                before = await often.snapshots.keep(before, now, stored.head)
+        return await stored_parts(client.substrate)
+
+
+def pieces(bodies: list[bytes]) -> list[bytes]:
+    """Return pieces of what is stored, of which none may be left: words do not stand in it as they are."""
+    return [body[at : at + 16] for body in bodies for at in range(0, len(body) - 16, 16)]
+
+
+@pytest.mark.parametrize("encrypt", [False, True], ids=["clear", "sealed"])
+def test_after_an_erasure_nothing_of_a_snapshot_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, encrypt: bool
+) -> None:
+    if encrypt:
+        monkeypatch.setenv("ARF_MASTER_KEY", MASTER)
+    asyncio.run(talk(tmp_path, encrypt=encrypt))
+    parts = asyncio.run(kept(tmp_path))
+    stream = next(path for path in stopped(tmp_path).rglob("arf-snapshots") if path.is_dir())
+    bodies = [read_part(part).part.body for part in parts]
+    plain = b"" if encrypt else b"".join(map(zlib.decompress, bodies))
+    assert len(parts) == 2
+    assert encrypt or all(word in plain for word in (b"Zanzibaria", "näive ümläuts".encode()))
+    assert {word for _, word in found_in(stream, *pieces(bodies))} == set(pieces(bodies))
+
+    done = run("erase c-1 --reason 'asked by the customer' --yes -o json", tmp_path, env=KEYED if encrypt else {})
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["snapshots"] == 2
+    assert found_in(stopped(tmp_path), *pieces(bodies)) == []
+    assert found_in(stream, *(part[:32] for part in parts), *pieces(parts)) == []
+    assert found_in(stream, *SAID) == []

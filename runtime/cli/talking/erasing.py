@@ -80,7 +80,7 @@ def _table(receipt: Receipt) -> Table:
         ("key", receipt.key),
         ("commands", "left to be refused: they are sealed" if receipt.sealed else f"{receipt.commands} overwritten"),
         ("dead letters", f"{receipt.dead_letters} removed"),
-        ("snapshots", "none" if not receipt.snapshots else f"{receipt.snapshots} removed"),
+        ("snapshots", f"{receipt.snapshots} overwritten" if receipt.snapshots else "none"),
         ("forks", ", ".join(fork.conversation for fork in receipt.forks) or "none"),
         *(("left", f"fork {each}, cut off meanwhile, which nobody can read: erase it, too") for each in receipt.left),
         *(("may remain", each) for each in receipt.remains),

@@ -17,6 +17,7 @@ from ...live import Listener
 from ...looking import after_each
 from ...members import Member
 from ...secret_keys import in_process
+from ...snapshots import ConversationSnapshots
 from ...substrate import Substrate, stores_in_memory
 from .loop import Process
 from .world import CONVERSATION, World
@@ -32,6 +33,9 @@ BEHIND = (0.1, 0.3, 0.7)
 KEY = bytes(32)
 """What the secrets of a simulation are sealed under: its logs are the same each time."""
 
+KEPT_EVERY = 5
+"""Events after which a conversation is kept anew: a few turns, since conversations are short here."""
+
 SLOW_ANSWERS = 0.3
 """How many answers are not there as soon as the server has acted."""
 
@@ -44,8 +48,9 @@ class Connection:
         self.process = process
         self.reads = reads
         self._away = 0.0
+        log = FrameLog(_Records(self), again=after_each(BEHIND), vault=world.vault)
         self.substrate = Substrate(
-            FrameLog(_Records(self), again=after_each(BEHIND), vault=world.vault),
+            log,
             _Bus(self),
             _Leases(self, writer),
             _Members(self),
@@ -54,6 +59,7 @@ class Connection:
             MemoryFeed(world.records),
             vault=world.vault,
             secrets=in_process(KEY),
+            snapshots=ConversationSnapshots(_Parts(self), log, world.vault, versions=KEPT_EVERY),
         )
 
     def latency(self) -> float:
@@ -158,6 +164,31 @@ async def _later(world: World, conversation: ConversationId, data: bytes, id_: s
                 world.faults.happened("append_late", f"refused: {type(refused).__name__}")
 
     world.loop.call_later(world.random.uniform(0.2, 6), arrive)
+
+
+class _Parts:
+    """Are the parts of snapshots as this process reaches them."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._to = connection
+
+    async def get(self, conversation: ConversationId) -> list[tuple[int, bytes]]:
+        parts, act = self._to.world.parts, self._to.world.act
+        return await self._to.request("open", lambda: act(lambda: parts.get(conversation)))
+
+    async def put(self, conversation: ConversationId, data: bytes, expected: int) -> int:
+        parts, act = self._to.world.parts, self._to.world.act
+        return await self._to.request(
+            "keep", lambda: act(lambda: parts.put(conversation, data, expected)), changes=conversation
+        )
+
+    async def remove(self, conversation: ConversationId, position: int) -> None:
+        parts, act = self._to.world.parts, self._to.world.act
+        await self._to.request("remove", lambda: act(lambda: parts.remove(conversation, position)))
+
+    async def erase(self, conversation: ConversationId) -> int:
+        parts, act = self._to.world.parts, self._to.world.act
+        return await self._to.request("erase", lambda: act(lambda: parts.erase(conversation)))
 
 
 class _Bus:

@@ -27,6 +27,7 @@ from ...bus import MemoryBus
 from ...leases import MemoryLeases
 from ...live import MemoryLive
 from ...members import MemoryMembers
+from ...snapshots import MemoryParts
 from ...vault import KeyVault
 from ...wire import decode_stored
 from ..accounts import inherited_by
@@ -94,6 +95,7 @@ class World:
         self.checker = checker
         self.clock = VirtualClock(loop)
         self.records = MemoryRecords()
+        self.parts = MemoryParts()
         self.bus = MemoryBus(partitions=random.randint(1, 4))
         self.leases = MemoryLeases(self.clock)
         self.members = MemoryMembers(self.clock)
