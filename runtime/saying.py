@@ -1,8 +1,8 @@
 """Saying something in a conversation, and hearing the reply: one command out, and the frames of its turn in.
 
 Whoever says something listens before the command is sent.  So nothing is read where the conversation is known from
-before: the frames that are heard go on from where it was left.  What does not go on from there was erased, or brought
-here anew, and is folded from its start.
+before: the frames that are heard go on from where it was left.  A long one that is not is opened by its snapshot.  What
+does not go on from there was erased, or brought here anew, and is folded from its start.
 """
 
 from collections import OrderedDict
@@ -34,6 +34,7 @@ from .command_keys import key_for
 from .follower import Follower
 from .live import Listener
 from .raised import raised_in
+from .snapshots import RECORDED
 from .substrate import Substrate
 from .wire import Queued, seal_command
 
@@ -144,14 +145,14 @@ class Saying:
         conversation = known.conversation.id
         async with self.substrate.live.listen(conversation) as listener:
             again = await self._publish(conversation, say, known)
-            if known.head == START or say.id in known.conversation.handled:
-                return await self._heard(listener, self._from_start(known), say, waits, read=True)
-            try:
-                return await self._heard(listener, known, say, waits, read=again)
-            except (CorruptLog, _Elsewhere):
-                self._forget(conversation)
-                known = await self.known(conversation, say)
-                return await self._heard(listener, self._from_start(known), say, waits, read=True)
+            opened = await self._opened(known) if known.head == START else known
+            if opened.head != START and say.id not in opened.conversation.handled:
+                try:
+                    return await self._heard(listener, opened, say, waits, read=again or opened is not known)
+                except (CorruptLog, _Elsewhere):
+                    self._forget(conversation)
+                    known = await self.known(conversation, say)
+            return await self._heard(listener, self._from_start(known), say, waits, read=True)
 
     async def publish(self, conversation: ConversationId, say: SayToAgent) -> bool:
         """Send a message, and return whether its id was known; raises as `publish`."""
@@ -166,6 +167,15 @@ class Saying:
             return await self.substrate.bus.publish(AgentKey(say.agent), conversation, data, id=say.id)
         last = known.last if known.head == START else await self.substrate.log.last(conversation)
         return await publish(self.substrate, conversation, say, last)
+
+    async def _opened(self, known: Known) -> Known:
+        """Return a conversation as its snapshot has it, where it is long enough to have one."""
+        last, snapshots = known.last, self.substrate.snapshots
+        if snapshots is None or last is None or not snapshots.is_long(last):
+            return known
+        snapshot = (await snapshots.load(known.conversation.id)).snapshot
+        opened = replace(self._from_start(known), conversation=snapshot.conversation, head=snapshot.head)
+        return replace(opened, agent=snapshot.conversation.agent, size=snapshot.number * RECORDED)
 
     @staticmethod
     def _from_start(known: Known) -> Known:

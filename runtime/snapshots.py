@@ -163,6 +163,10 @@ class ConversationSnapshots:
             raise Unfit("its last part is missing, or its log does not have it")
         return snapshot
 
+    def is_long(self, last: Stored) -> bool:
+        """Say whether a conversation that ends with this frame has so many events that it may be kept; no fork is."""
+        return not last.frame.parent and last.head.version >= self._versions
+
     def due(self, kept: Kept, head: Head, recorded: int) -> bool:
         """Say whether to keep a conversation anew; see `actors.Snapshots.due`."""
         gained = head.version - kept.snapshot.head.version

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from msgspec import structs
 
+from agent_runtime_framework import Client
 from agent_runtime_framework.events import (
     ConversationId,
     Frame,
@@ -58,6 +59,26 @@ async def test_a_worker_opens_a_conversation_by_what_is_kept_and_reads_on_from_t
     ]
     assert await is_used(place)
     assert await opened(place) == await opened(place, snapshots=False)
+
+
+async def test_who_says_something_opens_a_long_conversation_by_what_is_kept_and_finds_an_old_reply_all_the_same(
+    substrate: Substrate,
+) -> None:
+    place = kept_often(substrate)
+    await talk(place, 3)
+    kept = await place.snapshots.load(CHAT)  # type: ignore[union-attr]
+    first = next(id_ for id_, turn in kept.snapshot.conversation.handled.items() if turn == 1)
+    log = ReadLog(place.log)
+
+    with ScriptedLLM("Good day.") as llm:
+        async with working(order_agent(llm), substrate=place):
+            reply = await Client(structs.replace(place, log=log)).send("order", "c-1", "hello")
+            read, log.read_after = log.read_after, []
+            again = await Client(structs.replace(place, log=log)).send("order", "c-1", "I am Ada", message_id=first)
+
+    assert (reply.text, reply.turn, reply.state["name"]) == ("Good day.", 4, "Ada Lovelace")
+    assert read == [kept.snapshot.head.version]
+    assert (again.turn, log.read_after) == (1, [0])
 
 
 async def test_of_a_log_that_ends_where_it_was_kept_or_was_never_begun_no_frame_is_read(substrate: Substrate) -> None:
