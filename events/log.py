@@ -183,9 +183,7 @@ class FrameLog:
             return None
         if not expected.position:
             return await self._vault.created(conversation)
-        if self._sealed.get(conversation) is False:  # what was begun in clear goes on so
-            return None
-        cipher = await self._vault.cipher(conversation)
+        cipher = await self._vault.cipher(conversation)  # asked first: a frame in clear may be anybody's
         if cipher is None and await self._sealed_before(conversation):
             cipher = await self._vault.cipher(conversation, anew=True)
             if cipher is None:
@@ -197,8 +195,8 @@ class FrameLog:
 
     async def _sealed_before(self, conversation: ConversationId) -> bool | None:
         """Say whether what a conversation has of its own is sealed, None where no frame has content."""
-        if conversation not in self._sealed:
-            last = await self._records.last(conversation)  # which tells it mostly
+        if conversation not in self._sealed and not (self._vault is not None and await self._vault.encrypted()):
+            last = await self._records.last(conversation)  # which tells it mostly, where nobody has to be kept from it
             if last is not None:
                 self._note(conversation, decode_frame(last[1]), last[1])
         if conversation not in self._sealed:

@@ -18,8 +18,6 @@ async def key_for(substrate: Substrate, conversation: ConversationId, last: Stor
         Unavailable: the server did not answer.
 
     """
-    if last is not None and in_clear(last.frame, last.data):
-        return None
     vault = substrate.vault
     if vault is None or not await vault.encrypted():
         await _check_in_clear(substrate.log, last)
@@ -44,7 +42,7 @@ async def _begun(log: EventLog, vault: KeyVault, conversation: ConversationId, l
 
 async def _check_in_clear(log: EventLog, last: Stored | None) -> None:
     """Raise Withheld if what a conversation has of its own is sealed: it was brought here without its key."""
-    if last is None or last.frame.status == "erased":
+    if last is None or last.frame.status == "erased" or in_clear(last.frame, last.data):
         return
     sealed = bool(last.frame.sealed)
     if not sealed:  # it has no words, so another frame must tell

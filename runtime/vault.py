@@ -258,7 +258,7 @@ class KeyVault:
         if known is not None and known.cipher is not None:
             return known.cipher
         if not await self.encrypted():
-            return None
+            return self._remembered(conversation, None, None)
         wrapped = await self._keys.get(_name(conversation))
         if wrapped is None:
             await self.check_usable()
