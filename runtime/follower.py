@@ -91,6 +91,8 @@ class Follower:
                     logger.info("cannot read on in %s now: %s", conversation, error)
                 if head is before:
                     yield None
+            else:
+                continue  # what is long known breaks no silence
             until = clock() + self._silence
 
     async def _opened(self, conversation: ConversationId, data: bytes) -> LiveFrame | Delta | Queued | None:
