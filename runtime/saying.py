@@ -5,6 +5,7 @@ before: the frames that are heard go on from where it was left.  A long one that
 does not go on from there was erased, or brought here anew, and is folded from its start.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import aclosing, suppress
@@ -18,6 +19,7 @@ from ..events import (
     START,
     AgentKey,
     AnyEvent,
+    Cipher,
     CommandRefused,
     ConversationId,
     CorruptLog,
@@ -37,6 +39,8 @@ from .raised import raised_in
 from .snapshots import RECORDED
 from .substrate import Substrate
 from .wire import Queued, seal_command
+
+logger = logging.getLogger("agent_runtime_framework.saying")
 
 REMEMBERED: Final = 1_000
 REMEMBERED_BYTES: Final = 64 * 1024 * 1024
@@ -77,6 +81,7 @@ class Known(Struct, frozen=True):
         head: what that is the fold of.
         parent: what its own frames say that it was cut from; None while it has none, so that all are its own.
         agent: whose it is; empty while nobody has said anything in it.
+        unsealed: whether the last thing said here went in clear, as the place wants it.
         clear: whether it is known to be in clear, or sealed; None where no frame told yet.
         size: how many bytes of frames were folded.
         last: its last frame, where only that was read.
@@ -87,6 +92,7 @@ class Known(Struct, frozen=True):
     head: Head = START
     parent: str | None = None
     agent: str = ""
+    unsealed: bool = False
     clear: bool | None = None
     size: int = 0
     last: Stored | None = None
@@ -94,13 +100,15 @@ class Known(Struct, frozen=True):
     def after(self, stored: Stored, conversation: Conversation) -> "Known":
         """Return this with one more frame, after which the conversation is this."""
         clear = self.clear
-        if clear is None and not stored.inherited:
+        # where words are sealed no frame changes that: what is only heard may be anybody's
+        if clear is None and self.unsealed and not stored.inherited:
             clear = False if is_sealed(stored.data) else in_clear(stored.frame, stored.data) or None
         return Known(
             conversation=conversation,
             head=stored.head,
             parent=None if stored.inherited else stored.frame.parent,
             agent=conversation.agent,
+            unsealed=self.unsealed,
             clear=clear,
             size=self.size + len(stored.data),
         )
@@ -124,14 +132,19 @@ class Saying:
 
         """
         known = self._known.get(conversation)
-        if known is None:
-            last = await self.substrate.log.last(conversation)
-            known = Known(initial(conversation), last=last)
-            if last is not None:
-                known = replace(known, agent=last.frame.agent, parent=last.frame.parent)
+        if known is None or known.agent not in ("", say.agent):
+            known = await self._looked_up(conversation)
         if known.agent not in ("", say.agent):
             raise Refused(f"conversation {conversation!r} belongs to agent {known.agent!r}, not to {say.agent!r}")
         return known
+
+    async def _looked_up(self, conversation: ConversationId) -> Known:
+        """Return a conversation as the end of its log tells of it, and forget what was known."""
+        self._forget(conversation)
+        last = await self.substrate.log.last(conversation)
+        if last is None:
+            return Known(initial(conversation))
+        return Known(initial(conversation), parent=last.frame.parent, agent=last.frame.agent, last=last)
 
     async def reply(self, known: Known, say: SayToAgent, waits: Callable[[Queued], None]) -> Reply:
         """Send a message and return the reply to it; `waits` hears that it waits.
@@ -144,29 +157,34 @@ class Saying:
         """
         conversation = known.conversation.id
         async with self.substrate.live.listen(conversation) as listener:
-            again = await self._publish(conversation, say, known)
+            key = await self._key(conversation, known)
+            known = replace(known, unsealed=key is None)
+            again = await self._sent(conversation, say, key)
             opened = await self._opened(known) if known.head == START else known
             if opened.head != START and say.id not in opened.conversation.handled:
                 try:
                     return await self._heard(listener, opened, say, waits, read=again or opened is not known)
                 except (CorruptLog, _Elsewhere):
-                    self._forget(conversation)
-                    known = await self.known(conversation, say)
+                    logger.debug("%s is not as it was known", conversation)
+            if known.head != START:
+                known = replace(await self._looked_up(conversation), unsealed=known.unsealed)
             return await self._heard(listener, self._from_start(known), say, waits, read=True)
 
     async def publish(self, conversation: ConversationId, say: SayToAgent) -> bool:
         """Send a message, and return whether its id was known; raises as `publish`."""
-        known = self._known.get(conversation)
-        if known is None:
-            return await publish(self.substrate, conversation, say, await self.substrate.log.last(conversation))
-        return await self._publish(conversation, say, known)
+        known = self._known.get(conversation) or await self._looked_up(conversation)
+        return await self._sent(conversation, say, await self._key(conversation, known))
 
-    async def _publish(self, conversation: ConversationId, say: SayToAgent, known: Known) -> bool:
+    async def _key(self, conversation: ConversationId, known: Known) -> Cipher | None:
+        """Return what seals words for a conversation, None where they go in clear; raises as `key_for`."""
         if known.clear and not known.conversation.erased:
-            data = seal_command(say, conversation, None)
-            return await self.substrate.bus.publish(AgentKey(say.agent), conversation, data, id=say.id)
+            return None
         last = known.last if known.head == START else await self.substrate.log.last(conversation)
-        return await publish(self.substrate, conversation, say, last)
+        return await key_for(self.substrate, conversation, last)
+
+    async def _sent(self, conversation: ConversationId, say: SayToAgent, key: Cipher | None) -> bool:
+        data = seal_command(say, conversation, key)
+        return await self.substrate.bus.publish(AgentKey(say.agent), conversation, data, id=say.id)
 
     async def _opened(self, known: Known) -> Known:
         """Return a conversation as its snapshot has it, where it is long enough to have one."""
@@ -180,7 +198,7 @@ class Saying:
     @staticmethod
     def _from_start(known: Known) -> Known:
         """Return a conversation of which nothing was folded yet."""
-        return Known(initial(known.conversation.id), parent=known.parent)
+        return Known(initial(known.conversation.id), parent=known.parent, unsealed=known.unsealed)
 
     async def _heard(
         self, listener: Listener, known: Known, say: SayToAgent, waits: Callable[[Queued], None], *, read: bool
