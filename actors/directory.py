@@ -187,13 +187,18 @@ class Directory:
         before, dropped = self._now() - idle_ms, 0
         while True:
             old = takewhile(lambda key: self._used[key] <= before, self._used)
-            some = list(islice((key for key in old if self._part_of(*key).actors[key].idle), DROPPED))
+            some = list(islice(filter(self._is_idle, old), DROPPED))
             for key in some:
                 self._drop(key)
             dropped += len(some)
             if len(some) < DROPPED:
                 return dropped
             await self._sleep(0)
+
+    def _is_idle(self, key: Key) -> bool:
+        part = self._part_of(*key)
+        # one that handles a message may have nothing that anybody waits for, and yet be about to begin something
+        return part.actors[key].idle and part.actors[key] not in part.busy
 
     def _drop(self, key: Key) -> ConversationActor:
         self._used.pop(key, None)

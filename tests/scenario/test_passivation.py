@@ -8,12 +8,24 @@ from contextlib import asynccontextmanager
 from types import CoroutineType, FunctionType, ModuleType
 from typing import Any
 
-from msgspec import structs
+from msgspec import Raw, structs
 
 from agent_runtime_framework import JourneyAgent, Runtime
-from agent_runtime_framework.actors import CancelTurn, ConversationActor, Delivered, Directory, Life
+from agent_runtime_framework.actors import CancelTurn, ConversationActor, Delivered, Directory, Life, SayToAgent
 from agent_runtime_framework.actors.directory import DROPPED
-from agent_runtime_framework.events import ConversationId, MemoryLog, WriterId
+from agent_runtime_framework.events import (
+    START,
+    CommandRefused,
+    ConversationId,
+    ConversationStarted,
+    Frame,
+    Head,
+    MemoryLog,
+    Stored,
+    TurnStarted,
+    UserSpoke,
+    WriterId,
+)
 from agent_runtime_framework.projections import Conversation
 from agent_runtime_framework.runtime.agents import Journeys, agent_effects
 from agent_runtime_framework.runtime.clock import SystemClock
@@ -108,3 +120,45 @@ async def test_of_many_a_part_is_dropped_at_a_time_those_first_that_were_spoken_
     await directory.quiet()
     assert await directory.passivate(0) == 2
     assert len(directory) == 0
+
+
+async def test_who_goes_on_with_the_turn_of_another_life_is_not_dropped_though_nobody_waits_for_it_yet() -> None:
+    reached, may_store = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryLog):
+        async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
+            if frame.writer == "w-1":
+                reached.set()
+                await may_store.wait()
+            return await super().append(conversation, frame, expected)
+
+    log, journey = Slow(), Journeys(order_agent(ScriptedLLM("Hello!")))
+    effects = agent_effects(journey, clock=SystemClock(), retry=RetryPolicy())
+    state, _ = journey.front.first(None, ConversationId(CHAT))
+    begins = ConversationStarted(
+        agent="order",
+        journey_hash=journey.front.hash,
+        state={name: Raw(value) for name, value in state.items()},
+        step="name",
+    )
+    says = (UserSpoke(message_id="m-1", text="hi"), TurnStarted(number=1))
+    events = (begins, CommandRefused(command_id="m-0", reason="no"), *says)
+    left = Frame(first=1, time=0, writer="w-0", agent="order", turn=1, step="name", status="running", events=events)
+    await log.append(ConversationId(CHAT), left, START)
+
+    def create(agent: str, conversation: ConversationId, life: Life) -> ConversationActor:
+        return ConversationActor(agent, conversation, journey=journey, log=log, effects=effects, life=life)
+
+    directory = Directory(WriterId("w-1"), now=lambda: 0, sleep=asyncio.sleep, create=create)
+    done = asyncio.Event()
+    again = SayToAgent(id="m-0", agent="order", text="hi")
+    directory.deliver("order", ConversationId(CHAT), Delivered(again, done.set, print))
+    async with asyncio.timeout(10):
+        await reached.wait()
+        assert done.is_set()
+        assert await directory.passivate(0) == 0
+        may_store.set()
+        await directory.quiet()
+
+    assert [stored.frame.status async for stored in log.read(ConversationId(CHAT))][-1] == "idle"
+    assert await directory.passivate(0) == 1
