@@ -27,8 +27,9 @@ from .conversation import Conversation, initial
 from .snapshot_body import Body, bodies, decoded, encoded, put_back
 
 FOLD = 1
-"""The revision of the fold and of the form of parts: another one, whenever a log folds to something else or a part of
-it has other bytes.  Parts of other revisions are thrown away."""
+"""The revision of the fold and of the form of parts: another one, whenever a log folds to something else, a part of it
+has other bytes, or there is another kind of event, which older releases must meet.  Parts of other revisions are thrown
+away."""
 
 PART_LIMIT = 900 * 1024
 """Bytes that a part may have as it is stored."""

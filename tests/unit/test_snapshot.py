@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -21,6 +21,7 @@ from agent_runtime_framework.events import (
     ConversationStarted,
     Head,
     JourneyEntered,
+    KnownEvent,
     ModelAnswered,
     ModelRequested,
     StateChanged,
@@ -370,4 +371,17 @@ def test_a_golden_conversation_comes_back_from_every_moment(log: Path) -> None:
 def test_every_field_of_a_fold_is_known_to_what_is_kept(kind: type[msgspec.Struct], fields: str) -> None:
     assert [field.name for field in structs.fields(kind)] == fields.split(), (
         "see to it in projections/snapshot_body.py, count FOLD up, and then tell this test"
+    )
+
+
+def test_every_kind_of_event_is_known_to_what_is_kept() -> None:
+    tags = " ".join(str(kind.__struct_config__.tag) for kind in get_args(KnownEvent))
+
+    assert tags == (
+        "conversation.started user.spoke turn.started turn.resumed model.requested model.answered model.failed "
+        "tool.started tool.returned tool.failed state.changed step.entered journey.entered journey.revised agent.spoke "
+        "turn.completed turn.failed turn.cancelled command.refused conversation.erased"
+    ), (
+        "a release that does not know an event never decides after it, so it must not open what this one keeps: "
+        "count projections.snapshot.FOLD up, and then tell this test"
     )
