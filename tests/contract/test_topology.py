@@ -44,8 +44,12 @@ async def config(client: Client, stream: str) -> dict[str, Any]:
 
 
 async def streams(client: Client, namespace: str) -> set[str]:
-    answer = msgspec.json.decode(await api(client, "STREAM.NAMES"))
-    return {name for name in answer["streams"] or () if namespace in name}
+    names: list[str] = []
+    while True:  # the server names so many at a time
+        answer = msgspec.json.decode(await api(client, "STREAM.NAMES", {"offset": len(names)}))
+        names += answer["streams"] or ()
+        if len(names) >= answer["total"] or not answer["streams"]:
+            return {name for name in names if namespace in name}
 
 
 async def test_nothing_is_found_before_it_is_created_and_looking_creates_nothing(

@@ -107,6 +107,9 @@ def test_versions_that_pin_break_no_rule(first: int, monkeypatch: pytest.MonkeyP
 
 def test_what_is_pinned_is_refused_in_some_of_these_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "DECLINED_FOR", 10.0)
-    events = events_of("pin", range(5))
 
-    assert any("pinned to version" in event.reason for event in events if isinstance(event, CommandRefused))
+    assert any(
+        isinstance(event, CommandRefused) and "pinned to version" in event.reason
+        for seed in range(400)  # it happens in one of a hundred or so; the first will do
+        for event in events_of("pin", range(seed, seed + 1))
+    )
