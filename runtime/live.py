@@ -38,6 +38,8 @@ class Live(Protocol):
 class Listener:
     """Yields what it was told, in order, until it is closed."""
 
+    __slots__ = ("_closed", "_limit", "_unheard", "_until", "_waits")
+
     def __init__(self) -> None:
         self._unheard: deque[bytes] = deque()
         self._waits: asyncio.Future[bool] | None = None
