@@ -38,9 +38,13 @@ class Live(Protocol):
 class Listener:
     """Yields what it was told, in order, until it is closed."""
 
+    __slots__ = ("_closed", "_limit", "_unheard", "_until", "_waits")
+
     def __init__(self) -> None:
         self._unheard: deque[bytes] = deque()
         self._waits: asyncio.Future[bool] | None = None
+        self._until: float | None = None
+        self._limit: asyncio.TimerHandle | None = None
         self._closed = False
 
     def tell(self, data: bytes) -> None:
@@ -53,6 +57,8 @@ class Listener:
         """End the iteration, also of a task that waits in it now."""
         self._closed = True
         self._wake(told=True)
+        if self._limit is not None:
+            self._limit.cancel()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -68,17 +74,14 @@ class Listener:
 
         One task waits at a time.
         """
-        loop = asyncio.get_running_loop()
         while not self._closed and not self._unheard:
-            self._waits = loop.create_future()
-            limit = None if until is None else loop.call_at(until, self._wake)
+            self._waits = asyncio.get_running_loop().create_future()
+            self._wait_until(until)
             try:
                 if not await self._waits:
                     return None
             finally:
                 self._waits = None
-                if limit is not None:
-                    limit.cancel()
         return None if self._closed else self._unheard.popleft()
 
     @property
@@ -86,7 +89,24 @@ class Listener:
         """Whether it yields nothing any more."""
         return self._closed
 
-    def _wake(self, *, told: bool = False) -> None:
+    def _wait_until(self, until: float | None) -> None:
+        """Wait no longer than this; a timer that is set already is earlier, as a rule, and looks again."""
+        self._until = until
+        if until is not None and (self._limit is None or until < self._limit.when()):
+            if self._limit is not None:
+                self._limit.cancel()
+            self._limit = asyncio.get_running_loop().call_at(until, self._look)
+
+    def _look(self) -> None:
+        limit, self._limit = self._limit, None
+        if self._waits is None or self._until is None or limit is None:
+            return
+        if self._until <= limit.when():
+            self._wake(told=False)
+        else:
+            self._wait_until(self._until)
+
+    def _wake(self, *, told: bool) -> None:
         if self._waits is not None and not self._waits.done():
             self._waits.set_result(told)
 

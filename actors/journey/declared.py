@@ -8,7 +8,7 @@ writes it again replaces it, and `name = None` takes the tool away.
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -21,10 +21,13 @@ from .docstring import read_docstring
 from .schemas import ToolParameter, ToolSchema, check_effect
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+T = TypeVar("T")
 
 Steps: TypeAlias = Enum | str | Iterable[Enum | str]
 """One step, or several."""
 
+_AS_THEY_ARE = (str, bool)
+"""Values of these very types cannot be changed, so a copy may share them."""
 _MARK = "__declared_tool__"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -64,7 +67,7 @@ class DeclaredTool:
     @property
     def schema(self) -> ToolSchema:
         """What the model is told; a copy, so that changing it changes no other agent."""
-        made = copy(self._schema)
+        made = _alike(self._schema)
         made.parameters = [_copied(parameter) for parameter in made.parameters]
         return made
 
@@ -216,10 +219,17 @@ def _declared(attribute: str, method: Callable[..., Any]) -> DeclaredTool:
 
 def _copied(parameter: ToolParameter) -> ToolParameter:
     """Return a copy that shares nothing which could be changed."""
-    made = copy(parameter)
+    made = _alike(parameter)
     for name, value in vars(made).items():
-        if not isinstance(value, str | bool | None):
+        if value is not None and type(value) not in _AS_THEY_ARE:
             setattr(made, name, deepcopy(value))
+    return made
+
+
+def _alike(one: T) -> T:
+    """Return a copy with the same attributes, without what `copy.copy` looks for first: it is made for each request."""
+    made = object.__new__(type(one))
+    vars(made).update(vars(one))
     return made
 
 

@@ -20,7 +20,7 @@ from .asking import ModelCaller, Raised, Told
 from .author import author_code, call_author
 from .calling import ToolCaller, ToolRun
 from .context import context_of
-from .equipped import loads
+from .equipped import loads, saves
 from .hooks import ExecutorHooks, watched
 from .journey_tools import JourneyToolRun
 from .journeys import Journeys
@@ -47,6 +47,9 @@ Announce: TypeAlias = Callable[[Stored, Conversation], Awaitable[None]]
 TellEnd: TypeAlias = Callable[[Conversation, Ended], Awaitable[None]]
 """Hears of a turn that is over, beside the conversation."""
 
+Heard: TypeAlias = Callable[[], bool]
+"""Says whether anybody there hears of turns that are over."""
+
 Halted: TypeAlias = Callable[[], Awaitable[bool]]
 """Says, before each model call and tool, whether the turn is to end instead."""
 
@@ -68,6 +71,11 @@ async def never() -> bool:
     return False
 
 
+def always() -> bool:
+    """Tell of every turn."""
+    return True
+
+
 class TurnEffects:
     """Performs the effects of one agent's conversations; implements `actors.Effects`.
 
@@ -82,6 +90,7 @@ class TurnEffects:
         announce: Announce = nobody,
         halted: Halted = never,
         ended: TellEnd | None = None,
+        heard: Heard = always,
         queued: TellQueued = unheard,
     ) -> None:
         self._opening = opening
@@ -89,6 +98,7 @@ class TurnEffects:
         self._announce = announce
         self._halted = halted
         self._ended = ended
+        self._heard = heard
         self._queued = queued
         self._telling: dict[ConversationId, asyncio.Task[None]] = {}
         self._tellers: set[asyncio.Task[None]] = set()
@@ -116,7 +126,7 @@ class TurnEffects:
         if error is not None and ended is not None and ended.outcome == "failed":
             remember(stored.head.hash, error)  # before anybody hears of the frame
         await self._announce(stored, conversation)
-        if self._ended is not None and ended is not None:
+        if self._ended is not None and ended is not None and self._heard():
             telling = self._tell(self._ended, conversation, ended, self._telling.get(conversation.id))
             task = self._telling[conversation.id] = asyncio.get_running_loop().create_task(telling)
             self._tellers.add(task)
@@ -200,11 +210,14 @@ def agent_effects(
                             ctx = context_of(conversation)
                             await call_author(journey.agent.save_state, ctx, state, threads=threads)
 
+    def heard() -> bool:
+        return any(journey.hooks is not None or saves(journey.agent) for journey in journeys)
+
     def performing(raised: Raised) -> Performing:
         run = JourneyToolRun(journeys, threads=threads)
         return performing_by_journey(journeys, run, clock=clock, retry=retry, raised=raised, told=told)
 
-    return TurnEffects(opening, performing, announce=announce, ended=after_turn, queued=queued)
+    return TurnEffects(opening, performing, announce=announce, ended=after_turn, heard=heard, queued=queued)
 
 
 def performing_by_journey(

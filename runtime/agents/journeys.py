@@ -7,8 +7,7 @@ like any other, whose outcome is that another journey was entered.
 
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from msgspec.structs import replace
 
@@ -156,18 +155,9 @@ class Journeys:
         """Return the state and the step that a conversation begins with; None where `load_state` may say it."""
         return None if loads(self.agent) else self.front.first(None, conversation)
 
-    @contextmanager
-    def telling_none(self, conversation: Conversation) -> Iterator[None]:
+    def telling_none(self, conversation: Conversation) -> "_TellingNone":
         """Let what an author's code raises tell no secret of a conversation."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            told = cleaned(error, self.secrets.known(conversation))
-            if told is error:
-                raise
-            raise told from None
+        return _TellingNone(self.secrets, conversation)
 
     def as_read(self, conversation: Conversation, state: Mapping[str, bytes]) -> tuple[dict[str, bytes], str]:
         """Return a state of the journey that is on as its class reads and writes it, and its step."""
@@ -235,6 +225,26 @@ class Journeys:
             state = await call_author(self.agent.enter_journey, journey, leaving, ctx, threads=threads)
         fields, step = to.first(state, origin, known)
         return EnterJourney(journey=to.name, journey_hash=to.hash, state=fields, step=step)
+
+
+class _TellingNone:
+    """Is a block out of which nothing is raised that tells a secret; each frame that is settled has several."""
+
+    __slots__ = ("_conversation", "_secrets")
+
+    def __init__(self, secrets: AgentSecrets, conversation: Conversation) -> None:
+        self._secrets = secrets
+        self._conversation = conversation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> Literal[False]:
+        if error is not None and not isinstance(error, KeyboardInterrupt):
+            told = cleaned(error, self._secrets.known(self._conversation))
+            if told is not error:
+                raise told from None
+        return False
 
 
 def _was_over(journey: BoundJourney, left: Left, conversation: Conversation) -> bool:

@@ -215,7 +215,12 @@ def _plain_dict(value: dict[Any, Any], where: str, depth: int) -> dict[str, Any]
     for key in value:
         if not isinstance(key, str):
             raise invalid_answer(f"its {where} has a key that is {_kind(key)}, not a text")
-    return {clean(key): _plain(item, f"{where}.{clean(key)}"[:NAME_LIMIT], depth + 1) for key, item in value.items()}
+    plain: dict[str, Any] = {}
+    for key, item in value.items():
+        name = clean(key)
+        # nearly all of an answer are texts, and where they stand is told only of what is none
+        plain[name] = clean(item) if type(item) is str else _plain(item, f"{where}.{name}"[:NAME_LIMIT], depth + 1)
+    return plain
 
 
 def _counts(usage: object) -> dict[str, int]:

@@ -256,6 +256,8 @@ class _Consumption:
 class _NatsDelivery:
     """Is one stored command."""
 
+    __slots__ = ("_client", "_reply", "agent", "conversation", "data")
+
     def __init__(self, client: Connection, message: Msg) -> None:
         _, _, agent, _, conversation = message.subject.split(".")
         self.agent = AgentKey(agent)

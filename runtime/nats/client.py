@@ -44,6 +44,8 @@ _FORBIDDEN = re.compile(r'permissions violation for (\w+) [^"]*"([^"]*)"')
 class Hearing:
     """Is a subscription whose messages are taken as they come."""
 
+    __slots__ = ("_connection", "_number", "_subscription")
+
     def __init__(self, connection: "Connection", subscription: Subscription, number: int) -> None:
         self._connection = connection
         self._subscription = subscription

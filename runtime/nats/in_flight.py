@@ -20,6 +20,8 @@ class Forbidden(Unavailable):
 class InFlight:
     """Is a request whose answer is awaited, and the subject that it needs."""
 
+    __slots__ = ("forbidden", "subject")
+
     def __init__(self, subject: str) -> None:
         self.subject = subject
         self.forbidden = ""
@@ -31,6 +33,8 @@ class InFlight:
 
 class Block(InFlight):
     """Is a block of code in which an answer is awaited."""
+
+    __slots__ = ("awaited",)
 
     def __init__(self, subject: str) -> None:
         super().__init__(subject)
@@ -46,6 +50,8 @@ class Asked(InFlight):
 
     `until` is when that while is over, by the loop's clock.
     """
+
+    __slots__ = ("_heard", "_seen", "_silence", "_take", "over", "unanswered", "until")
 
     def __init__(self, subject: str, take: Callable[[Msg], bool], silence: float) -> None:
         super().__init__(subject)
