@@ -5,8 +5,9 @@ with each turn.  But a turn that is over never changes, and stands at the same p
 the turns before the last one are rendered to is kept, and hashed as far as it goes, for the conversations that were
 asked about last; a request adds its last turn to that.
 
-What is kept is only ever a short cut: it is used where the very same turns stand before the last, and nobody is handed
-what is kept itself.  Which turns these are is known by the last of them, since a `Transcript` is the same before it.
+What is kept is only ever a short cut: it is used where the very same turns stand before the last, and nobody can change
+what is kept (`projections.messages`).  Which turns these are is known by the last of them, since a `Transcript` is the
+same before it.
 """
 
 import copy
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
+from .messages import kept
 from .rendering import Rendering
 from .transcript import Entry, Transcript
 
@@ -45,9 +47,6 @@ class Before:
         self._newest = begin, tuple[Entry, ...]()
         self._rendering = Rendering(after=int(prompted))
         self._messages: list[dict[str, Any]] = []
-        self._calls: list[dict[str, Any]] = []
-        self._functions: list[dict[str, Any]] = []
-        self._calling: list[tuple[int, int, int]] = []
         self._in_parts: list[int] = []
         self._hashed: dict[bytes, tuple[hashlib._Hash, int]] = {}
 
@@ -70,15 +69,10 @@ class Before:
         return self._rendering.following()
 
     def messages(self) -> list[dict[str, Any]]:
-        """Return the messages; they are the caller's own, with all that is in them."""
-        made = list(map(dict.copy, self._messages))
-        calls = list(map(dict.copy, self._calls))
-        for call, function in zip(calls, map(dict.copy, self._functions), strict=True):
-            call["function"] = function
-        for at, first, after in self._calling:
-            made[at]["tool_calls"] = calls[first:after]
+        """Return the messages, as they are put into `Messages`: kept, or the caller's own."""
+        made = self._messages.copy()
         for at in self._in_parts:
-            made[at]["content"] = copy.deepcopy(made[at]["content"])
+            made[at] = copy.deepcopy(made[at])
         return made
 
     def hash_after(self, head: bytes) -> "hashlib._Hash":
@@ -96,15 +90,11 @@ class Before:
         self._rendering.settle()
         taken = self._rendering.taken()
         self.size += len(_encoder.encode(taken))
-        for at, message in enumerate(taken, len(self._messages)):
-            calls = message.get("tool_calls")
-            if calls is not None:
-                self._calling.append((at, len(self._calls), len(self._calls) + len(calls)))
-                self._calls += calls
-                self._functions += [call["function"] for call in calls]
-            elif isinstance(message["content"], list | tuple):
-                self._in_parts.append(at)
-        self._messages += taken
+        for message in taken:
+            one = kept(message)
+            if one is None:
+                self._in_parts.append(len(self._messages))
+            self._messages.append(message if one is None else one)
 
 
 class _Kept:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from .before import turns_before
+from .messages import Messages
 from .model_input import ModelInput, model_input
 from .rendering import render
 from .transcript import Transcript, UserMessage
@@ -59,7 +60,7 @@ def request_input(transcript: Transcript, request: Request) -> ModelInput:
         messages += before.messages()
     messages += tail.messages
     tools = msgspec.json.decode(request.tools) if request.tools else None
-    return ModelInput(messages, tools, request.model, request.parameters)
+    return ModelInput(Messages(messages), tools, request.model, request.parameters)
 
 
 def said_until(transcript: Transcript, turn: int) -> list[dict[str, Any]]:
@@ -77,7 +78,7 @@ def said_until(transcript: Transcript, turn: int) -> list[dict[str, Any]]:
         tail = before.following()
         tail.take(entries[: spoken + 1])
         tail.settle()
-        return before.messages() + tail.messages
+        return Messages(before.messages() + tail.messages)
 
 
 @lru_cache(maxsize=256)
