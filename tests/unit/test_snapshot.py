@@ -358,7 +358,7 @@ def test_a_golden_conversation_comes_back_from_every_moment(log: Path) -> None:
         (Ended, "turn message_id version outcome reason text error usage metadata left"),
         (Left, "state step journey_hash"),
         (Standing, "at where"),
-        (Transcript, "turns"),
+        (Transcript, "turns latest"),
         (UserMessage, "version text"),
         (AssistantMessage, "version text calls"),
         (ToolMessage, "version answer index text failed"),
