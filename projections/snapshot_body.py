@@ -98,21 +98,19 @@ def encoded(body: Body) -> bytes:
 
 
 def known(conversation: Conversation) -> bytes:
-    """Return the last entries of a conversation and its rest: the dictionary that the next part is compressed by.
+    """Return what was said last in a conversation, and its rest: the dictionary that the next part is compressed by.
 
     It is the same for whoever has the conversation, made by its log or by parts.
     """
-    transcript, found, size = conversation.transcript, list[bytes](), 0
+    transcript, said, size = conversation.transcript, list[str](), 0
     for turn in range(transcript.latest, max(transcript.latest - LAST, -1), -1):
-        last, forms = 0, []
-        for entry in transcript.turns.get(turn, ()):
-            forms.append(_form(entry, last))
-            last = _version(entry, last)
-        found.append(_encoder.encode((turn, forms)))
-        size += len(found[-1])
+        for entry in reversed(transcript.turns.get(turn, ())):
+            if not isinstance(entry, EarlierMessage):
+                said.append(entry.text)
+                size += len(entry.text)
         if size >= WINDOW:
             break
-    return b",".join([*reversed(found), _encoder.encode(_rest(conversation))])[-WINDOW:]
+    return "\n".join(reversed(said)).encode()[-WINDOW:] + _encoder.encode(_rest(conversation))
 
 
 # --- made of a conversation
