@@ -78,7 +78,7 @@ class ConversationActor(AsyncioActor):
         self._waiting: list[SayToAgent] = []
         self._unacknowledged: list[Delivered] = []
         self._effect: tuple[str, asyncio.Task[None]] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def _conversation(self) -> Conversation:
@@ -218,6 +218,7 @@ class ConversationActor(AsyncioActor):
                 journey, commands = None, storable(self._conversation, commands, error)
                 continue
             self._current.adopt(settled.conversation, stored)  # 3. adopt
+            self._opening = None
             if any(isinstance(event, TurnStarted | TurnResumed) for event in settled.events):
                 self._running = settled.conversation.turns
             if settled.raised is not None:
@@ -304,8 +305,8 @@ class ConversationActor(AsyncioActor):
             self._run_beside(keeping)
 
     def _run_beside(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
 
     def _perform(self) -> None:
         """Begin what is owed and not yet under way; end what is no longer owed."""

@@ -23,8 +23,14 @@ from .messages import kept
 from .rendering import Rendering
 from .transcript import Entry, Transcript
 
-KEPT: Final = 32 * 1024 * 1024
-"""Bytes of messages, as canonical JSON, that are kept; what was used last is kept in any case."""
+KEPT: Final = 8 * 1024 * 1024
+"""Bytes that are kept; what was used last is kept in any case.
+
+They do for 200 conversations of ten usual turns, which are some 27 KB each, and one of a thousand.
+"""
+
+EACH: Final = 240
+"""Bytes that a message or a call takes beside what is in it."""
 
 HEADS: Final = 4
 """Of so many beginnings of a request, such as prompts, its hash is kept as far as it goes."""
@@ -37,7 +43,7 @@ class Before:
 
     Attributes:
         begin: the first turn that there is.
-        size: bytes of its messages, as canonical JSON.
+        size: bytes that it takes, the words with them, which are the transcript's while that is in memory.
 
     """
 
@@ -77,10 +83,12 @@ class Before:
 
     def hash_after(self, head: bytes) -> "hashlib._Hash":
         """Return the hash of `head` and all messages so far, each followed by a comma, to be gone on with."""
-        hashed, length = self._hashed.pop(head) if head in self._hashed else (hashlib.sha256(head), 0)
+        new = hashlib.sha256(head)
+        key = new.digest()  # heads hold the prompt, and are each conversation's own
+        hashed, length = self._hashed.pop(key, (new, 0))
         if length < len(self._messages):
             hashed.update(_encoder.encode(self._messages[length:])[1:-1] + b",")
-        self._hashed[head] = hashed, len(self._messages)
+        self._hashed[key] = hashed, len(self._messages)
         if len(self._hashed) > HEADS:
             del self._hashed[next(iter(self._hashed))]
         return hashed.copy()
@@ -89,8 +97,9 @@ class Before:
         self._rendering.take(turn)
         self._rendering.settle()
         taken = self._rendering.taken()
-        self.size += len(_encoder.encode(taken))
+        self.size += len(_encoder.encode(taken)) + EACH * len(taken)
         for message in taken:
+            self.size += EACH * 2 * len(message.get("tool_calls", ()))  # each with its function
             one = kept(message)
             if one is None:
                 self._in_parts.append(len(self._messages))

@@ -1,6 +1,7 @@
 """The conversation: the value that everything is decided on, as `projections.evolution` folds it from the log."""
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ class Standing(Struct, frozen=True, gc=False):
 
     def add(self, version: int, text: str) -> "Standing":
         """Return this with `text`, which stands at `version`."""
+        text = intern(text)  # the same prompt and tools stand in very many conversations
         return Standing(self.at.set(version, text), self.where.set(text, version))
 
 

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from ..events import START, Cipher, ConversationId, CorruptLog, Head
 from .conversation import Conversation, initial
-from .snapshot_body import Body, bodies, decoded, encoded, put_back
+from .snapshot_body import Body, bodies, decoded, encoded, known, put_back
 
 FOLD = 1
 """The revision of the fold and of the form of parts: another one, whenever a log folds to something else, a part of it
@@ -37,8 +37,8 @@ PART_LIMIT = 900 * 1024
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes that a part's body may have when it is no longer compressed."""
 
-LEVEL = 1
-"""How hard zlib tries: parts are made beside the turns of others."""
+LEVEL = 5
+"""How hard zlib tries: parts stay, but one of seventy turns takes five milliseconds, in which nothing else is done."""
 
 _DIGEST = 32
 _PREFIX = b"snapshot "
@@ -118,7 +118,8 @@ def parts_of(before: Snapshot, now: Conversation, head: Head, cipher: Cipher | N
     made = before
     for body in bodies(before.conversation, now):
         part, plain = _next(made, head, sealed=cipher is not None), encoded(body)
-        compressed = zlib.compress(plain, LEVEL)
+        deflating = zlib.compressobj(LEVEL, zdict=known(made.conversation))
+        compressed = deflating.compress(plain) + deflating.flush()
         packed = _packer.encode(
             replace(part, body=compressed if cipher is None else cipher.seal(compressed, bound_to_part(part)))
         )
@@ -183,7 +184,7 @@ def with_part(before: Snapshot, read: StoredPart, cipher: Cipher | None = None) 
         raise Unfit("it is older than the part before, or sealed otherwise than its conversation")
     try:
         compressed = part.body if cipher is None else cipher.open(part.body, bound_to_part(part))
-        inflating = zlib.decompressobj()
+        inflating = zlib.decompressobj(zdict=known(before.conversation))
         plain = inflating.decompress(compressed, BODY_LIMIT)
         if not inflating.eof or inflating.unused_data:
             raise Unfit("its body does not end where it should")

@@ -1,6 +1,8 @@
 """The body of a part of a snapshot: what a conversation gained, and the small rest; made of it and put back into one.
 
-Texts stand first and the rest last, where what it repeats of them costs next to nothing once it is compressed.
+Texts stand first and the rest last, where what it repeats of them costs next to nothing once it is compressed.  Of the
+entries of a body, each says how many versions `after` the one before it stands, the first its version, because small
+numbers that come again cost little, too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,21 +21,27 @@ from .turn import Ended
 PIECE = 512 * 1024
 """A piece has about so many bytes of entries."""
 
+WINDOW = 32 * 1024
+"""So many bytes before what is compressed can be referred to in it."""
+
+LAST = 100
+"""At most so many turns are looked at for them."""
+
 
 class _User(Struct, frozen=True, array_like=True, tag="u"):
-    version: int
+    after: int
     text: str
 
 
 class _Assistant(Struct, frozen=True, array_like=True, tag="a"):
-    version: int
+    after: int
     text: str
     calls: tuple[Call, ...] = ()
 
 
 class _Tool(Struct, frozen=True, array_like=True, tag="t"):
-    version: int
-    answer: int
+    after: int
+    answered: int  # so many versions before it
     index: int
     text: str
     failed: bool = False
@@ -89,23 +97,38 @@ def encoded(body: Body) -> bytes:
     return _encoder.encode(body)
 
 
+def known(conversation: Conversation) -> bytes:
+    """Return what was said last in a conversation, and its rest: the dictionary that the next part is compressed by.
+
+    It is the same for whoever has the conversation, made by its log or by parts.
+    """
+    transcript, said, size = conversation.transcript, list[str](), 0
+    for turn in range(transcript.latest, max(transcript.latest - LAST, -1), -1):
+        for entry in reversed(transcript.turns.get(turn, ())):
+            if not isinstance(entry, EarlierMessage):
+                said.append(entry.text)
+                size += len(entry.text)
+        if size >= WINDOW:
+            break
+    return "\n".join(reversed(said)).encode()[-WINDOW:] + _encoder.encode(_rest(conversation))
+
+
 # --- made of a conversation
 
 
 def bodies(before: Conversation, now: Conversation) -> Iterator[Body]:
     """Yield what was gained in pieces, the rest with the last."""
     rows: list[tuple[int, list[_Form]]] = []
-    size = 0
+    size = last = 0
     for turn, entry in _gained(before, now):
-        form = _form(entry)
-        weight = len(_encoder.encode(form))
+        weight = len(_encoder.encode(_form(entry, last)))
         if rows and size + weight > PIECE:
             yield Body(turns=rows)
-            rows, size = [], 0
+            rows, size, last = [], 0, 0
         if not rows or rows[-1][0] != turn:
             rows.append((turn, []))
-        rows[-1][1].append(form)
-        size += weight
+        rows[-1][1].append(_form(entry, last))
+        size, last = size + weight, _version(entry, last)
     yield Body(
         turns=rows,
         handled={id_: turn for id_, turn in sorted(now.handled.items()) if before.handled.get(id_) != turn},
@@ -146,16 +169,21 @@ def _raw(state: Mapping[str, bytes]) -> dict[str, Raw]:
     return {name: Raw(value) for name, value in state.items()}
 
 
-def _form(entry: Entry) -> _Form:
+def _form(entry: Entry, last: int) -> _Form:
     match entry:
         case UserMessage():
-            return _User(entry.version, entry.text)
+            return _User(entry.version - last, entry.text)
         case AssistantMessage():
-            return _Assistant(entry.version, entry.text, entry.calls)
+            return _Assistant(entry.version - last, entry.text, entry.calls)
         case ToolMessage():
-            return _Tool(entry.version, entry.answer, entry.index, entry.text, entry.failed)
+            after, answered = entry.version - last, entry.version - entry.answer
+            return _Tool(after, answered, entry.index, entry.text, entry.failed)
         case EarlierMessage():
             return _Earlier(entry.message)
+
+
+def _version(entry: Entry, last: int) -> int:
+    return last if isinstance(entry, EarlierMessage) else entry.version
 
 
 # --- put back
@@ -163,9 +191,13 @@ def _form(entry: Entry) -> _Form:
 
 def put_back(before: Conversation, body: Body, version: int) -> Conversation:
     """Return the conversation with what it gained, at a version."""
-    transcript = before.transcript
+    transcript, last = before.transcript, 0
     for turn, forms in body.turns:
-        transcript = transcript.add(turn, *map(_entry, forms))
+        entries = []
+        for form in forms:
+            entries.append(_entry(form, last))
+            last = _version(entries[-1], last)
+        transcript = transcript.add(turn, *entries)
     now = replace(
         before,
         version=version,
@@ -192,14 +224,15 @@ def put_back(before: Conversation, body: Body, version: int) -> Conversation:
     )
 
 
-def _entry(form: _Form) -> Entry:
+def _entry(form: _Form, last: int) -> Entry:
     match form:
         case _User():
-            return UserMessage(form.version, form.text)
+            return UserMessage(last + form.after, form.text)
         case _Assistant():
-            return AssistantMessage(form.version, form.text, form.calls)
+            return AssistantMessage(last + form.after, form.text, form.calls)
         case _Tool():
-            return ToolMessage(form.version, form.answer, form.index, form.text, form.failed)
+            version = last + form.after
+            return ToolMessage(version, version - form.answered, form.index, form.text, form.failed)
         case _Earlier():
             return EarlierMessage(form.message)
 

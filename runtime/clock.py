@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from base64 import b32encode
 from typing import Protocol
 
 
@@ -36,5 +37,5 @@ class SystemClock:
 
 
 def new_id(prefix: str) -> str:
-    """Return a fresh token that starts with `prefix`: 80 random bits, so two never meet."""
-    return f"{prefix}-{secrets.token_hex(10)}"
+    """Return a fresh token that starts with `prefix`: 80 random bits in 16 characters, so two never meet."""
+    return f"{prefix}-{b32encode(secrets.token_bytes(10)).decode().lower()}"

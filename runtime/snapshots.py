@@ -33,8 +33,8 @@ from ..projections import Conversation, Snapshot, StoredPart, Unfit, nothing_kep
 
 logger = logging.getLogger("agent_runtime_framework.snapshots")
 
-VERSIONS = 400
-"""A conversation is kept anew after so many events, which are some forty turns."""
+VERSIONS = 800
+"""A conversation is kept anew after so many events, which are some seventy turns."""
 
 RECORDED = 512 * 1024
 """Or after so many recorded bytes, of which about half is what was said."""

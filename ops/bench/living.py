@@ -23,6 +23,9 @@ TURNS = 10
 WARM = 50
 """Conversations that a worker has before its memory is looked at first: what it loads for them is nobody's."""
 
+FILLED = 350
+"""Conversations of ten turns that fill what a worker keeps for those that were spoken to last, however many it has."""
+
 GROWTH = 1.05
 TOLD = 5_000
 LOOKS, LOOK_EVERY = 120, 0.5
@@ -101,7 +104,7 @@ async def memory(place: Place) -> list[Row]:
         namespace = f"memory{number}"
         place.say(f"memory: {count} conversations of {TURNS} turns, round {number + 1} of {rounds}")
         async with process(place, namespace) as worker, Client.connect(home=place.home, namespace=namespace) as client:
-            await crowd(place, client, "warm", WARM, TURNS, at_once=WARM)
+            await crowd(place, client, "warm", FILLED, TURNS, at_once=WARM)
             before = await worker.collected()
             await crowd(place, client, "kept", count, TURNS, at_once=WARM)
             after = await worker.collected()

@@ -49,7 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 QUICK = Settings()
-FULL = Settings(full=True, rounds=7, long=1_000, live=50_000, remembered=500, cold=9)
+FULL = Settings(full=True, rounds=7, long=1_000, live=50_000, remembered=2_000, cold=9)
 
 
 class Place:

@@ -5,6 +5,9 @@ from .results import Floor, Reach, Row, row
 from .work import USUAL, Model, Sizes
 
 SHORT, CONVERSATIONS = 10, 8
+KEPT = 100
+"""Turns after which a conversation has a snapshot, as all longer ones have."""
+
 SAID = "said"
 
 TOKEN = 4
@@ -17,27 +20,34 @@ LARGE = Sizes(user=REST, arguments=100, result=RESULT, reply=HISTORY // CALLS - 
 
 
 async def stored(place: Place) -> list[Row]:
-    """Measure the bytes a turn after ten turns and after many, each in a namespace of its own."""
-    place.say(f"bytes: {CONVERSATIONS} conversations of {SHORT} turns")
-    async with place.working("bytes") as runtime:
-        for number in range(CONVERSATIONS):
-            await talk(place, runtime, f"bytes-{number}", SHORT)
-    short = await place.stored("bytes") / (CONVERSATIONS * SHORT)
+    """Measure the bytes a turn after few turns, after some and after many, each in a namespace of its own."""
+    few = await _a_turn(place, "bytes", SHORT, CONVERSATIONS)
+    some = await _a_turn(place, "kept", KEPT, 1)
     long = await place.long()
-    late, said = long.stored / long.turns, float(USUAL.said)
+    many, said = long.stored / long.turns, float(USUAL.said)
     reach = Reach(3.5, of_ratio=True)
     return [
-        row("bytes", f"stored a turn, at turn {SHORT}", "B", [short], reach, floors=[(SAID, [said])]),
-        row("bytes", f"stored a turn, at turn {long.turns:,}", "B", [late], reach, floors=[(SAID, [said])]),
+        *(
+            row("bytes", f"stored a turn, at turn {turns:,}", "B", [found], reach, floors=[(SAID, [said])])
+            for turns, found in ((SHORT, few), (KEPT, some), (long.turns, many))
+        ),
         row(
             "bytes",
-            f"stored a turn, at turn {long.turns:,} against turn {SHORT}",
+            f"stored a turn, at turn {long.turns:,} against turn {KEPT}",
             "B",
-            [late],
+            [many],
             Reach(1.05, of_ratio=True),
-            floors=[(f"at turn {SHORT}", [short])],
+            floors=[(f"at turn {KEPT}", [some])],
         ),
     ]
+
+
+async def _a_turn(place: Place, namespace: str, turns: int, conversations: int) -> float:
+    place.say(f"bytes: {conversations} of {turns} turns")
+    async with place.working(namespace) as runtime:
+        for number in range(conversations):
+            await talk(place, runtime, f"{namespace}-{number}", turns)
+    return await place.stored(namespace) / (conversations * turns)
 
 
 async def history(place: Place) -> list[Row]:

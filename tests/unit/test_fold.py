@@ -41,6 +41,7 @@ from agent_runtime_framework.projections import (
     state_of,
 )
 from agent_runtime_framework.projections.calls import DEEPEST, depth, names_in, offered_in, too_deep
+from agent_runtime_framework.projections.conversation import Standing
 from agent_runtime_framework.projections.evolution import RULES
 from support.journeys import given, tokens
 from support.strategies import events
@@ -210,3 +211,9 @@ def test_an_unknown_event_is_counted_and_named() -> None:
     after = evolve(given(STARTED), UnknownEvent(tag="moon.rose", raw=b"{}"))
 
     assert (after.version, after.unknown) == (2, ("moon.rose",))
+
+
+def test_a_prompt_that_stands_in_two_conversations_is_in_memory_once() -> None:
+    one, other = (Standing().add(4, " ".join(["You", "are", number])) for number in ("kind", "kind"))
+    assert one.at[4] is other.at[4]
+    assert next(iter(one.where)) is one.at[4]

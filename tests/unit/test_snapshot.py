@@ -175,6 +175,17 @@ def test_a_large_gain_comes_in_pieces_that_give_the_conversation_together() -> N
     assert not opened(parts[:-1]).whole
 
 
+def test_what_a_part_repeats_of_what_was_said_before_it_costs_little() -> None:
+    said = "".join(sha256(b"%d" % number).hexdigest() for number in range(9))
+
+    def second_part(text: str) -> int:
+        one, two = talked(2, lambda turn: said if turn == 1 else text)
+        (part,) = kept(opened(kept(nothing_kept(CHAT), one)), two)
+        return len(part)
+
+    assert second_part(said) < second_part(said[::-1]) - 100
+
+
 def test_what_is_no_conversation_between_two_turns_of_its_own_log_is_not_kept() -> None:
     now = talked(2)[-1]
     spoken = evolve(now, UserSpoke(message_id="m", text="hi"))
