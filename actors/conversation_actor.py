@@ -218,7 +218,8 @@ class ConversationActor(AsyncioActor):
                 journey, commands = None, storable(self._conversation, commands, error)
                 continue
             self._current.adopt(settled.conversation, stored)  # 3. adopt
-            self._opening = None
+            if settled.conversation.agent:  # until it has begun, who waits may be the first
+                self._opening = None
             if any(isinstance(event, TurnStarted | TurnResumed) for event in settled.events):
                 self._running = settled.conversation.turns
             if settled.raised is not None:
