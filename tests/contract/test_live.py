@@ -61,6 +61,26 @@ class LiveContract:
             assert not heard.closed
         assert heard.closed
 
+    async def test_each_wait_of_a_listener_ends_when_it_says(self, live: Live, far: Live) -> None:
+        clock = asyncio.get_running_loop().time
+        async with far.subscribe(CHAT) as heard, asyncio.timeout(PATIENCE):
+            waiting = asyncio.ensure_future(heard.heard(clock() + 3600))
+            await asyncio.sleep(0)
+            await live.publish(CHAT, b"at once")
+            assert await waiting == b"at once"
+            sooner = clock() + 0.05
+            assert await heard.heard(sooner) is None
+
+            soon = clock() + 0.05
+            waiting = asyncio.ensure_future(heard.heard(soon))
+            await asyncio.sleep(0)
+            await live.publish(CHAT, b"in time")
+            if await waiting is None:  # a slow machine
+                assert await heard.heard() == b"in time"
+            later = soon + 0.1
+            assert await heard.heard(later) is None
+            assert clock() >= later - 0.01
+
     async def test_two_listeners_both_hear_everything(self, live: Live, far: Live) -> None:
         async with far.subscribe(CHAT) as one, far.subscribe(CHAT) as two, live.subscribe(CHAT) as three:
             await live.publish(CHAT, b"1")
