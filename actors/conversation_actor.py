@@ -72,7 +72,7 @@ class ConversationActor(AsyncioActor):
         self._log = log
         self._effects = effects
         self._life = life
-        self._current = Current(conversation, log=log, snapshots=snapshots, pause=self._pause)
+        self._current = Current(conversation, log=log, snapshots=snapshots)
         self._opening: Open | None = None
         self._running = 0
         self._waiting: list[SayToAgent] = []
@@ -119,7 +119,7 @@ class ConversationActor(AsyncioActor):
             self._unacknowledged.remove(message)  # it comes again, to whoever holds the conversation then
             self._idle()
             return
-        await self._current.load()
+        await self._current.load(self._pause)
         if isinstance(message, Delivered):
             await self._take(await self._opened(message.command))
         elif not isinstance(message, Admitted):
@@ -290,7 +290,7 @@ class ConversationActor(AsyncioActor):
 
     async def _catch_up(self) -> None:
         """Fold what another writer appended; its turn, or ours that it went on with, is taken over when admitted."""
-        await self._current.catch_up()
+        await self._current.catch_up(self._pause)
         if self.actor_stopped.is_set() or not self._life.ownership.holds(self.agent, self.id):
             raise Conflict(
                 f"{self.id!r} was taken over at version {self._current.head.version}; this worker lets go of it"

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from ..events import (
     ConversationId,
@@ -24,6 +25,9 @@ from .snapshots import Kept, Snapshots
 
 logger = logging.getLogger("agent_runtime_framework.actors")
 
+Pause: TypeAlias = Callable[[Unavailable, int], Awaitable[None]]
+"""Waits a moment before the log is tried again, or raises."""
+
 
 class Current:
     """Is what is known here of a conversation.
@@ -32,23 +36,16 @@ class Current:
         conversation, head: the fold of its log, and where that ends.
         keeping: what keeps it at this moment, or None.
 
-    `pause` is awaited before each further try to reach the log, with how many there were.
+    A `pause` is awaited before each further try to reach the log, with how many there were.  It is given to what may
+    need it and not held, since it is the actor's, which holds this.
 
     """
 
-    __slots__ = ("_kept", "_loaded", "_log", "_pause", "_recorded", "_snapshots", "conversation", "head", "keeping")
+    __slots__ = ("_kept", "_loaded", "_log", "_recorded", "_snapshots", "conversation", "head", "keeping")
 
-    def __init__(
-        self,
-        conversation: ConversationId,
-        *,
-        log: EventLog,
-        snapshots: Snapshots,
-        pause: Callable[[Unavailable, int], Awaitable[None]],
-    ) -> None:
+    def __init__(self, conversation: ConversationId, *, log: EventLog, snapshots: Snapshots) -> None:
         self._log = log
         self._snapshots = snapshots
-        self._pause = pause
         self._kept = Kept(nothing_kept(conversation), closed=True)
         self._loaded = False
         self._recorded = 0
@@ -60,24 +57,24 @@ class Current:
         """Whether what the conversation goes on from was erased, so that nobody ever decides on it."""
         return self.conversation.withheld and self.conversation.lost
 
-    async def load(self) -> None:
+    async def load(self, pause: Pause) -> None:
         """Fold the log, once; raises as `catch_up`."""
         if self._loaded:
             return
         self._open(await self._snapshots.load(self.conversation.id))
         try:
             if not self._kept.ends:
-                await self._read_on()
+                await self._read_on(pause)
         except CorruptLog as error:
             if not self._kept.snapshot.number:
                 raise
             logger.info("the snapshot of %s is thrown away: %s", self.conversation.id, error)
             self._open(self._kept.thrown_away)
-            await self._read_on()
+            await self._read_on(pause)
         self._check(lost_before=True)
         self._loaded = True
 
-    async def catch_up(self) -> None:
+    async def catch_up(self, pause: Pause) -> None:
         """Fold what another writer appended.
 
         Raises:
@@ -87,7 +84,7 @@ class Current:
 
         """
         lost_before = self.lost
-        await self._read_on()
+        await self._read_on(pause)
         self._check(lost_before=lost_before)
 
     def adopt(self, conversation: Conversation, stored: Stored) -> None:
@@ -136,14 +133,14 @@ class Current:
         self._kept, self._recorded = kept, 0
         self.conversation, self.head = kept.snapshot.conversation, kept.snapshot.head
 
-    async def _read_on(self) -> None:
+    async def _read_on(self, pause: Pause) -> None:
         for tries in itertools.count():
             try:
                 async for stored in self._log.read(self.conversation.id, self.head):
                     self.adopt(fold(self.conversation, [stored.frame]), stored)
                 break
             except Unavailable as error:
-                await self._pause(error, tries)
+                await pause(error, tries)
 
     def _check(self, *, lost_before: bool) -> None:
         now = self.conversation

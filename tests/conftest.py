@@ -1,8 +1,13 @@
 """What every test may ask for, beside the fixtures of the package's own plugin."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from agent_runtime_framework.testing import NatsServer
+
+# how long an example takes is a machine's matter, not a property
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -68,8 +68,8 @@ async def _raised(error: Unavailable, _tries: int) -> None:
 async def opened(substrate: Substrate, *, conversation: str = "c-1", snapshots: bool = True) -> Conversation:
     """Return a conversation as an actor has it that opens it."""
     kept: Snapshots = substrate.snapshots or NoSnapshots() if snapshots else NoSnapshots()
-    now = Current(ConversationId(conversation), log=substrate.log, snapshots=kept, pause=_raised)
-    await now.load()
+    now = Current(ConversationId(conversation), log=substrate.log, snapshots=kept)
+    await now.load(_raised)
     return now.conversation
 
 
