@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from agent_runtime_framework import Client, Runtime
 from agent_runtime_framework.events import ConversationId
-from agent_runtime_framework.projections import can_be_kept, fold, initial, read_part
+from agent_runtime_framework.projections import can_be_kept, fold, initial, nothing_kept, read_part, with_part
 from agent_runtime_framework.runtime.testing.working import at_work
 from support.cli_bots import Bot
 from support.command_line import in_use, run
@@ -126,6 +125,14 @@ async def kept(place: Path) -> list[bytes]:
         return await stored_parts(client.substrate)
 
 
+def words_of(parts: list[bytes]) -> str:
+    """Return what a conversation comes to that is kept in clear in these parts."""
+    snapshot = nothing_kept(ConversationId("c-1"))
+    for part in parts:
+        snapshot = with_part(snapshot, read_part(part), None)
+    return str(snapshot.conversation)
+
+
 def pieces(bodies: list[bytes]) -> list[bytes]:
     """Return pieces of what is stored, of which none may be left: words do not stand in it as they are."""
     return [body[at : at + 16] for body in bodies for at in range(0, len(body) - 16, 16)]
@@ -141,9 +148,8 @@ def test_after_an_erasure_nothing_of_a_snapshot_is_on_the_disk(
     parts = asyncio.run(kept(tmp_path))
     stream = next(path for path in stopped(tmp_path).rglob("arf-snapshots") if path.is_dir())
     bodies = [read_part(part).part.body for part in parts]
-    plain = b"" if encrypt else b"".join(map(zlib.decompress, bodies))
     assert len(parts) == 2
-    assert encrypt or all(word in plain for word in (b"Zanzibaria", "näive ümläuts".encode()))
+    assert encrypt or all(word in words_of(parts) for word in ("Zanzibaria", "näive ümläuts"))
     assert {word for _, word in found_in(stream, *pieces(bodies))} == set(pieces(bodies))
 
     done = run("erase c-1 --reason 'asked by the customer' --yes -o json", tmp_path, env=KEYED if encrypt else {})
