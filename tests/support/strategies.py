@@ -26,6 +26,7 @@ from agent_runtime_framework.actors import (
     SayToAgent,
 )
 from agent_runtime_framework.events import KnownEvent
+from agent_runtime_framework.projections import AssistantMessage, ToolMessage, calls_of, text_of
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 numbers = st.integers(0, 12)
@@ -104,3 +105,9 @@ commands: st.SearchStrategy[Any] = st.one_of(
     + [of_struct(SayToAgent).map(InterruptTurn)]
     + [st.builds(AskModel, prompt=text, tools=st.just("") | st.just('[{"function":{"name":"a"}}]'))]
 )
+
+answers = st.builds(lambda said, at: AssistantMessage(at, text_of(said), calls_of(said)), message, st.integers(1, 9))
+"""Answers of a model, as a transcript has them."""
+
+results = st.builds(ToolMessage, st.integers(1, 9), st.integers(1, 9), st.integers(0, 3), text)
+"""Results of tools, which may belong to none of these."""

@@ -9,24 +9,18 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from agent_runtime_framework.projections import (
-    AssistantMessage,
     EarlierMessage,
     Entry,
     Request,
-    ToolMessage,
     Transcript,
     UserMessage,
-    calls_of,
     model_input,
     render,
     request_hash,
-    text_of,
     tools_text,
 )
-from support.strategies import json_object, message, text
+from support.strategies import answers, json_object, message, results, text
 
-answers = st.builds(lambda said, at: AssistantMessage(at, text_of(said), calls_of(said)), message, st.integers(1, 9))
-results = st.builds(ToolMessage, st.integers(1, 9), st.integers(1, 9), st.integers(0, 3), text)
 earlier = st.lists(
     st.builds(EarlierMessage, message | json_object)
     | st.builds(EarlierMessage, st.builds(dict, role=st.just("tool"), tool_call_id=text, content=text)),

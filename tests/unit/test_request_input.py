@@ -9,28 +9,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from agent_runtime_framework.projections import (
-    AssistantMessage,
     EarlierMessage,
     Entry,
     Request,
-    ToolMessage,
     Transcript,
     UserMessage,
-    calls_of,
     model_input,
     render,
     request_hash,
     request_input,
     said_until,
-    text_of,
     tools_text,
 )
 from agent_runtime_framework.projections import before as kept
 from agent_runtime_framework.projections.rendering import Rendering
-from support.strategies import json_object, message, text
+from support.strategies import answers, json_object, message, results, text
 
-answers = st.builds(lambda said, at: AssistantMessage(at, text_of(said), calls_of(said)), message, st.integers(1, 9))
-results = st.builds(ToolMessage, st.integers(1, 9), st.integers(1, 9), st.integers(0, 3), text)
 parts = st.builds(
     lambda role, given: EarlierMessage({"role": role, "content": given}),
     st.sampled_from(["user", "system"]),
