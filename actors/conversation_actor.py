@@ -47,6 +47,9 @@ logger = logging.getLogger("agent_runtime_framework.actors")
 
 NO_SNAPSHOTS = NoSnapshots()
 
+BEGINS = frozenset((TurnStarted, TurnResumed))
+"""Events by which this life runs a turn."""
+
 SAID_EVERY = 40
 """Of so many tries to reach the log one is logged: a conversation may wait for long, and many at once."""
 
@@ -77,7 +80,7 @@ class ConversationActor(AsyncioActor):
         self._running = 0
         self._waiting: list[SayToAgent] = []
         self._unacknowledged: list[Delivered] = []
-        self._effect: tuple[str, asyncio.Task[None]] | None = None
+        self._effect: tuple[str, asyncio.Task[None] | None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -220,7 +223,7 @@ class ConversationActor(AsyncioActor):
             self._current.adopt(settled.conversation, stored)  # 3. adopt
             if settled.conversation.agent:  # until it has begun, who waits may be the first
                 self._opening = None
-            if any(isinstance(event, TurnStarted | TurnResumed) for event in settled.events):
+            if not BEGINS.isdisjoint(map(type, settled.events)):
                 self._running = settled.conversation.turns
             if settled.raised is not None:
                 self._effects.raised(self.id, settled.conversation.turns, settled.raised)
@@ -316,13 +319,17 @@ class ConversationActor(AsyncioActor):
         owed = outstanding(self._conversation) if mine else None
         wanted = None if owed is None else owed.id
         if self._effect is not None and self._effect[0] != wanted:
-            self._effect[1].cancel()
-            self._effect = None
+            self._end_effect()
         if owed is not None and self._effect is None and self._may_perform():
             task = EffectTask(self._effects_outcome(self._conversation, owed), loop=asyncio.get_running_loop())
             self._effect = (owed.id, task)
             self._run_beside(task)
         self._idle()
+
+    def _end_effect(self) -> None:
+        if self._effect is not None and self._effect[1] is not None:
+            self._effect[1].cancel()
+        self._effect = None
 
     def _may_perform(self) -> bool:
         return not self.actor_stopped.is_set() and self._life.ownership.holds(self.agent, self.id)
@@ -333,7 +340,9 @@ class ConversationActor(AsyncioActor):
     async def _effects_outcome(self, conversation: Conversation, owed: Owed) -> None:
         outcome = await performed(self._effects, conversation, owed)
         if not self.actor_stopped.is_set():
-            self.actor_ref.tell(outcome)
+            if self._effect is not None and self._effect[1] is asyncio.current_task():
+                self._effect = (owed.id, None)  # it is over, and what this task does from here on is not ended with it
+            await self.go_on_with(outcome)
 
     def _acknowledge(self) -> None:
         """Tell the senders of commands that had their effect and for which nothing is owed any more."""
@@ -351,12 +360,15 @@ class ConversationActor(AsyncioActor):
                 delivered.done()
         self._unacknowledged = still
 
+    def end(self) -> None:
+        """Leave the memory; see `AsyncioActor.end`."""
+        super().end()
+        self._current.let_go()
+
     def abandon(self) -> None:
         """Let go of the conversation at once: end the effect, acknowledge nothing; whoever owns it now goes on."""
         self.actor_stopped.set()
-        if self._effect is not None:
-            self._effect[1].cancel()
-            self._effect = None
+        self._end_effect()
         if self._current.keeping is not None:
             self._current.keeping.cancel()
         self._unacknowledged.clear()

@@ -18,7 +18,7 @@ from ..events import (
     WriterId,
     not_to_be_had,
 )
-from ..projections import Conversation, can_be_kept, fold, nothing_kept
+from ..projections import Conversation, can_be_kept, fold, forget_requests, nothing_kept
 from .commands import Command
 from .settle import Settled
 from .snapshots import Kept, Snapshots
@@ -91,6 +91,10 @@ class Current:
         """Take over what a frame that was stored made of the conversation."""
         self.conversation, self.head = conversation, stored.head
         self._recorded += len(stored.data)
+
+    def let_go(self) -> None:
+        """Leave the memory, with whatever is kept there to go on faster."""
+        forget_requests(self.conversation.transcript)
 
     def frame(self, settled: Settled, command: Command, *, time: int, writer: WriterId) -> Frame:
         """Return the frame of what was decided, as it goes on from here."""

@@ -2,6 +2,7 @@
 
 from .account import Aside, Attempt, CallAccount, Change, Move, Round, Start, Taken, TurnAccount
 from .accounting import Account, Accounting, account, unfinished
+from .before import forget_requests
 from .calls import Call, call_key, called, calls_of, text_of, tools_text
 from .comparison import Comparison, compared, field_changes
 from .conversation import Conversation, Left, as_plain, initial, state_of
@@ -80,6 +81,7 @@ __all__ = [
     "evolve",
     "field_changes",
     "fold",
+    "forget_requests",
     "initial",
     "model_input",
     "nothing_kept",

@@ -13,8 +13,6 @@ same before it.
 import copy
 import hashlib
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -116,9 +114,17 @@ class _Kept:
 
     def pop(self, oldest: tuple[Entry, ...], *, prompted: bool) -> Before | None:
         """Take out what is kept under its oldest turn."""
-        before, _ = self._by_oldest.pop((id(oldest), prompted), (None, None))
-        self.size -= 0 if before is None else before.size
-        return before
+        return self._pop((id(oldest), prompted))
+
+    def forget(self, transcript: Transcript) -> None:
+        """Take out what is kept of the turns of a transcript, of which there may be very many."""
+        turns = transcript.turns
+        if len(turns) < len(self._by_oldest):
+            gone = [(id(oldest), prompted) for oldest in turns.values() for prompted in (True, False)]
+        else:
+            gone = [key for key, (before, oldest) in self._by_oldest.items() if turns.get(before.begin) is oldest]
+        for key in gone:
+            self._pop(key)
 
     def put(self, oldest: tuple[Entry, ...], before: Before, *, prompted: bool) -> None:
         """Keep this, and let go of what was not used for longest where it is too much."""
@@ -127,29 +133,59 @@ class _Kept:
         self._by_oldest[id(oldest), prompted] = before, oldest
         self.size += before.size
         while self.size > KEPT and len(self._by_oldest) > 1:
-            gone, _ = self._by_oldest.pop(next(iter(self._by_oldest)))
-            self.size -= gone.size
+            self._pop(next(iter(self._by_oldest)))
+
+    def _pop(self, key: tuple[int, bool]) -> Before | None:
+        before, _ = self._by_oldest.pop(key, (None, None))
+        self.size -= 0 if before is None else before.size
+        return before
 
 
 _kept = _Kept()
 
 
-@contextmanager
-def turns_before(transcript: Transcript, first: int, last: int, *, prompted: bool) -> Iterator[Before]:
-    """Give what stands from turn `first` on before turn `last`, going on from what is kept of it.
-
-    There are at most as many turns in this window as in the transcript.  It is not to be used after the block.
-    """
-    # the first one that there is: what was said before the conversation seldom is
-    begin = next((turn for turn in range(first, last) if transcript.turns.get(turn)), None)
-    if begin is None:
-        yield Before(first, prompted=prompted)
-        return
-    oldest = transcript.turns[begin]
+def forget_requests(transcript: Transcript) -> None:
+    """Keep nothing for the requests of a conversation any more, which has this transcript: it leaves the memory."""
     with _kept.lock:
-        before = _kept.pop(oldest, prompted=prompted)
-        if before is None or not before.goes_on(transcript, begin, last):
-            before = Before(begin, prompted=prompted)
-        before.take(transcript, last)
-        _kept.put(oldest, before, prompted=prompted)
-        yield before
+        _kept.forget(transcript)
+
+
+class TurnsBefore:
+    """Gives what stands from turn `first` on before turn `last`, going on from what is kept of it.
+
+    There are at most as many turns in this window as in the transcript.  It is not to be used after the block, and one
+    block at a time has it.
+    """
+
+    __slots__ = ("_first", "_last", "_prompted", "_transcript")
+
+    def __init__(self, transcript: Transcript, first: int, last: int, *, prompted: bool) -> None:
+        self._transcript = transcript
+        self._first = first
+        self._last = last
+        self._prompted = prompted
+
+    def __enter__(self) -> Before:
+        _kept.lock.acquire()
+        try:
+            return self._gone_on_with()
+        except BaseException:
+            _kept.lock.release()
+            raise
+
+    def __exit__(self, *_error: object) -> None:
+        _kept.lock.release()
+
+    def _gone_on_with(self) -> Before:
+        turns, begin = self._transcript.turns, self._first
+        while begin < self._last and not turns.get(begin):  # what was said before the conversation seldom is there
+            begin += 1
+        if begin >= self._last:
+            return Before(self._first, prompted=self._prompted)
+        oldest = turns[begin]
+        before = _kept.pop(oldest, prompted=self._prompted)
+        if before is None or not before.goes_on(self._transcript, begin, self._last):
+            before = Before(begin, prompted=self._prompted)
+        before.take(self._transcript, self._last)
+        _kept.put(oldest, before, prompted=self._prompted)
+        return before

@@ -87,6 +87,13 @@ def call_key(conversation: str, id_: str) -> str:
     return f"{conversation}@{id_}"
 
 
+def copied(value: Any) -> Any:
+    """Return a copy of a JSON value, which shares nothing with it that could be changed."""
+    if type(value) is dict:
+        return {name: item if type(item) is str else copied(item) for name, item in value.items()}
+    return [copied(item) for item in value] if type(value) is list else value
+
+
 def tools_text(tools: Sequence[Mapping[str, Any]]) -> str:
     """Return a list of tools as JSON, empty text for none; parameters stay in the order that their author gave them."""
     return _encoder.encode(tools).decode() if tools else ""

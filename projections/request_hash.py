@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .before import turns_before
+from .before import TurnsBefore
 from .messages import Messages
 from .model_input import ModelInput, model_input
 from .rendering import render
@@ -22,20 +22,16 @@ _encoder = msgspec.json.Encoder(order="sorted")
 def request_hash(transcript: Transcript, request: Request) -> str:
     """Return what `model_input(transcript, request).hash` is."""
     first, last, prompt = request.first_turn, request.last_turn, request.prompt
-    parameters = {"model": request.model, **request.parameters}
+    parameters = request.parameters
     plain = parameters.keys().isdisjoint(("messages", "tools")) and all(map(str.isascii, parameters))
     if not plain or not _are_there(transcript, first, last):
         return model_input(transcript, request).hash
-    fields = {name: _encoder.encode(value) for name, value in parameters.items()}
-    fields["tools"] = canonical_tools(request.tools)
-    opening = b"".join(
-        b"%s:%s," % (_encoder.encode(name), fields[name]) for name in sorted(fields) if name < "messages"
-    )
-    closing = b"".join(
-        b",%s:%s" % (_encoder.encode(name), fields[name]) for name in sorted(fields) if name > "messages"
-    )
+    if parameters:
+        opening, closing = _around({"model": request.model, **parameters}, request.tools)
+    else:
+        opening, closing = _around_usual(request.model, request.tools)
     system = _encoder.encode({"role": "system", "content": prompt}) + b"," if prompt else b""
-    with turns_before(transcript, first, last, prompted=bool(prompt)) as before:
+    with TurnsBefore(transcript, first, last, prompted=bool(prompt)) as before:
         tail = before.following()
         tail.take(transcript.window(last, last))
         tail.settle()
@@ -53,7 +49,7 @@ def request_input(transcript: Transcript, request: Request) -> ModelInput:
         return model_input(transcript, request)
     prompted = bool(request.prompt)
     messages: list[dict[str, Any]] = [{"role": "system", "content": request.prompt}] if prompted else []
-    with turns_before(transcript, first, last, prompted=prompted) as before:
+    with TurnsBefore(transcript, first, last, prompted=prompted) as before:
         tail = before.following()
         tail.take(transcript.window(last, last))
         tail.settle()
@@ -74,11 +70,26 @@ def said_until(transcript: Transcript, turn: int) -> list[dict[str, Any]]:
         entries = transcript.window(0, turn)
         spoken = max((at for at, entry in enumerate(entries) if isinstance(entry, UserMessage)), default=len(entries))
         return render("", entries[: spoken + 1])
-    with turns_before(transcript, 0, turn, prompted=False) as before:
+    with TurnsBefore(transcript, 0, turn, prompted=False) as before:
         tail = before.following()
         tail.take(entries[: spoken + 1])
         tail.settle()
         return Messages(before.messages() + tail.messages)
+
+
+def _around(parameters: dict[str, Any], tools: str) -> tuple[bytes, bytes]:
+    """Return what stands before the messages of a request and after them, as canonical JSON."""
+    fields = {name: _encoder.encode(value) for name, value in parameters.items()}
+    fields["tools"] = canonical_tools(tools)
+    opening = (b"%s:%s," % (_encoder.encode(name), fields[name]) for name in sorted(fields) if name < "messages")
+    closing = (b",%s:%s" % (_encoder.encode(name), fields[name]) for name in sorted(fields) if name > "messages")
+    return b"".join(opening), b"".join(closing)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _around_usual(model: str, tools: str) -> tuple[bytes, bytes]:
+    """Return the same for a request without parameters, which most are; the same tools come often."""
+    return _around({"model": model}, tools)
 
 
 @lru_cache(maxsize=256)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from types import CoroutineType, FunctionType, ModuleType
 from typing import Any
 
+import pytest
 from msgspec import Raw, structs
 
 from agent_runtime_framework import JourneyAgent, Runtime
@@ -26,7 +27,7 @@ from agent_runtime_framework.events import (
     UserSpoke,
     WriterId,
 )
-from agent_runtime_framework.projections import Conversation
+from agent_runtime_framework.projections import Conversation, before
 from agent_runtime_framework.runtime.agents import Journeys, agent_effects
 from agent_runtime_framework.runtime.clock import SystemClock
 from agent_runtime_framework.runtime.retry import RetryPolicy
@@ -88,6 +89,22 @@ async def test_what_a_conversation_took_is_given_back(substrate: Substrate) -> N
 
     assert (kept, names) == ([], [])
     assert (reply.text, reply.turn, reply.state["name"]) == ("Now it is tea.", 2, "Ada")
+
+
+async def test_nothing_is_kept_for_the_requests_of_a_conversation_that_left(
+    substrate: Substrate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = before._Kept()
+    monkeypatch.setattr(before, "_kept", kept)
+    with ScriptedLLM("Hello.", "What?", "Hello again.") as llm:
+        async with asyncio.timeout(20), at_work(order_agent(llm), substrate) as (rt, _):
+            await rt.send("order", CHAT, "hi")
+            await rt.send("order", CHAT, "so?")
+            await dropped(CHAT)
+            size = kept.size
+            reply = await rt.send("order", CHAT, "are you there?")
+
+    assert (size, reply.text, reply.turn) == (0, "Hello again.", 3)
 
 
 async def test_of_many_a_part_is_dropped_at_a_time_those_first_that_were_spoken_to_first() -> None:

@@ -1,6 +1,8 @@
 """The pykka actor on asyncio: one message after another, on the loop, and a failure stops only itself."""
 
 import asyncio
+import contextlib
+import contextvars
 import gc
 import weakref
 from typing import Any
@@ -113,3 +115,102 @@ async def test_a_future_takes_its_first_value_only() -> None:
     future.set(2)
 
     assert await future == 1
+
+
+PASSED_ON: contextvars.ContextVar[str] = contextvars.ContextVar("passed_on", default="nothing")
+
+
+class Asking(AsyncioActor):
+    """Begins something at each question, which goes on with its answer: at once, or once it may."""
+
+    def __init__(self, may: asyncio.Event) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str, str]] = []
+        self.asked, self.holds, self.over, self.may_end = (asyncio.Event() for _ in range(4))
+        self.asking: asyncio.Task[None] | None = None
+        self._may = may
+
+    async def on_receive(self, message: str) -> None:
+        task = asyncio.current_task()
+        self.found.append((message, "" if task is None else task.get_name(), PASSED_ON.get()))
+        if message.startswith("ask"):
+            self.asking = asyncio.create_task(self._answer(message), name="what was asked")
+            self.asked.set()
+        elif message == "hold":
+            self.holds.set()
+            await self.may_end.wait()
+        else:
+            self.over.set()
+
+    async def _answer(self, message: str) -> None:
+        PASSED_ON.set("by what was asked")
+        if message == "ask later":
+            await self._may.wait()
+        await self.go_on_with(f"answer to {message}")
+
+
+@pytest.mark.parametrize("message", ["ask", "ask later"])
+async def test_what_comes_of_a_message_is_handled_by_the_task_that_it_comes_from(message: str) -> None:
+    may = asyncio.Event()
+    actor = Asking(may)
+    actor.begin()
+
+    actor.actor_ref.tell(message)
+    asyncio.get_running_loop().call_later(0.001, may.set)
+    await actor.over.wait()
+
+    assert actor.found[1:] == [(f"answer to {message}", "what was asked", "by what was asked")]
+
+
+async def test_what_comes_while_another_message_is_handled_waits_for_that() -> None:
+    may = asyncio.Event()
+    actor = Asking(may)
+    actor.begin()
+    actor.actor_ref.tell("ask later")
+    actor.actor_ref.tell("hold")
+    await actor.holds.wait()
+
+    may.set()
+    asking = actor.asking
+    assert asking is not None
+    await asking
+    assert [message for message, *_ in actor.found] == ["ask later", "hold"]
+    actor.may_end.set()
+    await actor.over.wait()
+
+    assert [message for message, *_ in actor.found] == ["ask later", "hold", "answer to ask later"]
+    assert actor.found[2][1] == actor.found[1][1] != "what was asked"
+
+
+async def test_a_task_that_is_to_end_handles_nothing_that_comes_of_it() -> None:
+    class Ending(Asking):
+        async def _answer(self, message: str) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            await self.go_on_with(f"answer to {message}")
+
+    actor = Ending(asyncio.Event())
+    actor.begin()
+    actor.actor_ref.tell("ask")
+    await actor.over.wait()
+
+    assert [(message, name == "what was asked") for message, name, _ in actor.found[1:]] == [("answer to ask", False)]
+
+
+async def test_an_actor_that_ended_goes_on_with_nothing() -> None:
+    may = asyncio.Event()
+    actor = Asking(may)
+    actor.begin()
+    actor.actor_ref.tell("ask later")
+    await actor.asked.wait()
+
+    actor.end()
+    may.set()
+    asking = actor.asking
+    assert asking is not None
+    await asking
+
+    assert [message for message, *_ in actor.found] == ["ask later"]

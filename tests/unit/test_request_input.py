@@ -1,8 +1,10 @@
 """What a model is given: made of what is new, the same as the whole, and shared with no other request."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
@@ -22,6 +24,7 @@ from agent_runtime_framework.projections import (
     tools_text,
 )
 from agent_runtime_framework.projections import before as kept
+from agent_runtime_framework.projections.calls import copied
 from agent_runtime_framework.projections.rendering import Rendering
 from support.strategies import answers, json_object, message, results, text
 
@@ -175,3 +178,54 @@ def test_a_turn_that_is_over_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -
             request_input(transcript, asked("prompt", 0, turn, []))
 
     assert rendered.count("words 1") == 5  # four times as the last, once when it was over
+
+
+@for_all(json_object)
+def test_a_copy_of_json_is_equal_and_shares_nothing_that_could_be_changed(value: dict[str, Any]) -> None:
+    whole = msgspec.json.encode(value)
+
+    copy = copied(value)
+    assert copy == value
+    spoil(copy)
+
+    assert msgspec.json.encode(value) == whole
+
+
+@pytest.mark.parametrize("others", [0, 30])  # whether the conversation has more turns than are kept, or fewer
+def test_of_a_conversation_that_is_forgotten_nothing_is_kept_and_of_others_all(
+    others: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = kept._Kept()
+    monkeypatch.setattr(kept, "_kept", fresh)
+    transcripts = [Transcript().add(1, UserMessage(1, f"hi {number}")) for number in range(others)]
+    for one in transcripts:
+        request_input(one.add(2, UserMessage(2, "so?")), asked("", 0, 2, []))
+    before = fresh.size
+    gone = Transcript()
+    for turn in range(1, 6):
+        gone = gone.add(turn, UserMessage(turn, f"words {turn}"))
+    request_input(gone, asked("prompt", 0, 5, []))  # of all turns
+    request_input(gone, asked("prompt", 3, 5, []))  # of the last ones
+    said_until(gone, 5)
+    assert fresh.size > before
+
+    kept.forget_requests(gone)
+
+    assert fresh.size == before
+    assert request_input(gone, asked("prompt", 0, 5, [])) == model_input(gone, asked("prompt", 0, 5, []))
+
+
+def test_what_breaks_while_turns_are_rendered_keeps_nobody_else_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any, transcript: Any, last: int) -> None:
+        raise MemoryError
+
+    transcript = Transcript().add(1, UserMessage(1, "hi")).add(2, UserMessage(2, "so?"))
+    monkeypatch.setattr(kept, "_kept", kept._Kept())
+    with monkeypatch.context() as patched:
+        patched.setattr(kept.Before, "take", broken)
+        with pytest.raises(MemoryError):
+            request_input(transcript, asked("", 0, 2, []))
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        given = elsewhere.submit(request_input, transcript, asked("", 0, 2, [])).result(timeout=20)
+    assert given == model_input(transcript, asked("", 0, 2, []))
