@@ -134,7 +134,10 @@ def state_fields(state: object) -> dict[str, bytes]:
 
     """
     try:
-        data = StateSerializer.serialize(state_to_dict(state))
+        data = state_to_dict(state)
+        own = getattr(state, "to_dict", None)
+        if own is not None and getattr(own, "__func__", None) is not ByAnnotation.to_dict:
+            data = StateSerializer.serialize(data)  # what an author wrote may give anything
         fields = {field: msgspec.json.encode(value) for field, value in data.items()}
         # a value of a wrong type would be stored well and then never be read again; it fails now, where it was made
         state_from_fields(type(state), fields)

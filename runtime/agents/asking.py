@@ -88,7 +88,7 @@ class ModelCaller:
     async def _generate(
         self, id_: ConversationId, request: Request, given: ModelInput, guard: Guard | None
     ) -> ModelReply:
-        client, parameters = self._client(), copy.deepcopy(given.parameters)
+        client, parameters = self._client(), copy.deepcopy(given.parameters) if given.parameters else {}
         told, streams = self._told, streaming(client)
         if told is None or streams is None:
             reply = reply_of(await client.generate(given.messages, tools=given.tools, **parameters))

@@ -6,12 +6,12 @@ what is no Exception passes by all who record failures.
 """
 
 import asyncio
-import contextlib
 import contextvars
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Literal
 
 from ...actors import shown
 
@@ -20,29 +20,40 @@ class AuthorCodeEnded(RuntimeError):
     """Raised instead of what an author's code raised, where that would end more than the call."""
 
 
-@contextlib.contextmanager
-def author_code() -> Iterator[None]:
+class _AuthorCode:
+    """Is a block of an author's code; there are several in each turn."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> Literal[False]:
+        if error is None:
+            return False
+        if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                return False
+            raise AuthorCodeEnded("something that it awaited was cancelled") from error
+        if isinstance(error, (StopIteration, StopAsyncIteration)):
+            raise _ended(error) from error
+        if isinstance(error, (Exception, KeyboardInterrupt)):
+            return False
+        if isinstance(error, GeneratorExit) and not _in_task():  # this coroutine itself is being closed
+            return False
+        raise _ended(error) from error
+
+
+_block = _AuthorCode()
+
+
+def author_code() -> AbstractContextManager[None]:
     """Let pass what an author's code raises as an error; turn what would end more than the call into one.
 
     Our own cancellation passes: a task that is being cancelled says so.  So does the user's Ctrl-C.
     """
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise AuthorCodeEnded("something that it awaited was cancelled") from error
-    except (StopIteration, StopAsyncIteration) as error:
-        raise _ended(error) from error
-    except (Exception, KeyboardInterrupt):
-        raise
-    except GeneratorExit as error:
-        if not _in_task():  # this coroutine itself is being closed
-            raise
-        raise _ended(error) from error
-    except BaseException as error:
-        raise _ended(error) from error
+    return _block
 
 
 _threads: contextvars.ContextVar[Executor | None] = contextvars.ContextVar("threads", default=None)

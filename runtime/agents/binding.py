@@ -40,7 +40,7 @@ from ...projections import (
     Request,
     tools_text,
 )
-from ...projections.calls import names_in
+from ...projections.calls import copied, names_in
 from ..models import LLMClient, get_llm_client
 from .context import context_of, said
 from .equipped import EquippedJourney
@@ -48,6 +48,7 @@ from .guard import Guard
 from .hooks import ExecutorHooks
 from .journey_secrets import AgentSecrets, JourneySecrets
 from .new_version import checked
+from .offered import Offered, OfferedByStep
 from .telling import NOTHING
 
 DENIED = "Error: Tool '{name}' was denied: {reason}"
@@ -87,6 +88,7 @@ class BoundJourney:
         self._also = also
         self._given = client
         self._context = context
+        self._by_step = OfferedByStep()
 
     @cached_property
     def state_type(self) -> type[Any]:
@@ -221,13 +223,12 @@ class BoundJourney:
             and self.agent.is_closing_message(said(conversation))
         ):
             return EndTurn(reason="closing")
-        schemas = self._schemas(state)
+        offered = self._offered(state, conversation)
         known = self.secrets.shared.known(conversation)
-        tools = [known.plain(tool, but=SCHEMA_WORDS) for tool in schemas_to_openai_format(schemas)]
         return AskModel(
             prompt=known.text(self._prompt(state)),
-            tools=tools_text(tools),
-            effects={schema.name: schema.effect for schema in schemas if schema.effect is not None},
+            tools=offered.tools,
+            effects=dict(offered.effects),
             model=self._model_name(),
             parameters=_plain(self.agent.config.model_parameters),
             history_turns=self.agent.config.history_turns,
@@ -283,7 +284,8 @@ class BoundJourney:
     def arguments(self, conversation: Conversation, call: Call) -> dict[str, Any]:
         """Return the arguments of a call as its tool is given them: a copy, with what is secret in them opened."""
         self.learn(conversation, [call.name])
-        return copy.deepcopy(self.secrets.opened_arguments(conversation.root, call.name, call.arguments))
+        given: dict[str, Any] = copied(self.secrets.opened_arguments(conversation.root, call.name, call.arguments))
+        return given
 
     def guard(self, conversation: Conversation, request: Request) -> Guard | None:
         """Return what guards a request and its answer; None where nothing is marked."""
@@ -304,6 +306,25 @@ class BoundJourney:
         before = {name: msgspec.json.encode(given[name]) for name in were}
         fields, step = self.fields_of(made, origin, known, before)
         return {name: were[name] if value == before.get(name) else value for name, value in fields.items()}, step
+
+    def _offered(self, state: Any, conversation: Conversation) -> Offered:
+        """Return the tools that are offered in a state; where they are the same in all of its step, they are kept.
+
+        Where anything is marked they are made for each request: what is secret is taken out of them.
+        """
+        by_step = self.agent.offers_by_step and not self.secrets.shared.marked
+        step, declared = step_of(state), self.agent.declared_tools
+        kept = self._by_step.get(step, declared) if by_step else None
+        if kept is not None:
+            return kept
+        schemas = self._schemas(state)
+        known = self.secrets.shared.known(conversation)
+        tools = [known.plain(tool, but=SCHEMA_WORDS) for tool in schemas_to_openai_format(schemas)]
+        effects = {schema.name: schema.effect for schema in schemas if schema.effect is not None}
+        offered = Offered(declared, tools_text(tools), effects)
+        if by_step and not self.secrets.shared.marked:
+            self._by_step.put(step, offered)
+        return offered
 
     def _prompt(self, state: Any) -> str:
         prompt: object = self.agent.get_system_prompt(state)
@@ -359,6 +380,8 @@ def _kind(value: object) -> str:
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return parameters as the log will give them back, so that a live request is the recorded one."""
+    if not parameters:
+        return {}
     try:
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parameters))
     except (TypeError, ValueError, RecursionError) as error:

@@ -78,8 +78,11 @@ def prompt_of(prompts: Mapping[Any, Any] | StepPromptMapping[Any], state: Any) -
 
     """
     mapping = prompts if isinstance(prompts, StepPromptMapping) else StepPromptMapping(dict(prompts))
-    by_text = {step_text(step): step for step in mapping.prompts}
     step = step_of(state)
-    if step not in by_text and mapping is not prompts:
+    named = [key for key in mapping.prompts if step_text(key) == step]
+    if not named and mapping is not prompts:
         raise InvalidInput(f"there is no prompt for step {step!r}: add it to `prompts`, or write get_system_prompt")
-    return mapping.get(by_text.get(step, step), **state_to_dict(state))
+    key = named[-1] if named else step
+    if type(mapping) is StepPromptMapping and isinstance(mapping.prompts.get(key, mapping.default), str):
+        return mapping.get(key)  # only a template has variables
+    return mapping.get(key, **state_to_dict(state))

@@ -35,6 +35,16 @@ class EquippedJourney(AuthoredJourney[StateT, ToolsT, StepT]):
         """
         return [*super().get_tool_schemas(state), *(self.router.get_tool_schemas() if self.router is not None else ())]
 
+    @property
+    def offers_by_step(self) -> bool:
+        """Whether tools are offered by the step alone: no `get_tool_schemas` was written, and there is no router."""
+        own, inherited = self.get_tool_schemas, super().get_tool_schemas
+        return (
+            self.router is None
+            and getattr(own, "__func__", None) is EquippedJourney.get_tool_schemas
+            and getattr(inherited, "__func__", None) is AuthoredJourney.get_tool_schemas
+        )
+
     def create_tools(self, state: StateT, ctx: AgentContext) -> ToolsT:  # noqa: ARG002  for overriding
         """Return the tools for one call, over a state made for it alone."""
         tools: ToolsT = tools_class_of(type(self))(state=state)  # type: ignore[misc]  # it was found as above

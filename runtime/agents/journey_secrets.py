@@ -135,6 +135,7 @@ class JourneySecrets:
         for name, declared in agent.declared_tools.items():
             self._parameters[name] = {each: argument.marks for each, argument in declared.arguments.items()}
         self._marks = {name: of_arguments(given) for name, given in self._parameters.items()}
+        self._marked: bool | None = None
         shared.journeys.append(self)
 
     @cached_property
@@ -150,15 +151,15 @@ class JourneySecrets:
     @property
     def marked(self) -> bool:
         """Whether anything is marked here; a journey whose state cannot be had marks what its class declares."""
-        if self.tools_marked:
-            return True
-        try:
-            return self.state is not None
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # noqa: BLE001  author code may raise anything; whoever needs the state hears of it
-            declared = state_class_of(type(self._agent))
-            return declared is not None and marks_in(declared) is not None
+        if self._marked is None:  # it is asked some ten times in a turn
+            try:
+                self._marked = self.tools_marked or self.state is not None
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # noqa: BLE001  author code may raise anything; whoever needs the state hears of it
+                declared = state_class_of(type(self._agent))
+                return declared is not None and marks_in(declared) is not None
+        return self._marked
 
     @property
     def tools_marked(self) -> bool:
@@ -173,6 +174,7 @@ class JourneySecrets:
             given = self._parameters.setdefault(schema.name, {})
             new = {one.name: of_text() if one.secret else None for one in schema.parameters if not given.get(one.name)}
             if new.keys() - given.keys() or any(new.values()) or schema.name not in self._marks:
+                self._marked = None
                 given.update(new)
                 self._marks[schema.name] = of_arguments(given)
 

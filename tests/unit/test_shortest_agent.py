@@ -81,6 +81,28 @@ def test_a_step_without_prompt_is_an_error_only_where_no_default_was_given() -> 
         Some().get_system_prompt(State(Step.PAY))
 
 
+def test_a_mapping_of_the_author_s_own_class_gets_the_state_s_fields_for_any_prompt() -> None:
+    class Shouting(StepPromptMapping[Step]):
+        def get(self, step: Step, /, **variables: Any) -> str:
+            return f"{super().get(step, **variables)} {variables['name'].upper()}!"
+
+    class Own(JourneyAgent[State, Shop, Step]):
+        key = "own"
+        prompts = Shouting({Step.SHOP: "Sell.", Step.PAY: PromptTemplate("Let $name pay.")})
+
+    assert Own().get_system_prompt(State()) == "Sell. ADA!"
+    assert Own().get_system_prompt(State(Step.PAY)) == "Let Ada pay. ADA!"
+
+
+def test_prompts_go_by_the_text_of_a_step() -> None:
+    class ByText(JourneyAgent[State, Shop, Step]):
+        key = "by_text"
+        prompts: ClassVar = {"shop": "Sell.", "pay": PromptTemplate("Let $name pay.")}
+
+    assert ByText().get_system_prompt(State()) == "Sell."
+    assert ByText().get_system_prompt(State(Step.PAY)) == "Let Ada pay."
+
+
 def test_each_hand_written_method_wins_on_its_own() -> None:
     class Own(ShopAgent):
         def get_tool_schemas(self, state: State) -> list[ToolSchema]:

@@ -162,3 +162,10 @@ def test_a_to_dict_that_gives_no_dict_is_refused() -> None:
 def test_a_field_that_is_not_json_is_named(data: bytes) -> None:
     with pytest.raises(InvalidInput, match=r"^state field 'name' is not JSON"):
         state_from_fields(OnboardingState, {"step": b'"welcome"', "name": data})
+
+
+def test_what_an_instance_s_own_to_dict_gives_is_serialized_too() -> None:
+    state = OnboardingState()
+    state.to_dict = lambda: {"tags": {"b", "a", "c"}, "at": Decimal("1.50")}  # type: ignore[method-assign]
+
+    assert state_fields(state) == {"tags": b'["a","b","c"]', "at": b'"1.50"'}

@@ -20,6 +20,7 @@ from agent_runtime_framework import (
     configure,
     tool,
 )
+from agent_runtime_framework.runtime.agents.author import AuthorCodeEnded, author_code
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.configuration import fresh_configuration
 
@@ -307,3 +308,27 @@ async def test_a_declared_tool_with_a_hidden_name_stays_hidden() -> None:
             raise AssertionError("it ran")
 
     assert await MethodToolExecutor(Tools(None)).execute("_put", {}) == "Error: Unknown tool '_put'"
+
+
+@pytest.mark.parametrize("raised", [StopIteration(1), StopAsyncIteration(1), SystemExit(1), GeneratorExit()])
+async def test_what_would_end_more_than_a_call_of_an_author_s_code_is_an_error_of_that_code(
+    raised: BaseException,
+) -> None:
+    with pytest.raises(AuthorCodeEnded, match=type(raised).__name__) as caught, author_code():
+        raise raised
+    assert caught.value.__cause__ is raised
+
+
+async def test_what_an_author_s_code_awaited_and_was_cancelled_is_an_error_and_our_own_end_is_not() -> None:
+    with pytest.raises(AuthorCodeEnded, match="was cancelled"), author_code():
+        raise asyncio.CancelledError
+
+    async def ours() -> None:
+        with author_code():
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(ours())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
