@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import socket
+import textwrap
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_runtime_framework.events import AgentKey, WriterId
+from agent_runtime_framework.runtime.garbage import NEW
 from agent_runtime_framework.runtime.leases import Lease, Leases
 from agent_runtime_framework.runtime.opening import Place, opened
 from support.command_line import bots, data, run, worker
@@ -92,3 +94,23 @@ def test_what_nobody_owns_is_named_and_in_a_pipe_a_worker_is_one_line(tmp_path: 
     assert isinstance(found, list)
     assert (found[0]["agents"], found[0]["host"], found[0]["turns"]) == ({"bot": [0, 1, 2, 5]}, None, None)
     assert found[1] == {"worker": None, "partitions": 12, "agents": {"bot": [3, 4, *range(6, 16)]}}
+
+
+def test_a_worker_s_process_looks_for_garbage_seldom(tmp_path: Path) -> None:
+    looking = """
+        import gc
+        from pathlib import Path
+        from bot import Bot
+
+        class Looking(Bot):
+            key = "looking"
+
+            def get_system_prompt(self, state):
+                Path("seen").write_text(f"{gc.get_threshold()[0]} {gc.get_freeze_count() > 0}")
+                return "Look."
+    """
+    (bots(tmp_path) / "looking.py").write_text(textwrap.dedent(looking))
+    with worker("looking.py:Looking", tmp_path):
+        assert run("send looking c-1 hi", tmp_path).returncode == 0
+
+    assert (tmp_path / "seen").read_text() == f"{NEW} True"

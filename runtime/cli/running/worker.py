@@ -12,6 +12,7 @@ from msgspec import Struct
 from ....events import FrameworkError, InvalidInput
 from ...bus import PARTITIONS
 from ...demo import OfflineModel
+from ...garbage import collect_seldom
 from ...loading import Agent, load_agents
 from ...opening import Place
 from ...runtime import Runtime
@@ -133,6 +134,7 @@ async def work(
     try:
         async with runtime:
             worker, sealed = runtime.worker(), await _encrypted(runtime)
+            collect_seldom()  # now that all is loaded, and nobody waits yet
             running = asyncio.create_task(worker.run())
             if await worker.owned(running, asked):
                 _tell(options, _ready(found, runtime, worker, place, encrypted=sealed))
