@@ -18,6 +18,7 @@ from msgspec import structs
 from rich.console import Console
 
 from agent_runtime_framework.events import FrameworkError
+from agent_runtime_framework.runtime.garbage import collect_seldom
 
 from .machine import commit, machine
 from .place import FULL, QUICK, Settings, placed, said_on_stderr
@@ -41,6 +42,7 @@ def main() -> int:
     settings = structs.replace(FULL if options.full else QUICK, **given)
     try:
         page = None if options.write is None else Page(options.write)
+        collect_seldom()  # most rows have the worker in this process, which does as `arf worker` then
         run = asyncio.run(_until_signalled(options.rows or list(MEASUREMENTS), settings))
         if page is not None:
             page.put(run)

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from agent_runtime_framework import Runtime
 from agent_runtime_framework.actors import Directory
+from agent_runtime_framework.runtime.garbage import collect_seldom
 
 from .work import Clerk, Model
 
@@ -50,10 +51,10 @@ async def main(home: str, namespace: str) -> None:
     """Work until nobody says anything any more."""
     async with Runtime([Clerk(Model())], home=home, namespace=namespace, idle=NEVER) as runtime:
         worker = runtime.worker()
+        (directory,) = (each for each in gc.get_objects() if isinstance(each, Directory))
+        collect_seldom()  # as `arf worker` does
         work = asyncio.ensure_future(worker.run())
         await worker.owned(work)
-        # found while there are few objects: to look through those of all conversations takes long
-        (directory,) = (each for each in gc.get_objects() if isinstance(each, Directory))
         print("ready", flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             word, *rest = line.split()

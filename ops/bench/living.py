@@ -116,38 +116,38 @@ async def memory(place: Place) -> list[Row]:
 
 
 async def live(place: Place) -> list[Row]:
-    """Measure whether a worker grows that has many conversations live, lets them go, and has them again."""
+    """Measure whether a worker grows that has many conversations live and lets them go, and then has as many others."""
     count = place.settings.live
     async with process(place, "live") as worker, Client.connect(home=place.home, namespace="live") as client:
         await crowd(place, client, "warm", WARM, 1)
-        at_first = await worker.collected()
-        looks: list[Look] = []
+        looks = [await worker.collected()]
         speeds: list[float] = []
-        for what in ("begin", "from each a turn", "again, from each a turn"):
-            place.say(f"live: {count:,} conversations {what}")
-            speeds.append(await crowd(place, client, "live", count, 1))
-            looks.append(await worker.look())
-            if what != "begin":
-                looks.append(await worker.passivated())
-    begun, first, rest, second, again = looks
-    lives = f"{begun.live:,}, {first.live:,} and {second.live:,} live, {rest.live} and {again.live} after passivation"
-    sizes = ", ".join(f"{each.resident / 1e6:.0f}" for each in (at_first, begun, first, rest, second, again))
-    blocks = ", ".join(f"{each.blocks:,}" for each in (at_first, rest, again))
+        for which in ("first", "second"):
+            for what in ("begin", "have another turn"):
+                place.say(f"live: the {which} {count:,} conversations {what}")
+                speeds.append(await crowd(place, client, which, count, 1))
+                looks.append(await worker.look())
+            looks.append(await worker.passivated())
+        place.say(f"live: the second {count:,} conversations have another turn, cold")
+        speeds.append(await crowd(place, client, "second", count, 1))
+    _, _, first, rest, _, second, again = looks
+    sizes = ", ".join(f"{each.resident / 1e6:.0f}" for each in looks)
+    blocks = ", ".join(f"{each.blocks:,}" for each in (looks[0], rest, again))
     found = row(
         "live",
-        f"{count:,} live conversations in one worker, a turn from each: memory after passivation, the second time",
+        f"{count:,} live conversations in one worker, a turn from each, and {count:,} others: memory after passivation",
         "MB",
         [again.resident / 1e6],
         Reach(GROWTH, of_ratio=True),
-        floors=[("the first time", [rest.resident / 1e6])],
+        floors=[("after that of the first", [rest.resident / 1e6])],
         notes=(
-            f"{lives}; MB resident before, with all begun, after a turn from each, after passivation, after another "
-            f"turn from each, and after passivation again: {sizes}; "
-            f"blocks of Python's allocator in use before and after each passivation: {blocks}; "
-            f"turns a second: {speeds[0]:.0f} that begin, {speeds[1]:.0f} live, {speeds[2]:.0f} cold"
+            f"{first.live:,} and {second.live:,} live, {rest.live} and {again.live} after passivation; MB resident "
+            "before, then twice with all begun, after a turn from each, and after passivation: "
+            f"{sizes}; blocks of Python's allocator in use before and after each passivation: {blocks}; "
+            f"turns a second: {speeds[0]:.0f} that begin, {speeds[1]:.0f} live, {speeds[-1]:.0f} cold"
         ),
     )
-    all_were = min(begun.live, first.live, second.live) >= count and not rest.live and not again.live
+    all_were = min(first.live, second.live) >= count and not rest.live and not again.live
     return [found if all_were else structs.replace(found, measured=None, floors=())]
 
 
