@@ -8,6 +8,7 @@ import asyncio
 import json
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from agent_runtime_framework import AgentContext, BaseJourneyState, BaseJourneyT
 
 AGENT = "clerk"
 SEED = 8
+AHEAD = 64
+"""So many texts are drawn at a time: a model whose answers are there at once has them ready."""
+
 VOCABULARY = Path(__file__).with_name("words.txt").read_text(encoding="utf-8").split()
 
 
@@ -48,18 +52,31 @@ class Words:
 
     def __init__(self, seed: int = SEED) -> None:
         self._random = random.Random(seed)
+        self._drawn: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
 
     def text(self, size: int) -> str:
         """Return a text of so many bytes."""
+        return self._next("text", self._text, size)
+
+    def arguments(self, size: int) -> str:
+        """Return the arguments of a call, as JSON of so many bytes."""
+        return self._next("arguments", self._arguments, size)
+
+    def _next(self, kind: str, draw: Callable[[int], str], size: int) -> str:
+        drawn = self._drawn[kind, size]
+        if not drawn:
+            drawn += [draw(size) for _ in range(AHEAD)]
+        return drawn.pop()
+
+    def _text(self, size: int) -> str:
         text = ""
         while len(text) < size:
             text += " ".join(self._random.choices(VOCABULARY, k=size // 5 + 1)).capitalize() + ". "
         return text[: size - 1] + "."
 
-    def arguments(self, size: int) -> str:
-        """Return the arguments of a call, as JSON of so many bytes."""
+    def _arguments(self, size: int) -> str:
         given = {"topic": self._random.choice(VOCABULARY), "text": ""}
-        given["text"] = self.text(max(size - len(json.dumps(given)), 1))
+        given["text"] = self._text(max(size - len(json.dumps(given)), 1))
         return json.dumps(given)
 
 
