@@ -1,14 +1,27 @@
 """Two messages at once: the second one waits, ends the turn of the first, or is refused."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agent_runtime_framework import AgentContext, InvalidInput, JourneyConfig, NoReply, Refused, Runtime
 from agent_runtime_framework.actors import SayToAgent
-from agent_runtime_framework.events import AgentKey, ConversationId, ToolFailed, TurnCancelled
-from agent_runtime_framework.runtime.substrate import Substrate
+from agent_runtime_framework.events import (
+    AgentKey,
+    ConversationId,
+    Frame,
+    Head,
+    MemoryLog,
+    ModelAnswered,
+    Stored,
+    ToolFailed,
+    TurnCancelled,
+)
+from agent_runtime_framework.runtime.clock import SystemClock
+from agent_runtime_framework.runtime.substrate import Substrate, in_memory
 from agent_runtime_framework.runtime.wire import encode
 from agent_runtime_framework.testing import ScriptedLLM, calls
 from support.busy import Busy
@@ -94,6 +107,34 @@ async def test_each_of_many_messages_interrupts_the_one_before_and_none_is_lost(
     assert all(getattr(end, "text", "") == f"To {number}" for number, end in enumerate(ends) if end in replies)
     assert replies
     assert (now.turns, len(ended) + len(replies)) == (20, 20)
+
+
+class SaidMeanwhile(MemoryLog):
+    """Has something else said while a model's first answer is being stored, and lets others go on before it stores."""
+
+    say: Callable[[], Awaitable[object]]
+
+    async def append(self, conversation: ConversationId, frame: Frame, expected: Head) -> Stored:
+        if frame.turn == 1 and isinstance(frame.events[0], ModelAnswered):
+            await self.say()
+        await asyncio.sleep(0)
+        return await super().append(conversation, frame, expected)
+
+
+async def test_a_message_that_comes_while_an_answer_is_stored_interrupts_what_follows_from_that() -> None:
+    log = SaidMeanwhile()
+    substrate = replace(in_memory(SystemClock()), log=log)
+    with ScriptedLLM(calls(("add", {"line": "tea"})), "Second.") as llm:
+        agent = Beginning(llm, Step.ORDER, mailbox="interrupt")
+        async with asyncio.timeout(3), working(agent, substrate=substrate) as rt:
+            log.say = lambda: rt.publish("order", "c-1", "two", message_id="m-2")
+            with pytest.raises(NoReply, match="interrupted by message m-2"):
+                await rt.send("order", "c-1", "one")
+            second = await rt.send("order", "c-1", "two", message_id="m-2")
+            every = await types(rt, "c-1")
+
+    assert (second.text, second.turn) == ("Second.", 2)
+    assert every.count("turn.resumed") == 0
 
 
 async def test_a_message_that_comes_twice_does_not_interrupt_itself() -> None:
