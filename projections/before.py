@@ -13,6 +13,7 @@ same before it.
 import copy
 import hashlib
 import threading
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -68,9 +69,12 @@ class Before:
                 self._add(entries)
                 self._newest = turn, entries
 
-    def following(self) -> Rendering:
-        """Return a rendering that goes on here."""
-        return self._rendering.following()
+    def then(self, entries: Iterable[Entry]) -> list[dict[str, Any]]:
+        """Return the messages that more entries come to after these; they are the caller's own."""
+        tail = self._rendering.following()
+        tail.take(entries)
+        tail.settle()
+        return tail.messages
 
     def messages(self) -> list[dict[str, Any]]:
         """Return the messages, as they are put into `Messages`: kept, or the caller's own."""

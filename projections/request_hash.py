@@ -32,12 +32,10 @@ def request_hash(transcript: Transcript, request: Request) -> str:
         opening, closing = _around_usual(request.model, request.tools)
     system = _encoder.encode({"role": "system", "content": prompt}) + b"," if prompt else b""
     with TurnsBefore(transcript, first, last, prompted=bool(prompt)) as before:
-        tail = before.following()
-        tail.take(transcript.window(last, last))
-        tail.settle()
-        if tail.messages:
+        tail = before.then(transcript.window(last, last))
+        if tail:
             hash_ = before.hash_after(b"{" + opening + b'"messages":[' + system)
-            hash_.update(_encoder.encode(tail.messages)[1:] + closing + b"}")
+            hash_.update(_encoder.encode(tail)[1:] + closing + b"}")
             return hash_.hexdigest()
     return model_input(transcript, request).hash  # nothing follows the comma
 
@@ -50,11 +48,8 @@ def request_input(transcript: Transcript, request: Request) -> ModelInput:
     prompted = bool(request.prompt)
     messages: list[dict[str, Any]] = [{"role": "system", "content": request.prompt}] if prompted else []
     with TurnsBefore(transcript, first, last, prompted=prompted) as before:
-        tail = before.following()
-        tail.take(transcript.window(last, last))
-        tail.settle()
         messages += before.messages()
-    messages += tail.messages
+        messages += before.then(transcript.window(last, last))
     tools = msgspec.json.decode(request.tools) if request.tools else None
     return ModelInput(Messages(messages), tools, request.model, request.parameters)
 
@@ -71,10 +66,7 @@ def said_until(transcript: Transcript, turn: int) -> list[dict[str, Any]]:
         spoken = max((at for at, entry in enumerate(entries) if isinstance(entry, UserMessage)), default=len(entries))
         return render("", entries[: spoken + 1])
     with TurnsBefore(transcript, 0, turn, prompted=False) as before:
-        tail = before.following()
-        tail.take(entries[: spoken + 1])
-        tail.settle()
-        return Messages(before.messages() + tail.messages)
+        return Messages(before.messages() + before.then(entries[: spoken + 1]))
 
 
 def _around(parameters: dict[str, Any], tools: str) -> tuple[bytes, bytes]:

@@ -69,7 +69,6 @@ async def hears_what_is_made_up(client: Client, *, agent: str, parent: str = "")
     """Say something where nobody works, and hear a turn that nobody recorded."""
     saying = asyncio.ensure_future(client.send("order", CHAT, "hi", message_id="m-1", timeout=20))
     await listening(client.substrate)
-    await asyncio.sleep(0.01)
     await tell(client.substrate, replace(turn_of("m-1", agent=agent), parent=parent), 1)
     return await saying
 
@@ -153,17 +152,22 @@ async def test_a_frame_in_clear_lets_nothing_be_said_in_clear_in_a_sealed_conver
     assert not any(b"my secret" in data for data in sealed.bus.waiting(CHAT).values())  # type: ignore[attr-defined]
 
 
-async def test_a_frame_in_clear_lets_no_later_one_be_stored_in_clear_in_a_sealed_conversation(
-    sealed: Substrate,
-) -> None:
+async def words_after_a_planted_frame(sealed: Substrate) -> tuple[FrameLog, Head, Frame]:
+    """Return a log that knows nothing yet, the head of what was planted there, and a frame that goes on from that."""
     with ScriptedLLM("Hello!") as llm:
         async with working(order_agent(llm), substrate=sealed) as rt:
             await rt.send("order", CHAT, "hi", timeout=20)
-    before = (await frames(sealed, CHAT))[-1].head
     head = await planted(sealed)
-    log = FrameLog(sealed.log.records, vault=sealed.vault)  # type: ignore[attr-defined]
     says = (UserSpoke(message_id="m-2", text="my secret"),)
     frame = Frame(first=head.version + 1, time=0, writer="w", agent="order", turn=1, prev=head.hash, events=says)
+    return FrameLog(sealed.log.records, vault=sealed.vault), head, frame  # type: ignore[attr-defined]
+
+
+async def test_a_frame_in_clear_lets_no_later_one_be_stored_in_clear_in_a_sealed_conversation(
+    sealed: Substrate,
+) -> None:
+    log, head, frame = await words_after_a_planted_frame(sealed)
+    before = (await frames(sealed, CHAT))[-2].head
 
     assert [stored.head async for stored in log.read(CHAT, before)] == [head]  # as whoever opened it by a snapshot
     assert is_sealed((await log.append(CHAT, frame, head)).data)
@@ -172,13 +176,7 @@ async def test_a_frame_in_clear_lets_no_later_one_be_stored_in_clear_in_a_sealed
 async def test_a_frame_in_clear_lets_no_other_be_imported_in_clear_into_a_sealed_conversation(
     sealed: Substrate,
 ) -> None:
-    with ScriptedLLM("Hello!") as llm:
-        async with working(order_agent(llm), substrate=sealed) as rt:
-            await rt.send("order", CHAT, "hi", timeout=20)
-    head = await planted(sealed)
-    log = FrameLog(sealed.log.records, vault=sealed.vault)  # type: ignore[attr-defined]
-    says = (UserSpoke(message_id="m-2", text="hi"),)
-    frame = Frame(first=head.version + 1, time=0, writer="w", agent="order", turn=1, prev=head.hash, events=says)
+    log, head, frame = await words_after_a_planted_frame(sealed)
 
     with pytest.raises(Refused, match="this namespace is encrypted"):
         await log.restore(CHAT, encode_frame(frame), head)
