@@ -4,7 +4,8 @@ Whole streams are read through a consumer for the moment.  It has no filter: wha
 a subject where nobody looks is found, too.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 
 import msgspec
 from msgspec import Struct
@@ -12,15 +13,13 @@ from nats.aio.msg import Msg
 
 from ...events import ConversationId, RawFrame, frame_hash
 from ..archive import StreamState
-from ..clock import new_id
 from .client import Connection
 from .connection import ApiError, api
+from .ephemeral import ephemeral
 from .names import Names
 from .records import message_id, messages_of, pull
 
 BATCH = 1_000
-_ABANDONED = 300 * 1_000_000_000
-"""Nanoseconds until the server drops the consumer of a reading that nobody goes on with."""
 
 _NOT_FOUND = 10059
 
@@ -47,12 +46,13 @@ class JetStreamArchive:
                 for message in messages
             ]
 
-    async def everything(self) -> AsyncIterator[Sequence[RawFrame]]:
+    async def everything(self) -> AsyncGenerator[Sequence[RawFrame], None]:
         """Yield all; see `Archive.everything`."""
         for shard in range(self._names.shards):
             try:
-                async for messages in self._stream(shard):
-                    yield [self._raw(message, shard) for message in messages]
+                async with aclosing(self._stream(shard)) as batches:
+                    async for messages in batches:
+                        yield [self._raw(message, shard) for message in messages]
             except ApiError as error:
                 if error.code != _NOT_FOUND:
                     raise
@@ -71,19 +71,15 @@ class JetStreamArchive:
             raise
         return state.last_seq - state.messages
 
-    async def _stream(self, shard: int) -> AsyncIterator[list[Msg]]:
-        stream, consumer = self._names.event_stream(shard), new_id("audit")
-        created = await api(self._reads, f"CONSUMER.CREATE.{stream}.{consumer}", _consumer(stream, consumer))
-        pending = msgspec.json.decode(created, type=_Created).num_pending
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        try:
+    async def _stream(self, shard: int) -> AsyncGenerator[list[Msg], None]:
+        stream = self._names.event_stream(shard)
+        async with ephemeral(self._reads, stream, "audit", {"deliver_policy": "all"}) as consumer:
+            pending = consumer.pending
             while pending > 0:
-                found = await pull(self._reads, subject, min(pending, BATCH))
+                found = await pull(self._reads, consumer.subject, min(pending, BATCH))
                 yield found
                 # none where some were promised: they were removed meanwhile
                 pending = pending - len(found) if found else 0
-        finally:
-            await api(self._reads, f"CONSUMER.DELETE.{stream}.{consumer}")
 
     def _raw(self, message: Msg, shard: int) -> RawFrame:
         conversation = ConversationId(message.subject.rpartition(".")[2])
@@ -94,10 +90,6 @@ class JetStreamArchive:
         astray = "" if message.subject == own else message.subject
         stream = self._names.event_stream(shard)
         return RawFrame(conversation, position, message.data, _id(message, conversation), stream, astray)
-
-
-class _Created(Struct):
-    num_pending: int
 
 
 class _State(Struct):
@@ -121,18 +113,3 @@ def _id(message: Msg, conversation: ConversationId) -> str | None:
     if id_ == message_id(conversation, hash_):
         return hash_
     return None if id_ is None else id_.removeprefix(f"{conversation}.")
-
-
-def _consumer(stream: str, name: str) -> dict[str, object]:
-    return {
-        "stream_name": stream,
-        "config": {
-            "name": name,
-            "deliver_policy": "all",
-            "ack_policy": "none",
-            "mem_storage": True,
-            "num_replicas": 1,
-            "inactive_threshold": _ABANDONED,
-        },
-        "action": "create",
-    }

@@ -15,10 +15,10 @@ import nats.errors
 from msgspec import Struct
 from nats.aio.client import Client
 
-from ...events import CorruptLog, FrameworkError, Unavailable
-from ..clock import new_id
+from ...events import CorruptLog, Unavailable
 from ..feed import BATCH, BATCH_BYTES, End, Entry, check_reaches
 from .connection import ApiError, api
+from .ephemeral import ephemeral
 from .heart import Connect
 from .in_flight import Forbidden
 from .names import Names
@@ -33,8 +33,6 @@ PAUSE = 0.5
 MOMENT = 0.05
 """Seconds before another consumer is made; in a cluster it takes a moment until every server knows of a new one."""
 
-_ABANDONED = 300 * 1_000_000_000
-"""Nanoseconds until the server drops the consumer of a reading that nobody goes on with."""
 _NOT_FOUND = 10059
 
 
@@ -116,22 +114,12 @@ class JetStreamFeed:
     @contextlib.asynccontextmanager
     async def _pulling(self, client: Client, shard: int, after: int) -> AsyncIterator[Pull]:
         """Give what is pulled after a position; the consumer is there as long as the context."""
-        stream, consumer = self._names.event_stream(shard), new_id("feed")
-        try:
-            created = await api(client, f"CONSUMER.CREATE.{stream}.{consumer}", _consumer(stream, consumer, after))
-            pull = Pull(
-                client,
-                f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}",
-                _created.decode(created).num_pending,
-                batch=self._batch,
-                batch_bytes=self._batch_bytes,
-            )
+        stream = self._names.event_stream(shard)
+        start = {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}
+        async with ephemeral(client, stream, "feed", start) as consumer:
+            pull = Pull(client, consumer.subject, consumer.pending, batch=self._batch, batch_bytes=self._batch_bytes)
             async with _listening(client, pull):
                 yield pull
-        finally:
-            if client.is_connected:
-                with contextlib.suppress(FrameworkError):  # it ends by itself after a while
-                    await api(client, f"CONSUMER.DELETE.{stream}.{consumer}")
 
 
 async def _noted(shard: int, after: int, broken: Broken) -> None:
@@ -152,22 +140,6 @@ async def _listening(client: Client, pull: Pull) -> AsyncIterator[None]:
             await subscription.unsubscribe()
 
 
-def _consumer(stream: str, name: str, after: int) -> dict[str, object]:
-    return {
-        "stream_name": stream,
-        "config": {
-            "name": name,
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": after + 1,
-            "ack_policy": "none",
-            "mem_storage": True,
-            "num_replicas": 1,
-            "inactive_threshold": _ABANDONED,
-        },
-        "action": "create",
-    }
-
-
 class _State(Struct):
     last_seq: int
 
@@ -177,9 +149,4 @@ class _Info(Struct):
     state: _State
 
 
-class _Created(Struct):
-    num_pending: int
-
-
 _info = msgspec.json.Decoder(_Info)
-_created = msgspec.json.Decoder(_Created)

@@ -8,17 +8,16 @@ import asyncio
 import contextlib
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
-from msgspec import Struct
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from ...events import AckLost, ConversationId, PositionMoved, TooLarge, Unavailable
-from ..clock import new_id
 from .client import Connection
-from .connection import ApiError, NobodyListens, api, publish, pulled, request, request_many, status
+from .connection import ApiError, NobodyListens, publish, pulled, request, request_many, status
+from .ephemeral import ephemeral
 from .in_flight import Forbidden
 from .names import Names
 
@@ -32,8 +31,6 @@ _LOOKS, _LOOK = 40, 0.05
 """So often, and after so many seconds each, it is looked whether a consumer that was just made can be asked."""
 _POSITION_MOVED = frozenset({10071, _ANOTHER_IN_FLIGHT})
 _HEADER_BYTES = 1_024  # headers count against the server's limit of a message; ours are shorter
-_ABANDONED = 300 * 1_000_000_000
-"""Nanoseconds until the server drops the consumer of a listing that nobody goes on with."""
 
 
 class JetStreamRecords:
@@ -89,32 +86,30 @@ class JetStreamRecords:
             case other:
                 raise Unavailable(f"the last frame of {conversation!r} was not read: {_described(answer, other)}")
 
-    async def lasts(self) -> AsyncIterator[tuple[ConversationId, int, bytes]]:
+    async def lasts(self) -> AsyncGenerator[tuple[ConversationId, int, bytes], None]:
         """Yield the last stored bytes of every conversation, stream by stream.
 
         A Direct Get of many subjects is refused above 1,024, so this is a consumer for the moment of one listing.
         """
         for shard in range(self._names.shards):
-            async for message in self._lasts_of(shard):
-                tokens = message.reply.split(".")
-                # $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>..., or with a domain and an account after ACK
-                position = int(tokens[5] if len(tokens) == 9 else tokens[7])
-                yield ConversationId(message.subject.rpartition(".")[2]), position, message.data
+            async with contextlib.aclosing(self._lasts_of(shard)) as messages:
+                async for message in messages:
+                    tokens = message.reply.split(".")
+                    # $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>..., or with a domain and an account after ACK
+                    position = int(tokens[5] if len(tokens) == 9 else tokens[7])
+                    yield ConversationId(message.subject.rpartition(".")[2]), position, message.data
 
-    async def _lasts_of(self, shard: int) -> AsyncIterator[Msg]:
-        stream, subjects, consumer = self._names.event_stream(shard), self._names.event_subjects(shard), new_id("lasts")
-        config = _lasts_consumer(stream, subjects, consumer)
-        created = await api(self._reads, f"CONSUMER.CREATE.{stream}.{consumer}.{subjects}", config)
-        pending = msgspec.json.decode(created, type=_Created).num_pending
-        next_message = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        while pending > 0:
-            batch = min(pending, BATCH)
-            found = await pull(self._reads, next_message, batch)
-            for message in found:
-                yield message
-            # none where some were promised: their subjects were purged meanwhile
-            pending = pending - len(found) if found else 0
-        await api(self._reads, f"CONSUMER.DELETE.{stream}.{consumer}")
+    async def _lasts_of(self, shard: int) -> AsyncGenerator[Msg, None]:
+        stream = self._names.event_stream(shard)
+        config = {"deliver_policy": "last_per_subject", "filter_subject": self._names.event_subjects(shard)}
+        async with ephemeral(self._reads, stream, "lasts", config) as consumer:
+            pending = consumer.pending
+            while pending > 0:
+                found = await pull(self._reads, consumer.subject, min(pending, BATCH))
+                for message in found:
+                    yield message
+                # none where some were promised: their subjects were purged meanwhile
+                pending = pending - len(found) if found else 0
 
 
 def message_id(conversation: ConversationId, hash_: str) -> str:
@@ -165,10 +160,6 @@ async def pull(client: Connection, subject: str, batch: int) -> list[Msg]:
     return [answer for answer in answers if not _is_status(answer)]
 
 
-class _Created(Struct):
-    num_pending: int
-
-
 class _Counter:
     """Says when a pull is over: so many messages came, or a status."""
 
@@ -178,22 +169,6 @@ class _Counter:
     def ends(self, answer: Msg) -> bool:
         self._left -= 1
         return self._left == 0 or _is_status(answer)
-
-
-def _lasts_consumer(stream: str, subjects: str, name: str) -> dict[str, object]:
-    return {
-        "stream_name": stream,
-        "config": {
-            "name": name,
-            "filter_subject": subjects,
-            "deliver_policy": "last_per_subject",
-            "ack_policy": "none",
-            "mem_storage": True,
-            "num_replicas": 1,
-            "inactive_threshold": _ABANDONED,
-        },
-        "action": "create",
-    }
 
 
 def _is_status(answer: Msg) -> bool:

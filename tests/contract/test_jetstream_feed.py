@@ -8,11 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from nats.aio.client import Client
 
 from agent_runtime_framework.events import ConversationId, CorruptLog, Unavailable
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.feed import Entry
+from agent_runtime_framework.runtime.nats import ephemeral
 from agent_runtime_framework.runtime.nats import pull as pulling
+from agent_runtime_framework.runtime.nats.archive import JetStreamArchive
 from agent_runtime_framework.runtime.nats.client import Connection
 from agent_runtime_framework.runtime.nats.connection import api, connect
 from agent_runtime_framework.runtime.nats.feed import JetStreamFeed
@@ -163,6 +166,18 @@ async def test_reading_leaves_neither_consumer_nor_connection(space: Namespace) 
     assert all(client.is_closed for client in space.connections)
 
 
+async def test_whoever_stops_listing_or_auditing_half_way_leaves_no_consumer(space: Namespace) -> None:
+    await fill(space.records, 3)
+    async with aclosing(space.records.lasts()) as lasts:
+        await anext(lasts)
+        assert len(await space.consumers()) == 1
+    async with aclosing(JetStreamArchive(space.names, space.appends).everything()) as batches:
+        await anext(batches)
+        assert len(await space.consumers()) == 1
+
+    assert await space.consumers() == []
+
+
 async def test_batches_are_bounded_by_bytes_and_nothing_is_asked_for_before_it_is_taken(nats_url: str) -> None:
     space = await opened(nats_url, batch=1_000, batch_bytes=100_000)
     position = 0
@@ -266,3 +281,38 @@ async def test_a_follower_that_is_cancelled_at_any_moment_ends(space: Namespace)
 
     assert await space.consumers() == []
     assert all(client.is_closed for client in space.connections)
+
+
+async def test_a_consumer_that_the_server_makes_after_its_reader_was_cancelled_is_deleted(
+    space: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, let_go = asyncio.Event(), asyncio.Event()
+    creations: list[asyncio.Task[bytes]] = []
+    deletions: list[str] = []
+
+    async def created_late(client: Client, subject: str, body: Any) -> bytes:
+        asked.set()
+        await let_go.wait()
+        return await api(client, subject, body)
+
+    async def late(client: Client, subject: str, body: Any = None) -> bytes:
+        if not subject.startswith("CONSUMER.CREATE."):
+            deletions.append(subject)
+            return await api(client, subject, body)
+        creations.append(asyncio.create_task(created_late(client, subject, body)))
+        return await asyncio.shield(creations[0])  # the server makes it whoever waits
+
+    monkeypatch.setattr(ephemeral, "api", late)
+    following = Following(space)
+    async with asyncio.timeout(10):
+        await asked.wait()
+        following.task.cancel()
+        for _ in range(20):  # whoever does not wait for it deletes at once
+            await asyncio.sleep(0)
+        assert deletions == []
+        let_go.set()
+        await asyncio.wait([following.task, *creations])
+
+    assert following.task.cancelled()
+    assert len(deletions) == 1
+    assert await space.consumers() == []
