@@ -22,10 +22,11 @@ from .messages import kept
 from .rendering import Rendering
 from .transcript import Entry, Transcript
 
-KEPT: Final = 8 * 1024 * 1024
+KEPT: Final = 32 * 1024 * 1024
 """Bytes that are kept; what was used last is kept in any case.
 
-They do for 200 conversations of ten usual turns, which are some 27 KB each, and one of a thousand.
+They do for 200 conversations of sixty usual turns, which are some 160 KB each.  A conversation that finds nothing kept,
+because so many others were asked about since, is rendered and hashed anew up to four times a turn.
 """
 
 EACH: Final = 240

@@ -23,7 +23,7 @@ TURNS = 10
 WARM = 50
 """Conversations that a worker has before its memory is looked at first: what it loads for them is nobody's."""
 
-FILLED = 350
+FILLED = 1_250
 """Conversations of ten turns that fill what a worker keeps for those that were spoken to last, however many it has."""
 
 GROWTH = 1.05

@@ -15,6 +15,9 @@ from .results import Reach, Row, row
 
 EARLY = 10
 
+LATER = 50
+"""Turns that a crowd has had when it is looked whether it is as fast as in the beginning."""
+
 
 @asynccontextmanager
 async def sqlite_floor(place: Place) -> AsyncIterator[SQLiteFloor]:
@@ -75,6 +78,7 @@ async def many(place: Place) -> list[Row]:
             began = time.process_time()
             ours.append(await _crowd(place, runtime, f"many-{number}", crowd, turns))
             used += time.process_time() - began
+        later = await _later(place, runtime, f"many-{place.settings.rounds - 1}", crowd, turns)
     each = 1000 * used / (crowd * turns * place.settings.rounds)
     return [
         row(
@@ -84,9 +88,20 @@ async def many(place: Place) -> list[Row]:
             ours,
             Reach(0.5, at_least=True, of_ratio=True),
             floors=[(JetStreamFloor.name, floor), (SQLiteFloor.name, second)],
-            notes=f"worker and client together used {each:.1f} ms of processor a turn",
+            notes=f"worker and client together used {each:.1f} ms of processor a turn{later}",
         )
     ]
+
+
+async def _later(place: Place, runtime: Runtime, name: str, conversations: int, turns: int) -> str:
+    """Say how fast a crowd is that has long conversations; empty in a small run."""
+    if not place.settings.full:
+        return ""
+    place.say(f"{conversations} conversations at once: {LATER} turns of each")
+    await _crowd(place, runtime, name, conversations, LATER - turns - 1)
+    return (
+        f"; from turn {LATER + 1} on there are {await _crowd(place, runtime, name, conversations, turns):.0f} a second"
+    )
 
 
 async def _crowd(place: Place, runtime: Runtime, name: str, conversations: int, turns: int) -> float:
