@@ -4,12 +4,12 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
 from agent_runtime_framework import Client
 from agent_runtime_framework.events import FrameworkError
@@ -116,39 +116,58 @@ async def memory(place: Place) -> list[Row]:
 
 
 async def live(place: Place) -> list[Row]:
-    """Measure whether a worker grows that has many conversations live and lets them go, and then has as many others."""
-    count = place.settings.live
+    """Measure whether a worker grows that has many conversations live, lets them go, and then has as many others."""
+    count, crowds = place.settings.live, 3 if place.settings.full else 2
     async with process(place, "live") as worker, Client.connect(home=place.home, namespace="live") as client:
         await crowd(place, client, "warm", WARM, 1)
-        looks = [await worker.collected()]
-        speeds: list[float] = []
-        for which in ("first", "second"):
-            for what in ("begin", "have another turn"):
-                place.say(f"live: the {which} {count:,} conversations {what}")
-                speeds.append(await crowd(place, client, which, count, 1))
-                looks.append(await worker.look())
-            looks.append(await worker.passivated())
-        place.say(f"live: the second {count:,} conversations have another turn, cold")
-        speeds.append(await crowd(place, client, "second", count, 1))
-    _, _, first, rest, _, second, again = looks
-    sizes = ", ".join(f"{each.resident / 1e6:.0f}" for each in looks)
-    blocks = ", ".join(f"{each.blocks:,}" for each in (looks[0], rest, again))
+        before = await worker.collected()
+        came = [await _come_and_gone(place, client, worker, f"crowd-{number + 1}") for number in range(crowds)]
+        place.say(f"live: crowd-{crowds} has another turn, cold")
+        cold = await crowd(place, client, f"crowd-{crowds}", count, 1)
+    gone = [one.gone for one in came]
+    rest = [look.resident / 1e6 for look in gone]
+    resident = (before, *(look for one in came for look in (one.begun, one.there, one.gone)))
     found = row(
         "live",
-        f"{count:,} live conversations in one worker, a turn from each, and {count:,} others: memory after passivation",
+        f"{count:,} live conversations in one worker, a turn from each, then as many others: memory after passivation",
         "MB",
-        [again.resident / 1e6],
+        rest[1:],
         Reach(GROWTH, of_ratio=True),
-        floors=[("after that of the first", [rest.resident / 1e6])],
+        floors=[("after that of those before", rest[:-1])],
         notes=(
-            f"{first.live:,} and {second.live:,} live, {rest.live} and {again.live} after passivation; MB resident "
-            "before, then twice with all begun, after a turn from each, and after passivation: "
-            f"{sizes}; blocks of Python's allocator in use before and after each passivation: {blocks}; "
-            f"turns a second: {speeds[0]:.0f} that begin, {speeds[1]:.0f} live, {speeds[-1]:.0f} cold"
+            f"{_listed(one.there.live for one in came)} live, and {_listed(one.gone.live for one in came)} after "
+            "passivation; MB resident before, then of each crowd with all begun, after a turn from each, and after "
+            f"passivation: {_listed(round(look.resident / 1e6) for look in resident)}; blocks of Python's allocator in "
+            f"use before and after each passivation: {_listed(look.blocks for look in (before, *gone))}; "
+            f"turns a second: {came[0].begins:.0f} that begin, {came[0].goes_on:.0f} live, {cold:.0f} cold"
         ),
     )
-    all_were = min(first.live, second.live) >= count and not rest.live and not again.live
+    all_were = all(one.there.live >= count and not one.gone.live for one in came)
     return [found if all_were else structs.replace(found, measured=None, floors=())]
+
+
+class _Came(Struct, frozen=True):
+    """Is a crowd that came and went: turns a second, and what was seen when all had begun, were there and had left."""
+
+    begins: float
+    goes_on: float
+    begun: Look
+    there: Look
+    gone: Look
+
+
+async def _come_and_gone(place: Place, client: Client, worker: WorkerProcess, name: str) -> _Came:
+    """Have two turns in each conversation of a new crowd, and let it leave the memory."""
+    place.say(f"live: {name}, {place.settings.live:,} conversations begin")
+    begins = await crowd(place, client, name, place.settings.live, 1)
+    begun = await worker.look()
+    place.say(f"live: {name} has another turn")
+    goes_on = await crowd(place, client, name, place.settings.live, 1)
+    return _Came(begins, goes_on, begun, await worker.look(), await worker.passivated())
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(f"{number:,}" for number in numbers)
 
 
 async def crowd(

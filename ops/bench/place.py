@@ -27,7 +27,7 @@ AT_ONCE = 200
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Says how much is done; `full` takes some ten minutes, and otherwise it is about one."""
+    """Says how much is done; `full` takes some fifteen minutes, and otherwise it is about one."""
 
     full: bool = False
     rounds: int = 3
