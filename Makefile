@@ -22,7 +22,7 @@ demo: environment
 	@$(BIN)/arf demo
 
 test: check
-	$(BIN)/python -m pytest -n 2 $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST)
 
 simulate: environment
 	@$(BIN)/python ops/simulate.py $(or $(SEEDS),1000) --first $(or $(FIRST),0)
