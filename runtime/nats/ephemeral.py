@@ -5,12 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 import msgspec
+import nats.errors
 from msgspec import Struct
 from nats.aio.client import Client
 
 from ...events import FrameworkError
 from ..clock import new_id
-from .connection import api
+from .connection import ApiError, api
 
 _ABANDONED = 300 * 1_000_000_000
 """Nanoseconds until the server drops the consumer of a reading that nobody goes on with."""
@@ -39,17 +40,27 @@ async def ephemeral(client: Client, stream: str, purpose: str, reads: Mapping[st
         yield Ephemeral(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", pending)
     finally:
         # the server may act on a deletion before the creation that was sent before it
-        if await _succeeds(creating) and client.is_connected:
-            with contextlib.suppress(FrameworkError):  # it ends by itself after a while
-                await api(client, f"CONSUMER.DELETE.{stream}.{name}")
+        failed = await _failed(creating)
+        if client.is_connected and not isinstance(failed, ApiError):
+            await _delete(client, f"CONSUMER.DELETE.{stream}.{name}", answers=failed is None)
 
 
-async def _succeeds(creating: "asyncio.Future[bytes]") -> bool:
+async def _failed(creating: "asyncio.Future[bytes]") -> BaseException | None:
+    """Wait until it is over, and return how it failed."""
     try:
         await asyncio.wait([creating])
     finally:
         creating.cancel()  # of one that is over it is not heard
-    return not creating.cancelled() and creating.exception() is None
+    return asyncio.CancelledError() if creating.cancelled() else creating.exception()
+
+
+async def _delete(client: Client, subject: str, *, answers: bool) -> None:
+    """Delete a consumer, which ends by itself after a while; who did not answer before is not waited for again."""
+    with contextlib.suppress(FrameworkError, nats.errors.Error, OSError):
+        if answers:
+            await api(client, subject)
+        else:
+            await client.publish(f"$JS.API.{subject}")
 
 
 def _creation(stream: str, name: str, reads: Mapping[str, object]) -> tuple[str, dict[str, object]]:

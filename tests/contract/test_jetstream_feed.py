@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from agent_runtime_framework.events import ConversationId, CorruptLog, Unavailable
 from agent_runtime_framework.runtime.clock import new_id
 from agent_runtime_framework.runtime.feed import Entry
-from agent_runtime_framework.runtime.nats import ephemeral
+from agent_runtime_framework.runtime.nats import ephemeral, feed
 from agent_runtime_framework.runtime.nats import pull as pulling
 from agent_runtime_framework.runtime.nats.archive import JetStreamArchive
 from agent_runtime_framework.runtime.nats.client import Connection
@@ -316,3 +316,26 @@ async def test_a_consumer_that_the_server_makes_after_its_reader_was_cancelled_i
     assert following.task.cancelled()
     assert len(deletions) == 1
     assert await space.consumers() == []
+
+
+async def test_a_consumer_whose_making_was_not_answered_is_deleted(
+    space: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = await fill(space.records, 3)
+    names: list[str] = []
+
+    async def unanswered_once(client: Client, subject: str, body: Any = None) -> bytes:
+        answer = await api(client, subject, body)
+        if subject.startswith("CONSUMER.CREATE.") and not names:
+            names.append(subject.rpartition(".")[2])
+            raise Unavailable("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(ephemeral, "api", unanswered_once)
+    monkeypatch.setattr(feed, "PAUSE", 0.0)
+    following = Following(space)
+    assert len(await following.has(len(written))) == len(written)
+    async with asyncio.timeout(10):
+        while names[0] in await space.consumers():  # noqa: ASYNC110  a server says nothing when one is deleted
+            await asyncio.sleep(0.01)
+    await following.end()
