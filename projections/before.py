@@ -25,7 +25,7 @@ from .transcript import Entry, Transcript
 KEPT: Final = 32 * 1024 * 1024
 """Bytes that are kept; what was used last is kept in any case.
 
-They do for 200 conversations of sixty usual turns, which are some 160 KB each.  A conversation that finds nothing kept,
+They do for 200 conversations of fifty usual turns, which are some 150 KB each.  A conversation that finds nothing kept,
 because so many others were asked about since, is rendered and hashed anew up to four times a turn.
 """
 
