@@ -99,9 +99,8 @@ async def _later(place: Place, runtime: Runtime, name: str, conversations: int, 
         return ""
     place.say(f"{conversations} conversations at once: {LATER} turns of each")
     await _crowd(place, runtime, name, conversations, LATER - turns - 1)
-    return (
-        f"; from turn {LATER + 1} on there are {await _crowd(place, runtime, name, conversations, turns):.0f} a second"
-    )
+    speed = await _crowd(place, runtime, name, conversations, turns)
+    return f"; from turn {LATER + 1} on there are {speed:.0f} a second"
 
 
 async def _crowd(place: Place, runtime: Runtime, name: str, conversations: int, turns: int) -> float:
