@@ -45,6 +45,13 @@ class Namespace:
         answer = msgspec.json.decode(await api(self.appends, f"CONSUMER.NAMES.{self.stream}"))
         return list(answer["consumers"] or ())
 
+    async def deletions(self) -> "asyncio.Queue[str]":
+        """Return what gets the name of each consumer that is deleted from now on."""
+        names: asyncio.Queue[str] = asyncio.Queue()
+        told = f"$JS.EVENT.ADVISORY.CONSUMER.DELETED.{self.stream}.*"
+        await self.appends.hear(told, lambda message: names.put_nowait(message.subject.rpartition(".")[2]))
+        return names
+
     async def delete(self, position: int) -> None:
         await api(self.appends, f"STREAM.MSG.DELETE.{self.stream}", {"seq": position})
 
@@ -76,13 +83,6 @@ async def apart(server: NatsServer) -> AsyncIterator[Namespace]:
     space = await opened(server.url)
     yield space
     await space.close()
-
-
-async def consumer_of(space: Namespace) -> str:
-    async with asyncio.timeout(10):
-        while not (names := await space.consumers()):  # noqa: ASYNC110  a server says nothing when one is made
-            await asyncio.sleep(0.01)
-    return names[0]
 
 
 class Following:
@@ -199,7 +199,8 @@ async def test_a_consumer_that_is_gone_is_made_anew(space: Namespace) -> None:
     written = await fill(space.records, 3, [CHAT])
     following = Following(space)
     await following.has(3)
-    await api(space.appends, f"CONSUMER.DELETE.{space.stream}.{await consumer_of(space)}")
+    (name,) = await space.consumers()
+    await api(space.appends, f"CONSUMER.DELETE.{space.stream}.{name}")
     last = await put_raw(space.records, b"late", written[-1].position)
 
     assert (await following.has(4))[-1].position == last
@@ -333,9 +334,11 @@ async def test_a_consumer_whose_making_was_not_answered_is_deleted(
 
     monkeypatch.setattr(ephemeral, "api", unanswered_once)
     monkeypatch.setattr(feed, "PAUSE", 0.0)
+    deletions = await space.deletions()
     following = Following(space)
     assert len(await following.has(len(written))) == len(written)
     async with asyncio.timeout(10):
-        while names[0] in await space.consumers():  # noqa: ASYNC110  a server says nothing when one is deleted
-            await asyncio.sleep(0.01)
+        assert await deletions.get() == names[0]
     await following.end()
+
+    assert await space.consumers() == []
