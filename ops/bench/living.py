@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -124,29 +124,10 @@ async def live(place: Place) -> list[Row]:
         came = [await _come_and_gone(place, client, worker, f"crowd-{number + 1}") for number in range(crowds)]
         place.say(f"live: crowd-{crowds} has another turn, cold")
         cold = await crowd(place, client, f"crowd-{crowds}", count, 1)
-    gone = [one.gone for one in came]
-    rest = [look.resident / 1e6 for look in gone]
-    resident = (before, *(look for one in came for look in (one.begun, one.there, one.gone)))
-    found = row(
-        "live",
-        f"{count:,} live conversations in one worker, a turn from each, then as many others: memory after passivation",
-        "MB",
-        rest[1:],
-        Reach(GROWTH, of_ratio=True),
-        floors=[("after that of those before", rest[:-1])],
-        notes=(
-            f"{_listed(one.there.live for one in came)} live, and {_listed(one.gone.live for one in came)} after "
-            "passivation; MB resident before, then of each crowd with all begun, after a turn from each, and after "
-            f"passivation: {_listed(round(look.resident / 1e6) for look in resident)}; blocks of Python's allocator in "
-            f"use before and after each passivation: {_listed(look.blocks for look in (before, *gone))}; "
-            f"turns a second: {came[0].begins:.0f} that begin, {came[0].goes_on:.0f} live, {cold:.0f} cold"
-        ),
-    )
-    all_were = all(one.there.live >= count and not one.gone.live for one in came)
-    return [found if all_were else structs.replace(found, measured=None, floors=())]
+    return [growth(count, before, came, cold)]
 
 
-class _Came(Struct, frozen=True):
+class Came(Struct, frozen=True):
     """Is a crowd that came and went: turns a second, and what was seen when all had begun, were there and had left."""
 
     begins: float
@@ -156,14 +137,38 @@ class _Came(Struct, frozen=True):
     gone: Look
 
 
-async def _come_and_gone(place: Place, client: Client, worker: WorkerProcess, name: str) -> _Came:
+def growth(count: int, before: Look, came: Sequence[Came], cold: float) -> Row:
+    """Return the row of crowds of so many; without a figure where a conversation left before it should, or stayed."""
+    gone = [one.gone for one in came]
+    rest = [look.resident / 1e6 for look in gone]
+    resident = (before, *(look for one in came for look in (one.begun, one.there, one.gone)))
+    found = row(
+        "live",
+        f"{count:,} live conversations in one worker, a turn from each, then as many others: memory after passivation",
+        "MB",
+        rest[1:],
+        Reach(GROWTH, of_ratio=True),
+        floors=[("after that of the first", rest[:1] * len(rest[1:]))],  # little by little is growth, too
+        notes=(
+            f"{_listed(one.there.live for one in came)} live, and {_listed(one.gone.live for one in came)} after "
+            "passivation; MB resident before, then of each crowd with all begun, after a turn from each, and after "
+            f"passivation: {_listed(round(look.resident / 1e6) for look in resident)}; blocks of Python's allocator in "
+            f"use before and after each passivation: {_listed(look.blocks for look in (before, *gone))}; "
+            f"turns a second: {came[0].begins:.0f} that begin, {came[0].goes_on:.0f} live, {cold:.0f} cold"
+        ),
+    )
+    all_were = all(one.there.live >= count and not one.gone.live for one in came)
+    return found if all_were else structs.replace(found, measured=None, floors=())
+
+
+async def _come_and_gone(place: Place, client: Client, worker: WorkerProcess, name: str) -> Came:
     """Have two turns in each conversation of a new crowd, and let it leave the memory."""
     place.say(f"live: {name}, {place.settings.live:,} conversations begin")
     begins = await crowd(place, client, name, place.settings.live, 1)
     begun = await worker.look()
     place.say(f"live: {name} has another turn")
     goes_on = await crowd(place, client, name, place.settings.live, 1)
-    return _Came(begins, goes_on, begun, await worker.look(), await worker.passivated())
+    return Came(begins, goes_on, begun, await worker.look(), await worker.passivated())
 
 
 def _listed(numbers: Iterable[int]) -> str:

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ops.bench import results
+from ops.bench.child import Look
+from ops.bench.living import Came, growth
 from ops.bench.results import BEGIN, END, Page, Reach, Row, Run, row
 from ops.bench.rows import MEASUREMENTS
 from ops.bench.storing import CALLS, HISTORY, LARGE
@@ -140,3 +142,31 @@ def a_run() -> Run:
         seconds=60.0,
         rows=(row("one", "a turn", "ms", [5.0], MOST, floors=floors, notes="of one round"),),
     )
+
+
+def crowd(*, there: int = 5, resident: int = 100_000_000, stayed: int = 0) -> Came:
+    return Came(1.0, 1.0, Look(1, 1, 5), Look(1, 1, there), Look(resident, 1, stayed))
+
+
+@pytest.mark.parametrize(
+    ("last", "measured", "reached"),
+    [
+        (crowd(resident=105_000_000), 105.0, True),
+        (crowd(resident=106_000_000), 106.0, False),
+        (crowd(there=4), None, False),
+        (crowd(stayed=1), None, False),
+    ],
+)
+def test_a_worker_that_grows_by_more_than_a_twentieth_is_said_to_or_that_nothing_was_measured(
+    last: Came, measured: float | None, reached: bool
+) -> None:
+    found = growth(5, Look(1, 1, 0), [crowd(), last], 1.0)
+
+    assert (found.measured, found.reached) == (measured, reached)
+    assert found.rounds == (last.gone.resident / 1e6,)
+
+
+def test_a_worker_that_grows_little_by_little_grows() -> None:
+    steps = [crowd(resident=1_000_000 * size) for size in (100, 104, 108)]
+
+    assert growth(5, Look(1, 1, 0), steps, 1.0).reached is False
