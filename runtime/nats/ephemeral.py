@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from ...events import FrameworkError
 from ..clock import new_id
-from .connection import ApiError, api
+from .connection import api
 
 _ABANDONED = 300 * 1_000_000_000
 """Nanoseconds until the server drops the consumer of a reading that nobody goes on with."""
@@ -40,18 +40,18 @@ async def ephemeral(client: Client, stream: str, purpose: str, reads: Mapping[st
         yield Ephemeral(f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}", pending)
     finally:
         # the server may act on a deletion before the creation that was sent before it
-        failed = await _failed(creating)
-        if client.is_connected and not isinstance(failed, ApiError):
-            await _delete(client, f"CONSUMER.DELETE.{stream}.{name}", answers=failed is None)
+        answers = await _succeeds(creating)
+        if client.is_connected:
+            await _delete(client, f"CONSUMER.DELETE.{stream}.{name}", answers=answers)
 
 
-async def _failed(creating: "asyncio.Future[bytes]") -> BaseException | None:
-    """Wait until it is over, and return how it failed."""
+async def _succeeds(creating: "asyncio.Future[bytes]") -> bool:
+    """Wait until it is over, and say whether it was answered well."""
     try:
         await asyncio.wait([creating])
     finally:
         creating.cancel()  # of one that is over it is not heard
-    return asyncio.CancelledError() if creating.cancelled() else creating.exception()
+    return not creating.cancelled() and creating.exception() is None
 
 
 async def _delete(client: Client, subject: str, *, answers: bool) -> None:
